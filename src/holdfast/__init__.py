@@ -1,0 +1,1 @@
+"""Holdfast: one exact, hash-locked environment out of conda and PyPI together."""

@@ -1,0 +1,86 @@
+"""What a PyPI index says of a project: the files that exist, before anybody reads their metadata."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from packaging.version import Version
+
+from holdfast.spec.names import PypiName
+
+__all__ = ["CoreMetadata", "IndexFile", "Project", "Sdist", "Wheel"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexFile:
+    """One distribution file of a project.
+
+    :ivar filename: as the index spells it; a plain name, never a path.
+    :ivar url: absolute, without fragment and credentials.
+    :ivar sha256: 64 lower-case hex digits, or None where the index announces none.
+    :ivar size: bytes, or None where the index does not say.
+    :ivar requires_python: specifier text (PEP 345), or empty.
+    :ivar yanked: None, or the reason (possibly empty) it was yanked for (PEP 592).
+    :ivar upload_time: aware, UTC, or None where the index does not say (PEP 700).
+    :ivar metadata: None where no PEP 658 file is announced or known; else its sha256, or empty where the
+        index announces the file without a hash.
+    :ivar index: URL of the index (or find-links place) it came from.
+    """
+
+    filename: str
+    url: str
+    version: Version
+    sha256: str | None = None
+    size: int | None = None
+    requires_python: str = ""
+    yanked: str | None = None
+    upload_time: datetime | None = None
+    metadata: str | None = None
+    index: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wheel(IndexFile):
+    """A built distribution (PEP 427).
+
+    :ivar build: the build tag, ``()`` for none; the higher wins among equals.
+    :ivar tags: the tags text of the file name, e.g. ``cp311-cp311-manylinux_2_17_x86_64`` (PEP 425,
+        compressed sets not expanded: thousands of files are listed, few are ever looked at).
+    """
+
+    build: tuple[int, str] | tuple[()] = ()
+    tags: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sdist(IndexFile):
+    """A source distribution (PEP 625)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """All files of one project, from the first index that has it.
+
+    :ivar files: wheels and sdists, sorted by version, then file name; empty where no index has the project.
+    :ivar index: URL of the index that answered, empty where none has it.
+    """
+
+    name: PypiName
+    files: tuple[Wheel | Sdist, ...] = ()
+    index: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreMetadata:
+    """The part of a distribution's core metadata (PEP 566 and later) that resolving needs.
+
+    :ivar requires_dist: PEP 508 texts as they stand.
+    :ivar provides_extras: normalised.
+    """
+
+    name: PypiName
+    version: Version
+    requires_dist: tuple[str, ...] = ()
+    requires_python: str = ""
+    provides_extras: frozenset[str] = frozenset()

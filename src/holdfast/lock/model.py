@@ -1,0 +1,84 @@
+"""The shape of a lock: the decision alone, for every platform (design, section 6)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+__all__ = ["SCHEMA", "Lock", "LockedPackage", "LockedPlatform", "PackageKind"]
+
+SCHEMA = 1
+"""Version of the lock format; a reader accepts every version up to its own."""
+
+PackageKind: TypeAlias = Literal["conda", "pypi", "python"]
+
+
+class LockedPackage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One package of one platform.
+
+    :ivar kind: ``conda``, ``pypi`` (a wheel), or ``python`` (an interpreter of the hydrating host).
+    :ivar name: conda name, or normalised PyPI name.
+    :ivar version: as its ecosystem spells it.
+    :ivar file: file name; for ``python`` a name made of implementation, version and ABI.
+    :ivar url: where it came from, without credentials; empty for ``python``.
+    :ivar sha256: 64 hex digits; empty for ``python``.
+    :ivar size: bytes; 0 where the origin does not say and nothing was downloaded.
+    :ivar dependencies: conda MatchSpecs, or the PEP 508 requirements that apply here.
+    :ivar extras: of a PyPI project, those that were asked for, sorted.
+    :ivar provides: of a conda package, the PyPI projects whose distribution it owns, sorted.
+    """
+
+    kind: PackageKind
+    name: str
+    version: str
+    file: str
+    url: str = ""
+    sha256: str = ""
+    size: int = 0
+    dependencies: tuple[str, ...] = ()
+    # conda alone: what py-rattler needs to link it as the channel described it
+    build: str = ""
+    build_number: int = 0
+    subdir: str = ""
+    channel: str = ""
+    noarch: str = ""
+    constrains: tuple[str, ...] = ()
+    md5: str = ""
+    license: str = ""
+    timestamp: int = 0
+    track_features: tuple[str, ...] = ()
+    python_site_packages_path: str = ""
+    provides: tuple[str, ...] = ()
+    # PyPI alone
+    extras: tuple[str, ...] = ()
+    requires_python: str = ""
+    # an interpreter of the host alone
+    implementation: str = ""
+    abi: str = ""
+
+
+class LockedPlatform(msgspec.Struct, frozen=True, kw_only=True):
+    """The environment of one platform.
+
+    :ivar virtual_packages: assumed while solving: name to ``version`` or ``version=build``.
+    :ivar packages: sorted by kind, then name.
+    """
+
+    virtual_packages: dict[str, str]
+    packages: tuple[LockedPackage, ...]
+
+
+class Lock(msgspec.Struct, frozen=True, kw_only=True):
+    """What was decided, for every platform locked together.
+
+    :ivar req_id: identity of the requirements, 40 hex digits.
+    :ivar full_id: identity of the packages, 40 hex digits.
+    :ivar requirements: the canonical requirements, as they went into ``req_id``.
+    """
+
+    schema: int
+    req_id: str
+    full_id: str
+    requirements: dict[str, Any]
+    platforms: dict[str, LockedPlatform]
