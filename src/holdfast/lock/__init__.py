@@ -1,0 +1,1 @@
+"""What was decided: the lock, its identity and its bytes."""

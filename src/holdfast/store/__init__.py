@@ -1,0 +1,1 @@
+"""What is kept: packages by content hash, locks, pointers and aliases."""

@@ -1,0 +1,66 @@
+"""Writing whole files or nothing, on a local folder."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from holdfast.errors import Unreachable
+
+__all__ = ["put_if_absent", "replace", "store_errors"]
+
+
+@contextmanager
+def store_errors(where: Path) -> Iterator[None]:
+    """Turn what the file system refuses into a message about the store.
+
+    :raises Unreachable: where a folder is not writable, the disk is full, and so on.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise Unreachable(
+            f"the store cannot be used ({error.strerror or error})",
+            where=str(where),
+            advice="check its permissions and space, or set HOLDFAST_STORE",
+        ) from error
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Make ``path`` hold ``data``; readers see the old content or the new one."""
+    temporary = _written(path, data)
+    try:
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def put_if_absent(path: Path, data: bytes) -> bool:
+    """Make ``path`` hold ``data`` unless it exists; whole or not at all, and never over another's.
+
+    :return: whether it was absent.
+    """
+    temporary = _written(path, data)
+    try:
+        # link(2) is the one operation that publishes a whole file and fails where the name is taken.
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
+
+
+def _written(path: Path, data: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(name).chmod(0o644)
+    return Path(name)

@@ -1,0 +1,75 @@
+"""The keys of a store (design, section 7): the one layout that folders and object stores share.
+
+Keys are relative, with ``/`` between their parts, whatever the machine.
+"""
+
+from __future__ import annotations
+
+import re
+
+from holdfast.errors import UsageError
+
+__all__ = [
+    "alias_key",
+    "lock_key",
+    "package_key",
+    "plain_name",
+    "pointer_key",
+    "pointers_prefix",
+    "req_id_prefix",
+]
+
+_ID = re.compile(r"[0-9a-f]{40}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!~=@-]*")
+
+
+def package_key(sha256: str, file: str) -> str:
+    """Return the key of a package's bytes.
+
+    :raises UsageError: where ``sha256`` is no digest or ``file`` no plain file name.
+    """
+    if not _SHA256.fullmatch(sha256):
+        raise UsageError(f"{sha256!r} is not a sha256", where=file)
+    return f"packages/{sha256[:2]}/{sha256}/{plain_name(file)}"
+
+
+def req_id_prefix(req_id: str) -> str:
+    """Return the prefix of everything resolved for ``req_id``."""
+    return f"envs/{_checked_id(req_id)}"
+
+
+def lock_key(req_id: str, full_id: str) -> str:
+    """Return the key of a lock."""
+    return f"{req_id_prefix(req_id)}/{_checked_id(full_id)}/lock.json"
+
+
+def pointers_prefix(req_id: str, user: str) -> str:
+    """Return the prefix of one user's pointers to locks of ``req_id``."""
+    return f"{req_id_prefix(req_id)}/by-user/{plain_name(user)}"
+
+
+def pointer_key(req_id: str, user: str, time: str, full_id: str) -> str:
+    """Return the key of a pointer; ``time`` sorts as text (``20261120T201500.123456Z``)."""
+    return f"{pointers_prefix(req_id, user)}/{plain_name(time)}-{_checked_id(full_id)}.json"
+
+
+def alias_key(name: str, tag: str) -> str:
+    """Return the key of an alias whose name and tag were checked already."""
+    return f"aliases/{name}/{tag}.json"
+
+
+def plain_name(text: str) -> str:
+    """Return ``text``, which is used as one part of a key or path.
+
+    :raises UsageError: where it could leave its folder or hide in it.
+    """
+    if not _PLAIN.fullmatch(text):
+        raise UsageError(f"{text!r} is not a plain name", advice="expected letters, digits and _.+!~=@-")
+    return text
+
+
+def _checked_id(text: str) -> str:
+    if not _ID.fullmatch(text):
+        raise UsageError(f"{text!r} is not an id", advice="expected 40 hex digits")
+    return text

@@ -1,0 +1,148 @@
+"""Packages by content: bytes are hashed on their way in and on their way out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from holdfast.errors import IntegrityError, NotFound
+from holdfast.store.atomic import store_errors
+from holdfast.store.layout import package_key
+
+__all__ = ["Incoming", "Packages", "file_sha256"]
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file as 64 hex digits."""
+    with path.open("rb") as file:
+        # hashlib.file_digest is Python 3.11's.
+        digest = hashlib.sha256()
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+class Incoming:
+    """Bytes of one package on their way in: kept only if they turn out to be the ones that were promised.
+
+    :ivar received: bytes written so far.
+    """
+
+    def __init__(self, final: Path, sha256: str, size: int) -> None:
+        self.received = 0
+        self._final = final
+        self._sha256 = sha256
+        self._size = size
+        self._digest = hashlib.sha256()
+        final.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=final.parent, prefix=".", suffix=".part")
+        self._temporary = Path(name)
+        self._file = os.fdopen(descriptor, "wb", buffering=0)
+
+    def write(self, chunk: bytes) -> None:
+        """Append ``chunk``.
+
+        :raises IntegrityError: as soon as there are more bytes than the package has.
+        """
+        with store_errors(self._final):
+            self._file.write(chunk)
+        self._digest.update(chunk)
+        self.received += len(chunk)
+        if self._size and self.received > self._size:
+            raise IntegrityError(f"more than the {self._size} bytes that were promised")
+
+    def restart(self) -> None:
+        """Forget what was written: the origin cannot resume."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._digest = hashlib.sha256()
+        self.received = 0
+
+    def commit(self) -> Path:
+        """Keep the bytes and return their path.
+
+        :raises IntegrityError: where they are not the ones that were promised; nothing is kept.
+        """
+        if self._size and self.received != self._size:
+            raise IntegrityError(f"{self.received} bytes instead of the {self._size} that were promised")
+        if self._digest.hexdigest() != self._sha256:
+            raise IntegrityError(f"sha256 is {self._digest.hexdigest()}, promised was {self._sha256}")
+        self._file.close()
+        with store_errors(self._final):
+            self._temporary.chmod(0o644)
+            self._temporary.replace(self._final)
+        return self._final
+
+    def __enter__(self) -> Incoming:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+
+class Packages:
+    """The packages of a local store, below ``root``."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def path(self, sha256: str, file: str) -> Path:
+        """Return where a package's bytes are, or would be; not verified."""
+        return self._root / package_key(sha256, file)
+
+    def has(self, sha256: str, file: str) -> bool:
+        """Return whether a package is there; its bytes are not looked at."""
+        return self.path(sha256, file).is_file()
+
+    @contextmanager
+    def receive(self, sha256: str, file: str, size: int = 0) -> Iterator[Incoming]:
+        """Give a place to write a package's bytes to; ``commit()`` verifies and keeps them.
+
+        :param size: bytes promised, 0 where unknown.
+        :raises Unreachable: where the store cannot be written to.
+        """
+        path = self.path(sha256, file)
+        with store_errors(path):
+            incoming = Incoming(path, sha256, size)
+        with incoming:
+            yield incoming
+
+    def put(self, sha256: str, file: str, chunks: Iterable[bytes]) -> Path:
+        """Keep the bytes in ``chunks`` and return their path; equal bytes may be put twice.
+
+        :raises IntegrityError: where their hash is not ``sha256``; nothing is kept.
+        """
+        with self.receive(sha256, file) as incoming:
+            for chunk in chunks:
+                incoming.write(chunk)
+            return incoming.commit()
+
+    def get(self, sha256: str, file: str) -> Path:
+        """Return the path of a package after hashing its bytes.
+
+        :raises NotFound: where it is not there.
+        :raises IntegrityError: where its bytes have changed.
+        """
+        path = self.path(sha256, file)
+        try:
+            with store_errors(path):
+                found = file_sha256(path) if path.is_file() else None
+        except FileNotFoundError:
+            found = None
+        if found is None:
+            raise NotFound(f"the store has no package {file}", where=str(self._root))
+        if found != sha256:
+            raise IntegrityError(
+                f"the package {file} in the store is damaged: sha256 is {found}",
+                where=str(path),
+                advice="delete that file; it is fetched from its origin again",
+            )
+        return path

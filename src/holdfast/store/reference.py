@@ -1,0 +1,36 @@
+"""What ``ENV`` means on a command line: an environment by file, by id or by alias (design, section 9)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from holdfast.errors import NotFound, UsageError
+from holdfast.lock.format import read_lock
+from holdfast.lock.model import Lock
+from holdfast.store.aliases import parse_alias
+from holdfast.store.local import Store
+
+__all__ = ["find_lock"]
+
+_IDS = re.compile(r"([0-9a-f]{40}):([0-9a-f]{40})")
+
+
+def find_lock(text: str, store: Store) -> Lock:
+    """Return the lock that ``text`` means: an existing lock file's path, ``req_id:full_id`` or an alias.
+
+    :raises NotFound: where nothing of that name exists.
+    :raises UsageError: where ``text`` can be none of the three, or names a file that is no lock.
+    """
+    path = Path(text)
+    if path.is_file():
+        return read_lock(path)
+    if ids := _IDS.fullmatch(text):
+        return store.locks.get(ids[1], ids[2])
+    try:
+        alias = parse_alias(text)
+    except UsageError as error:
+        if "/" in text or text.endswith((".json", ".lock")):
+            raise NotFound(f"there is no lock file {text}", advice=error.advice) from None
+        raise
+    return store.locks.get(*store.aliases.get(alias))
