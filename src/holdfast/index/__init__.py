@@ -1,0 +1,1 @@
+"""What exists: conda channels, PyPI indexes, the names both give one thing, interpreters of this host."""

@@ -1,0 +1,76 @@
+"""Who may see an index: the credentials for a URL, taken out of URLs somebody typed or from ``.netrc``."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from holdfast.spec.requirements import Credential
+
+__all__ = ["Credentials"]
+
+_PORTS = {"http": 80, "https": 443}
+
+
+class Credentials:
+    """Answers which ``Authorization`` header a URL gets.
+
+    A credential counts for its whole origin (scheme, host, port), as in pip and uv: an index and its files
+    often live under different paths of one host. Of several, the one with the longest matching path wins.
+
+    :param given: taken out of the index URLs.
+    """
+
+    def __init__(self, given: Sequence[Credential] = ()) -> None:
+        self._given = tuple((urlsplit(credential.url_prefix), credential) for credential in given)
+        self._netrc: dict[str, tuple[str, str]] = {}
+
+    def authorization(self, url: str) -> str | None:
+        """Return the value of the ``Authorization`` header (RFC 7617), or None."""
+        target = urlsplit(url)
+        best: tuple[int, Credential] | None = None
+        for prefix, credential in self._given:
+            if _origin(prefix) != _origin(target):
+                continue
+            path = prefix.path.rstrip("/")
+            length = len(path) if target.path == path or target.path.startswith(path + "/") else -1
+            if best is None or length > best[0]:
+                best = (length, credential)
+        if best is not None:
+            return _basic(best[1].username, best[1].password)
+        found = self._from_netrc(target.hostname or "")
+        return _basic(*found) if found else None
+
+    def _from_netrc(self, host: str) -> tuple[str, str] | None:
+        if host not in self._netrc:
+            self._netrc[host] = _read_netrc(host) or ("", "")
+        found = self._netrc[host]
+        return found if any(found) else None
+
+
+def _origin(parts: SplitResult) -> tuple[str, str, int | None]:
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    return parts.scheme, parts.hostname or "", port or _PORTS.get(parts.scheme)
+
+
+def _basic(username: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
+
+
+def _read_netrc(host: str) -> tuple[str, str] | None:
+    path = Path(os.environ.get("NETRC") or Path.home() / ".netrc")
+    if not path.is_file():
+        return None
+    import netrc
+
+    try:
+        found = netrc.netrc(str(path)).authenticators(host)
+    except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
+        return None  # as pip and curl: a broken .netrc is as none
+    return (found[0], found[2] or "") if found else None

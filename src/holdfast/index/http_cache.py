@@ -1,0 +1,158 @@
+"""What indexes answered, on disk: entries with the validators and the freshness HTTP gave them (RFC 9111).
+
+An entry keeps what was *made* of a body (parsed rows, a digest), not the body. Writing is atomic, reading
+tolerates anything: an entry that is torn, truncated or of another format is as none. So several processes
+may share one folder without a lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import tempfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+__all__ = ["Entry", "HttpCache", "freshness", "read_checked", "write_atomically", "write_checked"]
+
+DEFAULT_MAX_AGE = 600
+"""Seconds an answer counts as fresh where the server says nothing: what PyPI itself says of its pages."""
+
+_LONGEST_MAX_AGE = 86400 * 365
+_MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d+)", re.IGNORECASE)
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """One answer.
+
+    :ivar key: kind and URL, compared when read: two URLs never share an entry.
+    :ivar stored: seconds since the epoch, when the answer came or was last confirmed.
+    :ivar max_age: seconds it is fresh for from then.
+    :ivar status: 200, or 404 for something that is not there.
+    :ivar body: what was made of the body.
+    """
+
+    key: str
+    stored: float
+    max_age: int
+    status: int
+    etag: str
+    last_modified: str
+    body: bytes
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether it may be used without asking. A clock set back makes it stale, not eternal."""
+        return 0 <= now - self.stored < self.max_age
+
+    def validators(self) -> dict[str, str]:
+        """Return the headers of a conditional request; none where the server gave no validator."""
+        headers = {}
+        if self.etag:
+            headers["if-none-match"] = self.etag
+        if self.last_modified:
+            headers["if-modified-since"] = self.last_modified
+        return headers if self.status == 200 else {}
+
+
+def freshness(headers: Mapping[str, str]) -> int | None:
+    """Return for how many seconds an answer is fresh, or None where it may not be kept at all."""
+    control = headers.get("cache-control", "").lower()
+    if "no-store" in control:
+        return None
+    if "no-cache" in control:
+        return 0
+    match = _MAX_AGE.search(control)
+    if match is None:
+        return DEFAULT_MAX_AGE
+    age = headers.get("age", "")
+    spent = int(age) if age.isascii() and age.isdigit() else 0
+    return max(0, min(int(match[1]), _LONGEST_MAX_AGE) - spent)
+
+
+class HttpCache:
+    """Entries under one folder, by kind and URL.
+
+    :param folder: made when first written to. Where it cannot be written, nothing is kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._decoder = msgspec.msgpack.Decoder(Entry)
+
+    def load(self, kind: str, url: str) -> Entry | None:
+        """Return the entry, or None where there is none that can be read."""
+        key = f"{kind} {url}"
+        payload = read_checked(self._path(key))
+        if payload is None:
+            return None
+        try:
+            entry = self._decoder.decode(payload)
+        except msgspec.DecodeError:
+            return None
+        return entry if entry.key == key else None
+
+    def store(
+        self, kind: str, url: str, *, status: int, headers: Mapping[str, str], body: bytes, now: float
+    ) -> None:
+        """Keep an answer, unless its headers forbid it."""
+        max_age = freshness(headers)
+        if max_age is None:
+            return
+        entry = Entry(
+            key=f"{kind} {url}",
+            stored=now,
+            max_age=max_age,
+            status=status,
+            etag=headers.get("etag", ""),
+            last_modified=headers.get("last-modified", ""),
+            body=body,
+        )
+        write_checked(self._path(entry.key), msgspec.msgpack.encode(entry))
+
+    def confirm(self, entry: Entry, headers: Mapping[str, str], now: float) -> None:
+        """Keep an entry that the server confirmed (status 304) for another while."""
+        kind, _, url = entry.key.partition(" ")
+        merged = {"etag": entry.etag, "last-modified": entry.last_modified, **headers}
+        self.store(kind, url, status=entry.status, headers=merged, body=entry.body, now=now)
+
+    def _path(self, key: str) -> Path:
+        name = hashlib.sha256(key.encode()).hexdigest()
+        return self._folder / name[:2] / name[2:]
+
+
+def read_checked(path: Path) -> bytes | None:
+    """Return what :func:`write_checked` wrote there, or None where nothing whole stands there."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    payload = content[4:]
+    return payload if int.from_bytes(content[:4], "big") == zlib.crc32(payload) and payload else None
+
+
+def write_checked(path: Path, payload: bytes) -> None:
+    """Write a cache file with its checksum, atomically; a cache that cannot be written is only slower."""
+    with contextlib.suppress(OSError):
+        write_atomically(path, zlib.crc32(payload).to_bytes(4, "big") + payload)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Put a file there whole or not at all.
+
+    :raises OSError: where it cannot be written; nothing is left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)  # noqa: PTH105 - the atomic call, by its name
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)  # noqa: PTH108
+        raise

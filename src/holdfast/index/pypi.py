@@ -1,0 +1,226 @@
+"""What exists on PyPI indexes: projects with their files, and the metadata of wheels.
+
+Everything is asked once per run and kept on disk: pages for as long as their index says, metadata for ever
+(see :mod:`holdfast.index.http_cache` and :mod:`holdfast.index.metadata_cache`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from holdfast.errors import Unreachable
+from holdfast.index.core_metadata import MetadataUnusable
+from holdfast.index.credentials import Credentials
+from holdfast.index.file_names import FileNameReader
+from holdfast.index.find_links import FindLinks, links_of_folder
+from holdfast.index.http import HttpClient
+from holdfast.index.http_cache import HttpCache
+from holdfast.index.metadata_cache import MetadataCache
+from holdfast.index.pages import Pages
+from holdfast.index.project import CoreMetadata, IndexFile, Project, Sdist, Wheel
+from holdfast.index.simple_page import Page, files_of, parse_page, rows_of
+from holdfast.index.urls import local_path
+from holdfast.index.wheel_metadata import WheelMetadataReader
+from holdfast.spec.names import PypiName
+from holdfast.spec.requirements import Credential
+
+__all__ = ["MetadataUnusable", "PypiIndexes"]
+
+_T = TypeVar("_T")
+
+
+class PypiIndexes:
+    """The PyPI side of a resolve: indexes in order of priority, and find-links beside them.
+
+    Belongs to one event loop. Concurrent calls for one thing become one request, answers are remembered.
+
+    :param indexes: URLs of simple APIs (PEP 503, 691) without credentials; the first that has a project wins
+        for it. ``file:`` URLs of such folders will do.
+    :param find_links: paths and URLs of folders, pages and files; what they have of a project is merged in,
+        and wins over a file of the same name.
+    :param cache_dir: Holdfast's cache; ``http`` and ``metadata`` below it are used.
+    :param offline: use the cache alone, however old; what is not there is unreachable.
+    :param credentials: for the indexes; ``.netrc`` is asked too.
+    :param attempts: as in :class:`HttpClient`.
+    :param backoff: as in :class:`HttpClient`.
+    """
+
+    def __init__(
+        self,
+        indexes: Sequence[str],
+        find_links: Sequence[str] = (),
+        *,
+        cache_dir: Path,
+        offline: bool = False,
+        credentials: Sequence[Credential] = (),
+        attempts: int = 4,
+        backoff: float = 0.3,
+    ) -> None:
+        self._indexes = tuple(indexes)
+        self._http = HttpClient(Credentials(credentials), offline=offline, attempts=attempts, backoff=backoff)
+        self._cache = HttpCache(cache_dir / "http")
+        self._pages = Pages(self._http, self._cache)
+        self._find_links = FindLinks(find_links, self._pages)
+        self._metadata_cache = MetadataCache(cache_dir / "metadata", offline=offline)
+        self._reader = WheelMetadataReader(self._http, cache_dir / "http")
+        self._announcing: set[str] = set()
+        self._tasks: dict[Hashable, asyncio.Task[Any]] = {}
+
+    @property
+    def requests(self) -> int:
+        """How many requests went over the network."""
+        return self._http.requests
+
+    async def project(self, name: PypiName) -> Project:
+        """Return all files of a project; without files where nobody has it.
+
+        :raises Unreachable: where an index cannot be asked. An index that is down must not look like one
+            that lacks the project: the next one might have another project of that name.
+        """
+        return await self._once(("project", name), lambda: self._project(name))
+
+    async def metadata(self, file: Wheel) -> CoreMetadata:
+        """Return the core metadata of a wheel.
+
+        :raises MetadataUnusable: where it is missing or invalid.
+        :raises Unreachable: where the network fails.
+        :raises IntegrityError: where bytes do not match a hash the index announces.
+        """
+        return await self._once(("metadata", file.url), lambda: self._metadata(file))
+
+    async def hash_of(self, file: IndexFile) -> tuple[str, int]:
+        """Return sha256 and size in bytes of a file; the size is 0 where it cannot be learned cheaply.
+
+        A file without an announced sha256 is downloaded and hashed.
+
+        :raises Unreachable: where the network fails.
+        """
+        return await self._once(("hash", file.url), lambda: self._hash_of(file))
+
+    async def aclose(self) -> None:
+        """Close all connections and stop what still runs."""
+        running = [task for task in self._tasks.values() if not task.done()]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await self._http.aclose()
+
+    async def _once(self, key: Hashable, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Do something once, whoever asks how often; a failure of the network is not remembered."""
+        task = self._tasks.get(key)
+        if task is None:
+            task = self._tasks[key] = asyncio.ensure_future(_as_coroutine(work))
+        try:
+            # Shielded: one caller that is cancelled does not take the answer from the others.
+            answer: _T = await asyncio.shield(task)
+        except MetadataUnusable:
+            raise
+        except BaseException:
+            if task.done():
+                self._tasks.pop(key, None)
+            raise
+        return answer
+
+    async def _project(self, name: PypiName) -> Project:
+        beside = await self._find_links.files(name)
+        files: list[Wheel | Sdist] = []
+        source = beside[0][0] if beside else ""
+        for index in self._indexes:
+            page = await self._page(index, name)
+            if page is not None:
+                files = files_of(page, index)
+                source = index
+                if any(file.metadata is not None for file in files):
+                    self._announcing.add(index)
+                break
+        if beside:
+            named = {file.filename: file for file in files}
+            for _, file in reversed(beside):
+                named[file.filename] = file
+            files = sorted(named.values(), key=lambda file: (file.version, file.filename))
+        return Project(name=name, files=tuple(files), index=source)
+
+    async def _page(self, index: str, name: PypiName) -> Page | None:
+        folder = local_path(index)
+        if folder is None:
+            return await self._pages.project(index, name)
+        if not folder.is_dir():
+            raise Unreachable("the index's folder does not exist", where=index)
+        listing = folder / name / "index.html"
+        if listing.is_file():
+            return parse_page(listing.read_bytes(), "text/html", listing.absolute().as_uri(), name)
+        if listing.parent.is_dir():
+            return rows_of(links_of_folder(listing.parent), FileNameReader(name))
+        return None
+
+    async def _metadata(self, file: Wheel) -> CoreMetadata:
+        local = local_path(file.url) is not None
+        known = None if local else self._metadata_cache.load(file)
+        if known is None:
+            try:
+                known = await self._reader.read(file, announced_elsewhere=file.index in self._announcing)
+            except MetadataUnusable as unusable:
+                known = unusable
+            if not local:
+                self._metadata_cache.store(file, known)
+        if isinstance(known, MetadataUnusable):
+            raise known
+        return known
+
+    async def _hash_of(self, file: IndexFile) -> tuple[str, int]:
+        path = local_path(file.url)
+        if path is not None:
+            return await asyncio.to_thread(_hash_local, path)
+        if file.sha256 is not None:
+            return file.sha256, file.size if file.size is not None else await self._size(file)
+        if file.url in self._reader.hashes:
+            return self._reader.hashes[file.url]
+        kind = "sha256"
+        entry = self._cache.load(kind, file.url)
+        if entry is not None and (self._http.offline or entry.is_fresh(time.time())):
+            return msgspec.msgpack.decode(entry.body, type=tuple[str, int])
+        known = await self._reader.download(file, None)
+        self._cache.store(
+            kind, file.url, status=200, headers={}, body=msgspec.msgpack.encode(known), now=time.time()
+        )
+        return known
+
+    async def _size(self, file: IndexFile) -> int:
+        kind = f"size-{file.sha256}"
+        entry = self._cache.load(kind, file.url)
+        if entry is not None:  # a file of one sha256 has one size, for ever
+            return msgspec.msgpack.decode(entry.body, type=int)
+        size = self._reader.sizes.get(file.url, 0)
+        if not size and not self._http.offline:
+            head = await self._http.head(file.url)
+            length = head.headers.get("content-length", "")
+            size = int(length) if head.status == 200 and length.isdigit() else 0
+        if size:
+            self._cache.store(
+                kind, file.url, status=200, headers={}, body=msgspec.msgpack.encode(size), now=time.time()
+            )
+        return size
+
+
+async def _as_coroutine(work: Callable[[], Awaitable[_T]]) -> _T:
+    return await work()
+
+
+def _hash_local(path: Path) -> tuple[str, int]:
+    digest = hashlib.sha256()
+    size = 0
+    try:
+        with path.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
+                size += len(chunk)
+    except OSError as error:
+        raise Unreachable(f"the file cannot be read ({error.strerror})", where=str(path)) from None
+    return digest.hexdigest(), size

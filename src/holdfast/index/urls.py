@@ -1,0 +1,27 @@
+"""URLs of indexes and files: without what must not be written down, and as local paths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from urllib.request import url2pathname
+
+__all__ = ["local_path", "without_secrets"]
+
+
+def without_secrets(url: str) -> str:
+    """Return a URL without user name, password and fragment."""
+    if "@" not in url and "#" not in url:
+        return url
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
+
+
+def local_path(url: str) -> Path | None:
+    """Return the path of a ``file:`` URL of this machine (RFC 8089), None for any other URL."""
+    if not url.startswith("file:"):
+        return None
+    parts = urlsplit(url)
+    if parts.netloc not in ("", "localhost"):
+        return None
+    return Path(url2pathname(parts.path))
