@@ -30,18 +30,25 @@ class CondaRequirement:
     :ivar version: conda version expression (``>=1.2,<2``, ``1.2.*``, ``==1.2|==1.4``), empty for any.
     :ivar build: build string glob (``py311*``), empty for any.
     :ivar channel: the channel it must come from (``channel::name``), empty for any.
+    :ivar subdir: the channel's folder it must come from (``channel/noarch::name``), empty for any.
     """
 
     name: CondaName
     version: str = ""
     build: str = ""
     channel: str = ""
+    subdir: str = ""
 
     def match_spec(self) -> str:
-        """Return it as a conda MatchSpec without its channel, as py-rattler reads it."""
+        """Return it as a conda MatchSpec without its channel, as py-rattler's strict parser reads it."""
         if self.build:
-            return f"{self.name} {self.version or '*'} {self.build}"
-        return f"{self.name} {self.version}".strip()
+            spec = f"{self.name} {self.version or '*'} {self.build}"
+        else:
+            spec = f"{self.name} {self.version}".strip()
+        return f"{spec}[subdir={self.subdir}]" if self.subdir else spec
+
+    def __str__(self) -> str:
+        return f"{self.channel}::{self.match_spec()}" if self.channel else self.match_spec()
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,0 +1,87 @@
+"""What one source (a file, a command line) asks for, before sources are combined and defaults written out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import Any
+
+from holdfast.errors import UsageError
+from holdfast.spec.requirements import (
+    ChannelPriority,
+    CondaRequirement,
+    Credential,
+    PypiRequirement,
+    PythonSource,
+    Strategy,
+)
+
+__all__ = ["Asked", "combine", "located"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The canonical pieces of one source.
+
+    Fields are those of :class:`~holdfast.spec.requirements.Requirements`, but for:
+
+    :ivar python: conda version expressions that must all hold.
+    :ivar index_url: the index that replaces the default one, empty for none.
+    :ivar extra_indexes: indexes asked before the default one.
+    :ivar no_index: whether no index is asked at all, find-links alone (``--no-index``).
+    :ivar mapping: path of a conda<->PyPI mapping file, empty for none.
+    :ivar notes: what was read and left aside, one sentence each.
+    """
+
+    conda: tuple[CondaRequirement, ...] = ()
+    pypi: tuple[PypiRequirement, ...] = ()
+    python: tuple[str, ...] = ()
+    constraints: tuple[PypiRequirement, ...] = ()
+    overrides: tuple[PypiRequirement, ...] = ()
+    channels: tuple[str, ...] = ()
+    channel_priority: ChannelPriority | None = None
+    index_url: str = ""
+    extra_indexes: tuple[str, ...] = ()
+    no_index: bool = False
+    find_links: tuple[str, ...] = ()
+    prereleases: bool = False
+    only_binary: tuple[str, ...] = ()
+    no_binary: tuple[str, ...] = ()
+    strategy: Strategy | None = None
+    exclude_newer: str = ""
+    virtual_packages: tuple[tuple[str, str], ...] = ()
+    python_source: PythonSource | None = None
+    mapping: str = ""
+    base: str = ""
+    platforms: tuple[str, ...] = ()
+    credentials: tuple[Credential, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def combine(sources: Iterable[Asked]) -> Asked:
+    """Return what all ``sources`` ask for together.
+
+    Lists are joined, an earlier source's channels and indexes before a later one's; of single values the
+    first source that says anything wins. So: the most specific source (the command line) comes first.
+    """
+    every = tuple(sources)
+    merged: dict[str, Any] = {}
+    for one in fields(Asked):
+        values = [getattr(source, one.name) for source in every]
+        if isinstance(one.default, tuple):
+            merged[one.name] = tuple(dict.fromkeys(item for value in values for item in value))
+        else:
+            merged[one.name] = next((value for value in values if value), one.default)
+    return Asked(**merged)
+
+
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Give the errors that arise inside the file and line they are about, where they do not know better."""
+    try:
+        yield
+    except UsageError as error:
+        if error.where is None:
+            error.where = where
+        raise

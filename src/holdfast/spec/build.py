@@ -1,0 +1,145 @@
+"""Making :class:`Requirements` of what people typed: combined, canonical, sorted, defaults written out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from holdfast.errors import UsageError
+from holdfast.spec.asked import Asked, combine
+from holdfast.spec.configured_index import configured_indexes
+from holdfast.spec.gather import Gathering
+from holdfast.spec.python_version import joined
+from holdfast.spec.requirements import Credential, Requirements
+
+__all__ = ["DEFAULT_CHANNELS", "build_requirements", "requirements_of"]
+
+DEFAULT_CHANNELS = ("conda-forge",)
+"""Where conda packages come from if nobody names a channel."""
+
+
+def build_requirements(
+    *,
+    sources: Iterable[Asked] = (),
+    conda: Iterable[str] = (),
+    pypi: Iterable[str] = (),
+    python: str | Iterable[str] = (),
+    constraints: Iterable[str] = (),
+    overrides: Iterable[str] = (),
+    channels: Iterable[str] = (),
+    channel_priority: str | None = None,
+    index_url: str | None = None,
+    extra_index_urls: Iterable[str] = (),
+    no_index: bool = False,
+    find_links: Iterable[str] = (),
+    prereleases: bool = False,
+    only_binary: Iterable[str] = (),
+    no_binary: Iterable[str] = (),
+    strategy: str | None = None,
+    exclude_newer: str | None = None,
+    virtual_packages: Iterable[str] = (),
+    python_source: str | None = None,
+    mapping: str | Path | None = None,
+    base: str | None = None,
+    platforms: Iterable[str] = (),
+) -> Requirements:
+    """Return the requirements that the raw texts spell, together with those of ``sources``.
+
+    Every parameter takes what the command line takes: ``conda`` requirements in any of conda's spellings,
+    ``pypi`` requirements as PEP 508 says, ``python`` as ``3.11``, ``3.11.7`` or ``>=3.10,<3.13``,
+    ``virtual_packages`` as ``__cuda=12.0``. The texts given here take precedence over ``sources`` where there
+    is one value, and their channels and indexes come first; of ``sources``, an earlier before a later one.
+
+    :param sources: what files asked for, as :func:`holdfast.spec.read_requirements` returns it.
+    :raises UsageError: for a text that is not what it should be, and says what was expected.
+    """
+    typed = Gathering()
+    for texts, add in (
+        (conda, typed.conda),
+        (pypi, typed.pypi),
+        ([python] if isinstance(python, str) else python, typed.python),
+        (constraints, typed.constraint),
+        (overrides, typed.override),
+        (channels, typed.channel),
+        (extra_index_urls, typed.extra_index),
+        (find_links, typed.find_links),
+        (only_binary, typed.only_binary),
+        (no_binary, typed.no_binary),
+        (virtual_packages, typed.virtual_package),
+        (platforms, typed.platform),
+    ):
+        for text in texts:
+            add(text)
+    for value, put in (
+        (channel_priority, typed.channel_priority),
+        (index_url, typed.index_url),
+        (strategy, typed.strategy),
+        (exclude_newer, typed.exclude_newer),
+        (python_source, typed.python_source),
+        (mapping and str(mapping), typed.mapping),
+        (base, typed.base),
+    ):
+        if value:
+            put(value)
+    if no_index:
+        typed.no_index()
+    if prereleases:
+        typed.prereleases()
+    return requirements_of(combine([typed.asked(), *sources]))
+
+
+def requirements_of(asked: Asked) -> Requirements:
+    """Return ``asked`` as requirements: sorted where order means nothing, defaults written out."""
+    # The first to set a virtual package has precedence; sorting comes after.
+    virtual = dict(reversed(asked.virtual_packages))
+    indexes, configured = _indexes(asked)
+    # `channel::name` makes its channel known, behind those that were listed.
+    named = [requirement.channel for requirement in asked.conda if requirement.channel]
+    channels = asked.channels or DEFAULT_CHANNELS
+    return Requirements(
+        conda=tuple(sorted(set(asked.conda))),
+        pypi=tuple(sorted(set(asked.pypi))),
+        python=joined(asked.python),
+        constraints=tuple(sorted(set(asked.constraints))),
+        overrides=tuple(sorted(set(asked.overrides))),
+        channels=tuple(dict.fromkeys([*channels, *sorted(named)])),
+        # A strict priority could hide `channel::name` behind a channel listed earlier.
+        channel_priority=asked.channel_priority or ("flexible" if named else "strict"),
+        indexes=indexes,
+        find_links=tuple(dict.fromkeys(asked.find_links)),
+        prereleases=asked.prereleases,
+        only_binary=tuple(sorted(set(asked.only_binary))),
+        no_binary=tuple(sorted(set(asked.no_binary))),
+        strategy=asked.strategy or "highest",
+        exclude_newer=asked.exclude_newer,
+        virtual_packages=tuple(sorted(virtual.items())),
+        mapping_hash=_mapping_hash(asked.mapping),
+        base=asked.base,
+        python_source=asked.python_source or "channel",
+        mapping_file=asked.mapping,
+        channels_given=bool(asked.channels or named),
+        platforms=tuple(dict.fromkeys(asked.platforms)),
+        credentials=tuple(dict.fromkeys((*asked.credentials, *configured))),
+    )
+
+
+def _indexes(asked: Asked) -> tuple[tuple[str, ...], tuple[Credential, ...]]:
+    """Return the indexes in order, extra ones first, and the credentials of those from configuration."""
+    if asked.no_index:
+        return (), ()
+    if asked.index_url:
+        # A request that names its index means the same on every host, whatever that is configured for.
+        return tuple(dict.fromkeys([*asked.extra_indexes, asked.index_url])), ()
+    host = configured_indexes()
+    return tuple(dict.fromkeys([*asked.extra_indexes, *host.extra, host.default])), host.credentials
+
+
+def _mapping_hash(path: str) -> str:
+    if not path:
+        return ""
+    import hashlib
+
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError as error:
+        raise UsageError(f"the mapping cannot be read: {error.strerror}", where=path) from None

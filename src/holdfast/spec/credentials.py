@@ -1,0 +1,53 @@
+"""Secrets that people write into URLs: taken out before anything is parsed, named, hashed or shown."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+from holdfast.spec.requirements import Credential
+
+__all__ = ["CONDA_TOKEN_USER", "take_credentials", "without_credentials"]
+
+CONDA_TOKEN_USER = "conda-token"  # noqa: S105 - a marker, not a secret
+"""User name of a :class:`Credential` whose password is a ``/t/<token>/`` path, as anaconda's servers use."""
+
+# The authority ends at the first of / ? # (RFC 3986, 3.2); the user information at its last @.
+_USERINFO = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<userinfo>[^/?#\s]*)@(?P<host>[^/?#\s@'\"\],]*)", re.IGNORECASE
+)
+_TOKEN = re.compile(
+    r"(?P<before>[a-z][a-z0-9+.-]*://[^/?#\s]+)/t/(?P<token>[A-Za-z0-9_.~%-]+)(?=/)", re.IGNORECASE
+)
+
+
+def take_credentials(text: str) -> tuple[str, tuple[Credential, ...]]:
+    """Return ``text`` without the credentials of the URLs in it, and those credentials.
+
+    A user name alone stays in an ssh URL (``git+ssh://git@host``): there it is part of the address. Anywhere
+    else it is a token.
+    """
+    taken: list[Credential] = []
+
+    def strip_userinfo(match: re.Match[str]) -> str:
+        scheme, userinfo, host = match["scheme"], match["userinfo"], match["host"]
+        username, colon, password = userinfo.partition(":")
+        is_ssh = scheme.lower().endswith("ssh")
+        if is_ssh and not colon:
+            return match.group()
+        address = f"{username}@{host}" if is_ssh else host
+        bare_scheme = scheme.rpartition("+")[2]
+        if userinfo:
+            taken.append(Credential(f"{bare_scheme}://{address}", unquote(username), unquote(password)))
+        return f"{scheme}://{address}"
+
+    def strip_token(match: re.Match[str]) -> str:
+        taken.append(Credential(match["before"], CONDA_TOKEN_USER, unquote(match["token"])))
+        return match["before"]
+
+    return _TOKEN.sub(strip_token, _USERINFO.sub(strip_userinfo, text)), tuple(taken)
+
+
+def without_credentials(text: str) -> str:
+    """Return ``text`` without the credentials of the URLs in it."""
+    return take_credentials(text)[0]

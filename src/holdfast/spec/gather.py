@@ -1,0 +1,172 @@
+"""Gathering: raw texts of one source in, canonical pieces out, secrets set apart on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, get_args
+
+from holdfast.errors import UsageError
+from holdfast.spec.asked import Asked
+from holdfast.spec.conda_requirement import channel_name, conda_requirement
+from holdfast.spec.credentials import take_credentials
+from holdfast.spec.instant import instant
+from holdfast.spec.names import pypi_name
+from holdfast.spec.platform import platform_name
+from holdfast.spec.pypi_requirement import pypi_requirement, requirement_of_url
+from holdfast.spec.python_version import python_version, requires_python
+from holdfast.spec.requirements import ChannelPriority, Credential, PythonSource, Strategy
+from holdfast.spec.urls import find_links_url, index_url
+from holdfast.spec.virtual_package import virtual_package
+
+__all__ = ["Gathering"]
+
+PYTHON = "python"
+
+
+class Gathering:
+    """What a source says, piece by piece. Every method takes a text as a user typed it.
+
+    Each raises :class:`UsageError` for a text that is not what it should be; wrap calls in
+    :func:`~holdfast.spec.asked.located` to say where it stands.
+
+    :param folder: what relative paths start from, the current directory if None.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self._lists: dict[str, list[Any]] = {}
+        self._values: dict[str, Any] = {}
+        self._credentials: list[Credential] = []
+
+    def conda(self, text: str) -> None:
+        """Add a conda requirement; one on ``python`` alone goes to the Python version."""
+        requirement = conda_requirement(self._public(text))
+        # A build or channel of python is a wish about the package, not about the version alone.
+        if requirement.name == PYTHON and not (
+            requirement.build or requirement.channel or requirement.subdir
+        ):
+            if requirement.version:
+                self._add("python", requirement.version)
+        else:
+            self._add("conda", requirement)
+
+    def pypi(self, text: str, *, hashes: tuple[str, ...] = ()) -> None:
+        """Add a PyPI requirement (PEP 508)."""
+        self._add("pypi", pypi_requirement(self._public(text), hashes=hashes))
+
+    def pypi_url(self, text: str, *, hashes: tuple[str, ...] = ()) -> None:
+        """Add the requirement that a bare URL or path stands for."""
+        self._add("pypi", requirement_of_url(self._public(text), folder=self.folder, hashes=hashes))
+
+    def constraint(self, text: str) -> None:
+        """Add a PyPI requirement that bounds a project without asking for it."""
+        self._add("constraints", pypi_requirement(self._public(text)))
+
+    def override(self, text: str) -> None:
+        """Add a PyPI requirement that replaces what dependencies say of the project."""
+        self._add("overrides", pypi_requirement(self._public(text)))
+
+    def python(self, text: str) -> None:
+        """Bound the Python version, as ``--python`` does."""
+        if version := python_version(text):
+            self._add("python", version)
+
+    def requires_python(self, text: str) -> None:
+        """Bound the Python version, as PEP 621's ``requires-python`` does."""
+        if version := requires_python(text):
+            self._add("python", version)
+
+    def channel(self, text: str) -> None:
+        """Add a conda channel."""
+        self._add("channels", channel_name(self._public(text), folder=self.folder))
+
+    def channel_priority(self, text: str) -> None:
+        """Set the channel priority."""
+        self._values["channel_priority"] = _one_of("a channel priority", text, get_args(ChannelPriority))
+
+    def index_url(self, text: str) -> None:
+        """Set the index that replaces the default one."""
+        self._values["index_url"] = index_url(self._public(text))
+
+    def extra_index(self, text: str) -> None:
+        """Add an index that is asked before the default one."""
+        self._add("extra_indexes", index_url(self._public(text)))
+
+    def no_index(self, given: bool = True) -> None:
+        """Ask no index at all."""
+        self._values["no_index"] = given
+
+    def find_links(self, text: str) -> None:
+        """Add a page or folder with distributions."""
+        self._add("find_links", find_links_url(self._public(text), folder=self.folder))
+
+    def prereleases(self, given: bool = True) -> None:
+        """Admit pre-releases of every project."""
+        self._values["prereleases"] = given
+
+    def only_binary(self, text: str) -> None:
+        """Add projects (comma separated, or ``:all:``) that may not be built; ``:none:`` clears."""
+        self._projects("only_binary", text)
+
+    def no_binary(self, text: str) -> None:
+        """Add projects (comma separated, or ``:all:``) that must be built; ``:none:`` clears."""
+        self._projects("no_binary", text)
+
+    def strategy(self, text: str) -> None:
+        """Set which versions to prefer."""
+        self._values["strategy"] = _one_of("a strategy", text, get_args(Strategy))
+
+    def exclude_newer(self, text: str) -> None:
+        """Set the instant after which uploads do not count."""
+        self._values["exclude_newer"] = instant(text)
+
+    def virtual_package(self, text: str) -> None:
+        """Set a virtual package of the target, as in ``__cuda=12.0``."""
+        self._add("virtual_packages", virtual_package(text))
+
+    def python_source(self, text: str) -> None:
+        """Set where Python comes from."""
+        self._values["python_source"] = _one_of("a source of Python", text, get_args(PythonSource))
+
+    def mapping(self, text: str) -> None:
+        """Set the file that maps conda names to PyPI names."""
+        self._values["mapping"] = str((self.folder or Path()).joinpath(Path(text).expanduser()).absolute())
+
+    def base(self, text: str) -> None:
+        """Set the environment (``req_id:full_id``) that this one extends."""
+        self._values["base"] = text
+
+    def platform(self, text: str) -> None:
+        """Add a target platform."""
+        self._add("platforms", platform_name(text))
+
+    def note(self, text: str) -> None:
+        """Say what was read and left aside."""
+        self._add("notes", text)
+
+    def asked(self) -> Asked:
+        """Return what was gathered."""
+        pieces: dict[str, Any] = {name: tuple(dict.fromkeys(items)) for name, items in self._lists.items()}
+        return Asked(**pieces, **self._values, credentials=tuple(dict.fromkeys(self._credentials)))
+
+    def _projects(self, name: str, text: str) -> None:
+        for project in filter(None, (part.strip() for part in text.split(","))):
+            if project == ":none:":
+                self._lists.pop(name, None)
+            else:
+                self._add(name, project if project == ":all:" else str(pypi_name(project)))
+
+    def _add(self, name: str, item: object) -> None:
+        self._lists.setdefault(name, []).append(item)
+
+    def _public(self, text: str) -> str:
+        public, credentials = take_credentials(text)
+        self._credentials += credentials
+        return public
+
+
+def _one_of(what: str, text: str, choices: Iterable[str]) -> str:
+    if text.strip().lower() not in choices:
+        raise UsageError(f"{text!r} is not {what}", advice=f"expected {', '.join(choices)}")
+    return text.strip().lower()

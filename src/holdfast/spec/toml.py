@@ -1,0 +1,28 @@
+"""Reading TOML: the standard library's reader where there is one, with our error."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+from holdfast.errors import UsageError
+
+__all__ = ["loads"]
+
+
+def loads(text: str, *, where: str) -> dict[str, Any]:
+    """Return the TOML document ``text``.
+
+    :param where: the file it came from, for the error.
+    :raises UsageError: where it is none, with file and line.
+    """
+    tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    try:
+        document: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        what, _, position = str(error).partition(" (at line ")
+        line = position.partition(",")[0]
+        place = f"{where}:{line}" if line.isdigit() else where
+        raise UsageError(f"invalid TOML: {what[0].lower()}{what[1:]}", where=place) from None
+    return document
