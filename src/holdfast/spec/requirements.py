@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 from holdfast.spec.names import CondaName, ExtraName, PypiName
 
@@ -141,3 +142,27 @@ class Requirements:
     channels_given: bool = field(default=False, compare=False)
     platforms: tuple[str, ...] = field(default=(), compare=False)
     credentials: tuple[Credential, ...] = field(default=(), compare=False, repr=False)
+
+    @classmethod
+    def build(cls, **texts: Any) -> Requirements:
+        """Return the requirements that raw texts spell: ``Requirements.build(conda=["numpy=1.26"])``.
+
+        Parameters and errors are those of :func:`holdfast.spec.build.build_requirements`.
+        """
+        from holdfast.spec.build import build_requirements
+
+        return build_requirements(**texts)
+
+    @classmethod
+    def from_file(cls, path: str | Path, **texts: Any) -> Requirements:
+        """Return what an environment.yml, requirements.txt, pyproject.toml or script (PEP 723) asks for.
+
+        :param texts: ``kind``, ``extras`` and ``groups`` as :func:`holdfast.spec.read.read_requirements`
+            takes them; everything else, as :meth:`build` takes it, is asked for beside the file.
+        :raises UsageError: where the file cannot be read, with line and what was expected.
+        """
+        from holdfast.spec.build import build_requirements
+        from holdfast.spec.read import read_requirements
+
+        how = {name: texts.pop(name) for name in ("kind", "extras", "groups") if name in texts}
+        return build_requirements(sources=[read_requirements(path, **how)], **texts)

@@ -26,3 +26,15 @@ def loads(text: str, *, where: str) -> dict[str, Any]:
         place = f"{where}:{line}" if line.isdigit() else where
         raise UsageError(f"invalid TOML: {what[0].lower()}{what[1:]}", where=place) from None
     return document
+
+
+def line_of(text: str, needle: str) -> int | None:
+    """Return the number of the first line in which ``needle`` stands, None where it stands in none.
+
+    The standard library's reader keeps no places; for texts as particular as requirements, looking for them
+    finds the right line.
+    """
+    for number, line in enumerate(text.splitlines(), 1):
+        if needle in line:
+            return number
+    return None
