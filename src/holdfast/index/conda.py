@@ -1,0 +1,203 @@
+"""What the conda channels have for one platform: a thin, cached face over py-rattler's gateway."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from packaging.version import InvalidVersion, Version
+
+from holdfast.errors import HoldfastError, Unreachable, UsageError
+from holdfast.spec.names import CondaName
+
+if TYPE_CHECKING:
+    from rattler import Channel, Gateway, MultiSource, RepoDataRecord
+
+__all__ = ["CondaChannels", "CondaPackage", "without_secrets"]
+
+_DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
+"""What conda users know as `defaults` on POSIX platforms."""
+_DEFAULTS_WINDOWS = (*_DEFAULTS, "https://repo.anaconda.com/pkgs/msys2")
+
+_URL = re.compile(r"[a-z]+://[^\s`'\")]+")
+_MISSING_SUBDIR = re.compile(r"could not find subdir '(?P<subdir>[^']+)' in channel '(?P<channel>[^']+)'")
+
+
+@dataclass(frozen=True, slots=True)
+class CondaPackage:
+    """Everything the channels have under one conda name.
+
+    :ivar versions: PEP 440 version -> the conda spellings equal to it; versions that are not PEP 440 are
+        left out, since nothing on PyPI can ask for them.
+    :ivar purls: the union over all records.
+    :ivar needs_python: whether its records depend on Python, or are `noarch: python`.
+    """
+
+    name: CondaName
+    versions: dict[Version, tuple[str, ...]]
+    purls: frozenset[str]
+    needs_python: bool
+
+
+class CondaChannels:
+    """The configured channels, seen from one platform.
+
+    :param channels: names or URLs in order of priority.
+    :param platform: target platform, e.g. ``linux-64``; ``noarch`` is always asked as well.
+    :param cache_dir: folder for repodata.
+    :param offline: use what the cache has, however old, and never the network.
+    """
+
+    def __init__(
+        self, channels: Sequence[str], platform: str, *, cache_dir: Path, offline: bool = False
+    ) -> None:
+        self.channels = tuple(channels)
+        self.platform = platform
+        self.platforms = (platform, "noarch")
+        self._cache_dir = cache_dir
+        self._offline = offline
+        self._gateway: Gateway | None = None
+        self._sources: list[Channel | MultiSource] | None = None
+        self._records: dict[CondaName, list[RepoDataRecord]] = {}
+        self._packages: dict[CondaName, CondaPackage | None] = {}
+
+    @property
+    def gateway(self) -> Gateway:
+        """The gateway that fetches and caches repodata."""
+        if self._gateway is None:
+            from rattler import Gateway, SourceConfig
+
+            self._cache_dir.mkdir(parents=True, exist_ok=True)
+            action = "force-cache-only" if self._offline else "cache-or-fetch"
+            self._gateway = Gateway(
+                cache_dir=self._cache_dir,
+                default_config=SourceConfig(cache_action=action),  # type: ignore[arg-type]
+            )
+        return self._gateway
+
+    @property
+    def sources(self) -> list[Channel | MultiSource]:
+        """The channels as py-rattler's solver takes them.
+
+        :raises UsageError: where a channel's name cannot be read.
+        """
+        if self._sources is None:
+            self._sources = [self._source(channel) for channel in self.channels]
+        return self._sources
+
+    def _source(self, channel: str) -> Channel | MultiSource:
+        from rattler import Channel, MultiSource
+
+        try:
+            if channel == "defaults":
+                urls = _DEFAULTS_WINDOWS if self.platform.startswith("win") else _DEFAULTS
+                return MultiSource("defaults", [Channel(url) for url in urls])
+            return Channel(channel)
+        except Exception as error:
+            raise UsageError(
+                f"{without_secrets(channel)!r} is not a channel: {error}",
+                advice="name a channel (conda-forge), a URL or a folder",
+            ) from error
+
+    async def records(self, names: Iterable[CondaName]) -> dict[CondaName, list[RepoDataRecord]]:
+        """Return all records under each name; an empty list for a name that no channel has.
+
+        :raises Unreachable: where a channel does not answer or does not exist.
+        """
+        wanted = list(dict.fromkeys(names))
+        missing = [name for name in wanted if name not in self._records]
+        if missing and self.channels:
+            try:
+                answers = await self.gateway.query(
+                    self.sources,
+                    self.platforms,
+                    missing,
+                    recursive=False,
+                )
+            except Exception as error:
+                raise channel_error(error) from error
+            for name in missing:
+                self._records[name] = []
+            for answer in answers:
+                for record in answer:
+                    self._records[CondaName(record.name.normalized)].append(record)
+        return {name: self._records.get(name, []) for name in wanted}
+
+    async def packages(self, names: Iterable[CondaName]) -> dict[CondaName, CondaPackage]:
+        """Return what the channels have under each name that they know.
+
+        :raises Unreachable: where a channel does not answer or does not exist.
+        """
+        wanted = list(dict.fromkeys(names))
+        records = await self.records(name for name in wanted if name not in self._packages)
+        for name, found in records.items():
+            self._packages[name] = _package(name, found) if found else None
+        known = ((name, self._packages[name]) for name in wanted)
+        return {name: package for name, package in known if package is not None}
+
+
+def _package(name: CondaName, records: Sequence[RepoDataRecord]) -> CondaPackage:
+    versions: dict[Version, list[str]] = {}
+    spellings: set[str] = set()
+    purls: set[str] = set()
+    needs_python = False
+    for record in records:
+        spelling = str(record.version)
+        if spelling not in spellings:
+            spellings.add(spelling)
+            try:
+                versions.setdefault(Version(spelling), []).append(spelling)
+            except InvalidVersion:
+                continue
+        document = record.to_json()
+        if '"purls"' in document:
+            purls.update(json.loads(document).get("purls") or ())
+        if not needs_python:
+            needs_python = record.noarch.python or any(
+                dependency.split(" ", 1)[0] in {"python", "python_abi"} for dependency in record.depends
+            )
+    return CondaPackage(
+        name,
+        {version: tuple(sorted(spelled)) for version, spelled in versions.items()},
+        frozenset(purls),
+        needs_python,
+    )
+
+
+def channel_error(error: Exception) -> HoldfastError:
+    """Turn py-rattler's gateway error into one that says which channel did not answer."""
+    text = str(error)
+    missing = _MISSING_SUBDIR.search(text)
+    if missing:
+        return Unreachable(
+            f"no {missing['subdir']}/repodata.json there",
+            where=f"channel {without_secrets(missing['channel'])}",
+            advice="check the channel's name or URL",
+        )
+    url = _URL.search(text)
+    cause = text.strip().splitlines()[-1].removeprefix("Caused by: ").strip()
+    return Unreachable(
+        f"the channel does not answer ({_URL.sub(lambda found: without_secrets(found[0]), cause)})",
+        where=without_secrets(url[0]) if url else None,
+        advice="check the network, or name a channel that can be reached with -c",
+    )
+
+
+def without_secrets(url: str) -> str:
+    """Return a URL or channel name without user name, password and ``/t/<token>``."""
+    stripped = re.sub(r"/t/[^/]+/", "/", url)
+    if "://" not in stripped:
+        return stripped
+    parts = urlsplit(stripped)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def record_document(record: RepoDataRecord) -> dict[str, Any]:
+    """Return a record as its JSON document, as the channel has it."""
+    document: dict[str, Any] = json.loads(record.to_json())
+    return document

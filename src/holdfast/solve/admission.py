@@ -1,0 +1,144 @@
+"""Which files of a project may take part at all: decided once per project, before the first round.
+
+Pre-releases and yanked files are a matter of the project, not of one requirement (design, section 5):
+were they admitted requirement by requirement, ordinals would move and "unsatisfiable" would stop
+meaning unsatisfiable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from holdfast.errors import Unreachable
+from holdfast.index.project import IndexFile, Project, Sdist, Wheel
+from holdfast.spec.names import PypiName
+from holdfast.spec.requirements import PypiRequirement, Requirements
+
+__all__ = ["Admission", "Admitted", "Refusal"]
+
+_EXACT = ("==", "===")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a file cannot be chosen.
+
+    :ivar reason: one clause, fit to follow the file's name.
+    """
+
+    filename: str
+    version: Version
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The files of a project that may take part, and why others may not.
+
+    :ivar wheels: sorted as the index lists them.
+    :ivar prereleases: whether pre-releases of this project are admitted.
+    """
+
+    wheels: tuple[Wheel, ...]
+    refusals: tuple[Refusal, ...]
+    prereleases: bool
+
+
+class Admission:
+    """The user's rules on pre-releases, yanked files, hashes, dates and binaries."""
+
+    def __init__(self, requirements: Requirements) -> None:
+        self._requirements = requirements
+        self._typed: dict[PypiName, list[PypiRequirement]] = {}
+        for requirement in _typed(requirements):
+            self._typed.setdefault(requirement.name, []).append(requirement)
+        self._cutoff = (
+            datetime.fromisoformat(requirements.exclude_newer.replace("Z", "+00:00"))
+            if requirements.exclude_newer
+            else None
+        )
+
+    def admit(self, project: Project, conda_versions: Iterable[Version]) -> Admitted:
+        """Sort a project's files into those that may take part and those that may not.
+
+        :param conda_versions: versions that conda packages provide; a final one among them counts when
+            asking whether nothing but pre-releases exists.
+        :raises Unreachable: where ``exclude-newer`` is asked for and the index gives no upload times.
+        """
+        name = project.name
+        self._check_upload_times(project)
+        pinned = self._pinned_versions(name)
+        hashes = {digest for requirement in self._typed.get(name, []) for digest in requirement.hashes}
+        finals = any(not file.version.is_prerelease for file in project.files if file.yanked is None) or any(
+            not version.is_prerelease for version in conda_versions
+        )
+        prereleases = self._requirements.prereleases or self._asks_for_prereleases(name) or not finals
+        wheels: list[Wheel] = []
+        refusals: list[Refusal] = []
+        for file in project.files:
+            reason = self._refusal(file, name, pinned, hashes, prereleases)
+            if reason is not None:
+                refusals.append(Refusal(file.filename, file.version, reason))
+            elif isinstance(file, Wheel):
+                wheels.append(file)
+        return Admitted(tuple(wheels), tuple(refusals), prereleases)
+
+    def _refusal(
+        self,
+        file: IndexFile,
+        name: PypiName,
+        pinned: list[SpecifierSet],
+        hashes: set[str],
+        prereleases: bool,
+    ) -> str | None:
+        if file.version.is_prerelease and not prereleases:
+            return "is a pre-release (--pre admits them)"
+        if file.yanked is not None and not any(file.version in pin for pin in pinned):
+            said = f": {file.yanked}" if file.yanked else ""
+            return f"was yanked{said} (only == admits it)"
+        if self._cutoff is not None:
+            if file.upload_time is None:
+                return "has no upload time, and exclude-newer is set"
+            if file.upload_time > self._cutoff:
+                return f"was uploaded after {self._requirements.exclude_newer}"
+        if hashes and f"sha256:{file.sha256}" not in hashes:
+            return "has none of the hashes asked for"
+        if isinstance(file, Sdist):
+            return "is a source distribution, and building is not supported yet"
+        if name in self._requirements.no_binary or ":all:" in self._requirements.no_binary:
+            return "is a wheel, and --no-binary asks for a source distribution"
+        return None
+
+    def _check_upload_times(self, project: Project) -> None:
+        if self._cutoff and project.files and not any(file.upload_time for file in project.files):
+            raise Unreachable(
+                f"the index gives no upload times for {project.name}, so exclude-newer cannot be honoured",
+                where=project.index or None,
+                advice="use an index that gives them (PEP 700), or drop --exclude-newer",
+            )
+
+    def _pinned_versions(self, name: PypiName) -> list[SpecifierSet]:
+        pins = []
+        for requirement in self._typed.get(name, []):
+            for specifier in SpecifierSet(requirement.specifier):
+                if specifier.operator in _EXACT and not specifier.version.endswith(".*"):
+                    pins.append(SpecifierSet(str(specifier), prereleases=True))
+        return pins
+
+    def _asks_for_prereleases(self, name: PypiName) -> bool:
+        return any(
+            bool(SpecifierSet(requirement.specifier).prereleases)
+            for requirement in self._typed.get(name, [])
+            if requirement.specifier
+        )
+
+
+def _typed(requirements: Requirements) -> Iterable[PypiRequirement]:
+    yield from requirements.pypi
+    yield from requirements.constraints
+    yield from requirements.overrides

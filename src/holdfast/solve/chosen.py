@@ -1,0 +1,124 @@
+"""A solver's answer, read back as packages: conda records, and wheels with their extras and hashes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+from packaging.version import Version
+
+from holdfast.index.conda import record_document
+from holdfast.index.project import IndexFile, Wheel
+from holdfast.index.pypi import PypiIndexes
+from holdfast.solve.encoding import Meaning
+from holdfast.solve.host_python import HostPythonSource
+from holdfast.solve.joint import Answer
+from holdfast.solve.ownership import Ownership
+from holdfast.solve.pool import Candidate
+from holdfast.solve.solution import ChosenConda, ChosenPython, ChosenWheel, PlatformSolution, SolveStatistics
+from holdfast.solve.world import PypiWorld
+from holdfast.spec.names import CondaName, PypiName
+
+__all__ = ["assemble"]
+
+_MARKER = re.compile(r"\s*;.*$", re.DOTALL)
+
+
+async def assemble(
+    answer: Answer,
+    world: PypiWorld | None,
+    ownership: Ownership,
+    indexes: PypiIndexes,
+    *,
+    platform: str,
+    virtual_packages: dict[str, str],
+    host: HostPythonSource | None,
+) -> PlatformSolution:
+    """Return the decision that a solver's answer stands for, every package with its hash.
+
+    :raises Unreachable: where a hash has to be made and the file cannot be fetched.
+    """
+    warnings: list[str] = []
+    wheels = await _wheels(answer.pypi, world, indexes, warnings)
+    conda: list[ChosenConda] = []
+    python = None
+    if host is not None:
+        record = next(item for item in answer.conda if item.name.normalized == "python")
+        found = host.interpreter(str(record.version), str(record.build))
+        python = ChosenPython(found.implementation, found.version, found.abi)
+    else:
+        conda = await _conda(answer, ownership, indexes)
+    _check_owners(conda, wheels)
+    return PlatformSolution(
+        platform,
+        virtual_packages,
+        tuple(conda),
+        tuple(wheels),
+        python,
+        tuple(warnings),
+        SolveStatistics(rounds=answer.rounds),
+    )
+
+
+async def _conda(answer: Answer, ownership: Ownership, indexes: PypiIndexes) -> list[ChosenConda]:
+    names = [CondaName(record.name.normalized) for record in answer.conda]
+    provided = await ownership.provided(names)
+    chosen = []
+    for name, record in sorted(zip(names, answer.conda, strict=True), key=lambda pair: pair[0]):
+        document = record_document(record)
+        if not document.get("sha256"):
+            # Old channels announce md5 alone; a lock holds sha256.
+            file = IndexFile(filename=document["fn"], url=document["url"], version=Version("0"))
+            document["sha256"], document["size"] = await indexes.hash_of(file)
+        main = provided[name].main if name in provided else None
+        chosen.append(ChosenConda(name, document, (main,) if main else ()))
+    return chosen
+
+
+async def _wheels(
+    meanings: Iterable[Meaning], world: PypiWorld | None, indexes: PypiIndexes, warnings: list[str]
+) -> list[ChosenWheel]:
+    by_project: dict[PypiName, list[Meaning]] = {}
+    for meaning in meanings:
+        by_project.setdefault(meaning.chosen.project, []).append(meaning)
+    chosen = []
+    for name, parts in sorted(by_project.items()):
+        assert world is not None
+        wheel = _wheel_of(parts)
+        file = wheel or next((part.chosen.wheel for part in parts if part.chosen.wheel), None)
+        known = world.knowledge.known(file) if file else None
+        extras = sorted({part.extra for part in parts if part.extra})
+        for extra in extras:
+            if known is not None and not known.mentions_extra(extra):
+                warnings.append(f"{name} {known.metadata.version} has no extra {extra!r}")
+        if wheel is not None and known is not None:
+            dependencies = {
+                _MARKER.sub("", dependency.text) for part in parts for dependency in part.dependencies
+            }
+            chosen.append((name, wheel, known, extras, dependencies))
+    hashes = await asyncio.gather(*(indexes.hash_of(wheel) for _, wheel, *_ in chosen))
+    return [
+        ChosenWheel(
+            name,
+            replace(wheel, sha256=sha256),
+            sha256,
+            size,
+            tuple(extra for extra in extras if known.mentions_extra(extra)),
+            tuple(sorted(dependencies)),
+            known.metadata.requires_python,
+        )
+        for (name, wheel, known, extras, dependencies), (sha256, size) in zip(chosen, hashes, strict=True)
+    ]
+
+
+def _wheel_of(parts: list[Meaning]) -> Wheel | None:
+    return next((part.chosen.wheel for part in parts if isinstance(part.chosen, Candidate)), None)
+
+
+def _check_owners(conda: Iterable[ChosenConda], wheels: Iterable[ChosenWheel]) -> None:
+    """Hold the promise of exclusive ownership, whatever the encoding did."""
+    owned = {project: package.name for package in conda for project in package.provides}
+    twice = [f"{wheel.name} (conda's {owned[wheel.name]})" for wheel in wheels if wheel.name in owned]
+    assert not twice, f"two owners for {', '.join(twice)}"

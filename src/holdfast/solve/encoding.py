@@ -1,0 +1,142 @@
+"""PyPI projects in the conda solver's shape: names, records, and what each record stands for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from holdfast.solve.knowledge import Dependency, Known
+from holdfast.solve.pool import Bridge, Candidate
+from holdfast.solve.pythons import Mask, PythonPool
+from holdfast.spec.names import CondaName, ExtraName, PypiName
+
+if TYPE_CHECKING:
+    from rattler import RepoDataRecord
+
+__all__ = ["Meaning", "Variant", "evicting", "is_solver_name", "make_record", "read_name", "solver_name", "variants"]
+
+_PREFIX = "pypi--"
+_EXTRA = "--x--"
+_CHANNEL = "https://pypi.invalid/holdfast"
+_EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
+_EVICTED = "==0 replaced_by_wheel"
+
+
+def solver_name(project: PypiName, extra: str = "") -> str:
+    """Return the name a project, or one extra of it, goes by in the solver.
+
+    Normalised names never hold two dashes in a row, so this cannot collide.
+    """
+    return f"{_PREFIX}{project}{_EXTRA}{extra}" if extra else f"{_PREFIX}{project}"
+
+
+def is_solver_name(name: str) -> bool:
+    """Tell whether a record's name stands for a PyPI project."""
+    return name.startswith(_PREFIX)
+
+
+def read_name(name: str) -> tuple[PypiName, ExtraName | None]:
+    """Return the project and the extra a solver name stands for."""
+    project, _, extra = name.removeprefix(_PREFIX).partition(_EXTRA)
+    return PypiName(project), ExtraName(extra) if extra else None
+
+
+def evicting(owner: CondaName) -> str:
+    """Return a ``constrains`` entry that no record of ``owner`` meets, whatever its version."""
+    return f"{owner} {_EVICTED}"
+
+
+def readable(text: str) -> str:
+    """Return a solver message without our helper build string."""
+    return re.sub(rf"\s*{re.escape(_EVICTED)}", "", text)
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a record of ours stands for.
+
+    :ivar chosen: the wheel or the bridge.
+    :ivar extra: the extra the record is for, empty for the project itself.
+    :ivar dependencies: what applies for the Pythons the record is for; empty while unknown.
+    """
+
+    chosen: Candidate | Bridge
+    extra: str
+    dependencies: tuple[Dependency, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A part of a candidate's Pythons for which the same dependencies apply."""
+
+    mask: Mask
+    python_spec: str
+    dependencies: tuple[Dependency, ...]
+
+
+def variants(mask: Mask, known: Known | None, extra: str, pythons: PythonPool) -> list[Variant]:
+    """Split a set of Pythons by what depends on them.
+
+    With ``extra``, the dependencies are those that the extra adds.
+    """
+    if known is None:
+        return [Variant(part, spec, ()) for part, spec in pythons.split(mask)]
+    groups: dict[Mask, list[Dependency]] = {mask: []} if mask else {}
+    for dependency in known.dependencies:
+        applies = _applies(dependency, extra, pythons)
+        if applies & mask == 0:
+            continue
+        split: dict[Mask, list[Dependency]] = {}
+        for part, found in groups.items():
+            inside, outside = part & applies, part & ~applies
+            if inside:
+                split[inside] = [*found, dependency]
+            if outside:
+                split[outside] = found
+        groups = split
+    return [
+        Variant(piece, spec, tuple(found))
+        for part, found in sorted(groups.items(), key=lambda item: -item[0])
+        for piece, spec in pythons.split(part)
+    ]
+
+
+def _applies(dependency: Dependency, extra: str, pythons: PythonPool) -> Mask:
+    if dependency.marker is None:
+        return 0 if extra else pythons.all
+    always = pythons.marker(dependency.marker, "")
+    if not extra:
+        return always
+    return pythons.marker(dependency.marker, extra) & ~always
+
+
+def make_record(
+    name: str,
+    ordinal: int,
+    build: str,
+    build_number: int,
+    depends: Sequence[str],
+    constrains: Iterable[str] = (),
+) -> RepoDataRecord:
+    """Return a record for py-rattler's solver.
+
+    It carries a time stamp, since a cut-off date makes the solver drop records without one.
+    """
+    from rattler import PackageRecord, RepoDataRecord
+    from rattler.package import BuildString
+
+    file_name = f"{name}-{ordinal}-{build}.conda"
+    record = PackageRecord(
+        name=name,
+        version=str(ordinal),
+        build=BuildString(build),
+        build_number=build_number,
+        subdir="noarch",
+        depends=list(depends),
+        constrains=list(constrains),
+    )
+    record.timestamp = _EPOCH
+    return RepoDataRecord(record, file_name=file_name, url=f"{_CHANNEL}/noarch/{file_name}", channel=_CHANNEL)

@@ -1,0 +1,106 @@
+"""Why nothing satisfies a request, in the words that people typed."""
+
+from __future__ import annotations
+
+import re
+
+from holdfast.errors import NoSolution
+from holdfast.solve.encoding import read_name
+from holdfast.solve.pool import ProjectPool
+from holdfast.solve.world import PypiWorld
+from holdfast.spec.names import PypiName
+from holdfast.spec.requirements import Requirements
+
+__all__ = ["explain"]
+
+_OURS = re.compile(
+    r"(?P<name>pypi--[a-z0-9][a-z0-9-]*)"
+    r"(?: (?P<numbers>(?:(?:[<>=]=?)?\d+(?:[,|](?:[<>=]=?)?\d+)*|\*|\d+(?: \| (?:\d+|\.\.\.))*)))?"
+    r"(?: (?P<build>w\d+_\d+(?:_\d+)?|conda_\d+(?:_\d+)?))?"
+)
+_PYTHON_BUILD = re.compile(r'\[build="[^"]*"\]')
+_MOST_LINES = 60
+
+
+class Explanation(NoSolution):
+    """No environment can satisfy the requirements.
+
+    :ivar causes: one sentence each, the likeliest first.
+    :ivar reasons: the solver's tree, in names and versions that people know.
+    """
+
+    def __init__(self, what: str, causes: tuple[str, ...], reasons: str, advice: str | None) -> None:
+        super().__init__(what, advice=advice)
+        self.causes = causes
+        self.reasons = reasons
+
+
+def explain(reasons: str, requirements: Requirements, world: PypiWorld | None) -> Explanation:
+    """Return the error for an unsatisfiable request.
+
+    :param reasons: the solver's own words.
+    :param world: the PyPI side, None where the conda side alone has no solution.
+    """
+    causes: list[str] = []
+    advice = None
+    if world is not None:
+        for name, pool in sorted(world.loaded().items()):
+            if solver_mentions(reasons, name) and not pool.candidates and not pool.bridges:
+                causes.append(_nothing_usable(pool, requirements))
+    text = _translated(reasons, world)
+    missing = re.findall(r"No candidates were found for ([a-z0-9_.-]+)", text)
+    for name in missing:
+        if not name.startswith("pypi--"):
+            causes.append(f"no channel has {name} in a version and build that fits")
+            channels = ", ".join(requirements.channels)
+            advice = f"check the name and the version; channels searched: {channels}"
+    lines = text.splitlines()
+    if len(lines) > _MOST_LINES:
+        lines = [*lines[:_MOST_LINES], f"... and {len(lines) - _MOST_LINES} lines more"]
+    what = causes[0] if causes else "no environment satisfies all requirements"
+    return Explanation(what, tuple(causes), "\n".join(lines), advice)
+
+
+def solver_mentions(reasons: str, name: PypiName) -> bool:
+    """Tell whether the solver's words speak of a project."""
+    return re.search(rf"pypi--{re.escape(name)}(?![a-z0-9-]*[a-z0-9])", reasons) is not None
+
+
+def _nothing_usable(pool: ProjectPool, requirements: Requirements) -> str:
+    if not pool.refusals and not pool.index:
+        searched = ", ".join(requirements.indexes) or "no index"
+        return f"no project {pool.name} on {searched}"
+    newest = sorted(pool.refusals, key=lambda refusal: refusal.version, reverse=True)
+    reasons = "; ".join(f"{refusal.filename} {refusal.reason}" for refusal in newest[:3])
+    more = f"; and {len(newest) - 3} files more" if len(newest) > 3 else ""
+    return f"{pool.name} has no file that can be used: {reasons}{more}"
+
+
+def _translated(reasons: str, world: PypiWorld | None) -> str:
+    text = reasons.removeprefix("Cannot solve the request because of: ")
+    text = text.replace("==0 replaced_by_wheel", "(conda's, beside the wheel)")
+    text = _PYTHON_BUILD.sub("", text)
+    if world is None:
+        return text.strip()
+    pools = world.loaded()
+    spoken = world.spoken()
+
+    def said(match: re.Match[str]) -> str:
+        name, numbers = match["name"], match["numbers"] or ""
+        project, extra = read_name(name)
+        shown = f"{project}[{extra}]" if extra else str(project)
+        if numbers in {"", "*"}:
+            return f"{shown} (PyPI)"
+        if (name, numbers) in spoken:
+            return f"{shown}{spoken[(name, numbers)]} (PyPI)"
+        pool = pools.get(project)
+        if pool is None:
+            return shown
+        versions = re.sub(r"\d+", lambda number: _version(pool, int(number[0])), numbers)
+        return f"{shown} {versions} (PyPI)"
+
+    return _OURS.sub(said, text).strip()
+
+
+def _version(pool: ProjectPool, ordinal: int) -> str:
+    return str(pool.ordinals.version(ordinal)) if 1 <= ordinal <= len(pool.ordinals) else "nothing"

@@ -1,0 +1,144 @@
+"""The joint solve: conda and PyPI in one satisfiability problem (design, section 5).
+
+The loop in one paragraph: show the solver every candidate, with the dependencies known so far; read the
+metadata of those it chose; repeat until it chooses only what is known. Unknown dependencies count as
+none, so every round is a relaxation: unsatisfiable means unsatisfiable, and a solution without unknowns
+is one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from holdfast.errors import HoldfastError, NoSolution
+from holdfast.solve.encoding import Meaning
+from holdfast.solve.lookahead import LookAhead
+from holdfast.solve.pool import Candidate
+from holdfast.solve.solver import CondaSolver, Unsatisfiable
+from holdfast.solve.world import PypiWorld
+from holdfast.spec.names import CondaName
+from holdfast.spec.requirements import PypiRequirement, Requirements
+
+if TYPE_CHECKING:
+    from rattler import RepoDataRecord
+
+__all__ = ["Answer", "solve_jointly"]
+
+MAX_ROUNDS = 200
+MAX_SECONDS = 300.0
+"""Beyond either limit the request is given up, naming the project that unrolled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The records of a solution: conda's own, and what ours stand for."""
+
+    conda: tuple[RepoDataRecord, ...]
+    pypi: tuple[Meaning, ...]
+    rounds: int
+
+
+async def solve_jointly(
+    requirements: Requirements,
+    world: PypiWorld,
+    solver: CondaSolver,
+    conda_first: Sequence[RepoDataRecord],
+) -> Answer:
+    """Solve conda and PyPI together.
+
+    :param conda_first: the solution of the conda side alone, which is preferred where it can be kept.
+    :raises NoSolution: with the solver's reasons, or where a limit is reached.
+    :raises Unreachable: where an index or a channel cannot be reached.
+    """
+    asked = [item for item in requirements.pypi if _applies_everywhere(item, world)]
+    conditional = [item for item in requirements.pypi if item not in asked]
+    ahead = LookAhead(world, {CondaName(r.name.normalized): str(r.version) for r in conda_first})
+    _expect_python(ahead, conda_first)
+    await ahead.follow([item for item in requirements.pypi if _may_apply(item, world)])
+    deadline = time.monotonic() + MAX_SECONDS
+    for number in range(1, MAX_ROUNDS + 1):
+        specs = [spec for item in asked for spec in await world.specs(item)]
+        root = await world.conditional_root(conditional)
+        constraints = [spec for item in requirements.constraints for spec in (await world.specs(item))[:1]]
+        try:
+            records = await solver.solve(
+                [*root, *specs], source=world, constraints=constraints, preferred=conda_first
+            )
+        except Unsatisfiable as error:
+            raise explained(error, requirements, world) from error
+        meanings = [meaning for record in records if (meaning := world.meaning(record))]
+        conda = [record for record in records if not solver.is_ours(record)]
+        _expect_python(ahead, conda)
+        if await _advance(world, ahead, meanings, conda):
+            if time.monotonic() > deadline:
+                break
+            continue
+        return Answer(tuple(conda), tuple(meanings), number)
+    culprit = ahead.most_returned()
+    raise NoSolution(
+        f"gave up after {MAX_ROUNDS} rounds or {MAX_SECONDS:.0f} s: {culprit} has too many versions to try",
+        advice=f"add a lower bound for {culprit}, or for whatever depends on it",
+    )
+
+
+async def _advance(
+    world: PypiWorld, ahead: LookAhead, meanings: Sequence[Meaning], conda: Sequence[RepoDataRecord]
+) -> bool:
+    """Learn what the chosen candidates depend on; return whether anything was learned."""
+    wheels = {item.chosen.project for item in meanings if isinstance(item.chosen, Candidate)}
+    found = await world.ownership.discover((CondaName(record.name.normalized) for record in conda), wheels)
+    if found:
+        world.forget(found)
+        return True
+    unknown = [
+        item.chosen
+        for item in meanings
+        if isinstance(item.chosen, Candidate) and world.knowledge.is_open(item.chosen.wheel)
+    ]
+    bridged = [
+        item.chosen.wheel
+        for item in meanings
+        if item.extra
+        and not isinstance(item.chosen, Candidate)
+        and item.chosen.wheel is not None
+        and world.knowledge.is_open(item.chosen.wheel)
+    ]
+    if not unknown and not bridged:
+        return False
+    unique = list({candidate.wheel.url: candidate for candidate in unknown}.values())
+    wanted = ahead.next_of(unique, world.loaded())
+    await world.learn([*(candidate.wheel for candidate in wanted), *bridged])
+    await ahead.follow(
+        [
+            dependency
+            for candidate in unique
+            if (known := world.knowledge.known(candidate.wheel))
+            for dependency in known.dependencies
+            if dependency.marker is None or world.pythons.marker(dependency.marker) & ahead.python
+        ]
+    )
+    return True
+
+
+def _expect_python(ahead: LookAhead, records: Sequence[RepoDataRecord]) -> None:
+    for record in records:
+        if record.name.normalized == "python":
+            ahead.expect_python(str(record.version), str(record.build))
+
+
+def _applies_everywhere(item: PypiRequirement, world: PypiWorld) -> bool:
+    return world.marker_mask(item) == world.pythons.all
+
+
+def _may_apply(item: PypiRequirement, world: PypiWorld) -> bool:
+    return bool(world.marker_mask(item))
+
+
+def explained(error: Unsatisfiable, requirements: Requirements, world: PypiWorld) -> HoldfastError:
+    """Return the solver's reasons in the words of the request."""
+    from holdfast.solve.explain import explain
+
+    return explain(error.reasons, requirements, world)

@@ -1,0 +1,175 @@
+"""Looking ahead: reading the metadata that the solver will most likely ask for, before it asks.
+
+Nothing here decides anything. A wrong guess costs a request; a right one saves a round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from holdfast.solve.knowledge import Dependency
+from holdfast.solve.pool import Candidate, ProjectPool
+from holdfast.solve.pythons import Mask
+from holdfast.solve.world import PypiWorld
+from holdfast.spec.names import CondaName, PypiName
+from holdfast.spec.requirements import PypiRequirement
+
+__all__ = ["LookAhead"]
+
+_MOST_AT_ONCE = 64
+"""Metadata read at once for one project that keeps coming back: boto3 has 2,000 releases."""
+_MOST_LEVELS = 100
+"""Depth at which following dependencies stops; real chains are under 20."""
+
+
+@dataclass(slots=True)
+class _Guess:
+    """What is expected of one project."""
+
+    allowed: set[int]
+    extras: set[str] = field(default_factory=set)
+    candidate: Candidate | None = None
+    followed: set[str] = field(default_factory=set)
+
+
+class LookAhead:
+    """Follows requirements greedily, highest version first, the way most solutions turn out.
+
+    :param settled: conda packages that the conda side wants anyway; where their bridge is allowed, no wheel
+        is guessed.
+    """
+
+    def __init__(self, world: PypiWorld, settled: dict[CondaName, str]) -> None:
+        self._world = world
+        self._settled = settled
+        self._guesses: dict[PypiName, _Guess] = {}
+        self._returns: dict[PypiName, int] = {}
+        self.python: Mask = 0
+
+    def expect_python(self, version: str, build: str) -> None:
+        """Set the Python build that is expected to be chosen."""
+        self.python = self._world.pythons.mask(
+            lambda known: known.conda_version == version and known.build == build
+        )
+
+    async def follow(self, dependencies: Iterable[Dependency | PypiRequirement]) -> None:
+        """Read the metadata of the expected candidates of these dependencies, and of theirs, and so on.
+
+        :raises Unreachable: where an index cannot be reached.
+        """
+        frontier = list(dependencies)
+        for _ in range(_MOST_LEVELS):
+            if not frontier:
+                return
+            touched = await self._demand(frontier)
+            await self._settle(touched)
+            frontier = [
+                dependency
+                for name in touched
+                for dependency in self._newly_needed(self._guesses[name])
+            ]
+
+    async def _demand(self, dependencies: list[Dependency | PypiRequirement]) -> set[PypiName]:
+        pools = await asyncio.gather(*(self._world.pool(dependency.name) for dependency in dependencies))
+        touched: set[PypiName] = set()
+        for dependency, pool in zip(dependencies, pools, strict=True):
+            allowed = set(pool.ordinals.allowed(dependency.specifier))
+            guess = self._guesses.get(pool.name)
+            if guess is None:
+                guess = self._guesses[pool.name] = _Guess(allowed)
+            else:
+                guess.allowed = guess.allowed & allowed or allowed
+            guess.extras.update(dependency.extras)
+            touched.add(pool.name)
+        return touched
+
+    async def _settle(self, names: set[PypiName]) -> None:
+        """Guess a candidate for each project; where its metadata speaks against it, the next."""
+        await asyncio.gather(*(self._settle_one(name) for name in sorted(names)))
+
+    async def _settle_one(self, name: PypiName) -> None:
+        guess = self._guesses[name]
+        pool = await self._world.pool(name)
+        if guess.candidate is not None and guess.candidate.ordinal in guess.allowed:
+            return
+        guess.candidate = None
+        guess.followed.clear()
+        if self._is_settled(pool, guess.allowed):
+            return
+        width = 1
+        hopeful = self._hopeful(pool, guess.allowed)
+        while hopeful:
+            batch, hopeful = hopeful[:width], hopeful[width:]
+            await self._world.learn(candidate.wheel for candidate in batch)
+            for candidate in batch:
+                if self._world.knowledge.known(candidate.wheel) and self._fits(candidate):
+                    guess.candidate = candidate
+                    return
+            width = min(2 * width, _MOST_AT_ONCE)
+
+    def _is_settled(self, pool: ProjectPool, allowed: set[int]) -> bool:
+        return any(
+            self._settled.get(bridge.conda) in bridge.spellings and bridge.ordinal in allowed
+            for bridge in pool.bridges
+        )
+
+    def _hopeful(self, pool: ProjectPool, allowed: set[int]) -> list[Candidate]:
+        fitting = [
+            candidate
+            for candidate in pool.candidates
+            if candidate.ordinal in allowed
+            and self._fits(candidate)
+            and self._world.knowledge.unusable(candidate.wheel) is None
+        ]
+        return sorted(fitting, key=lambda candidate: -candidate.ordinal)
+
+    def _fits(self, candidate: Candidate) -> bool:
+        mask = self._world.mask(candidate)
+        return bool(mask & self.python) if self.python else bool(mask)
+
+    def _newly_needed(self, guess: _Guess) -> list[Dependency]:
+        candidate = guess.candidate
+        known = self._world.knowledge.known(candidate.wheel) if candidate else None
+        if known is None:
+            return []
+        python = self.python or self._world.pythons.all
+        needed = []
+        for extra in ["", *sorted(guess.extras)]:
+            if extra in guess.followed:
+                continue
+            guess.followed.add(extra)
+            needed.extend(
+                dependency
+                for dependency in known.dependencies
+                if dependency.marker is None
+                or self._world.pythons.marker(dependency.marker, extra) & python
+            )
+        return needed
+
+    def next_of(self, candidates: Iterable[Candidate], pools: dict[PypiName, ProjectPool]) -> list[Candidate]:
+        """Return what to read when the solver has chosen these unknown candidates.
+
+        A project that comes back keeps coming back (boto3 and its kin unroll a release a round), so each
+        time twice as many of its next candidates are read at once.
+        """
+        wanted: list[Candidate] = []
+        for candidate in candidates:
+            wanted.append(candidate)
+            returns = self._returns[candidate.project] = self._returns.get(candidate.project, 0) + 1
+            if returns > 1:
+                below = [
+                    other
+                    for other in pools[candidate.project].candidates
+                    if other.ordinal < candidate.ordinal
+                    and self._fits(other)
+                    and self._world.knowledge.is_open(other.wheel)
+                ]
+                below.sort(key=lambda other: -other.ordinal)
+                wanted.extend(below[: min(2 ** (returns - 1), _MOST_AT_ONCE)])
+        return wanted
+
+    def most_returned(self) -> PypiName | None:
+        """Return the project that came back most often, None where none did."""
+        return max(self._returns, key=lambda name: self._returns[name], default=None)

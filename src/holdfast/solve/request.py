@@ -1,0 +1,225 @@
+"""From a request to a decision for each platform: the main path of solving, top to bottom."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from holdfast.errors import NoSolution, Unreachable, UsageError
+from holdfast.index.conda import CondaChannels
+from holdfast.index.mapping import Mapping, load_mapping
+from holdfast.index.pypi import PypiIndexes
+from holdfast.solve.admission import Admission
+from holdfast.solve.chosen import assemble
+from holdfast.solve.direct import direct_wheels
+from holdfast.solve.explain import explain
+from holdfast.solve.host_python import HostPythonSource
+from holdfast.solve.joint import Answer, solve_jointly
+from holdfast.solve.ownership import Ownership
+from holdfast.solve.pool import WheelJudge
+from holdfast.solve.pythons import PythonBuild, PythonPool
+from holdfast.solve.solution import PlatformSolution
+from holdfast.solve.solver import CondaSolver, Unsatisfiable
+from holdfast.solve.world import PypiWorld
+from holdfast.spec.names import CondaName
+from holdfast.spec.platform import host_platform, virtual_packages, wheel_platform_tags
+from holdfast.spec.requirements import Requirements
+
+if TYPE_CHECKING:
+    from rattler import RepoDataRecord
+
+__all__ = ["solve_request"]
+
+_EXIT_PAUSE = 0.05
+"""Seconds. py-rattler's workers may crash the interpreter if it ends right after their last answer."""
+
+Progress = Callable[[str], None]
+"""Told what is being done, one short line each time."""
+
+
+def solve_request(
+    requirements: Requirements,
+    platforms: Sequence[str],
+    *,
+    cache_dir: Path,
+    offline: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, PlatformSolution]:
+    """Decide which packages satisfy the requirements, for each platform.
+
+    :param cache_dir: folder for repodata, index pages and metadata.
+    :param offline: use what the cache has and never the network.
+    :raises NoSolution: where nothing satisfies them.
+    :raises Unreachable: where an index or a channel cannot be reached.
+    :raises UsageError: for what is not supported.
+    """
+    return asyncio.run(_solve_all(requirements, platforms, cache_dir, offline, progress or _silent))
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+async def _solve_all(
+    requirements: Requirements, platforms: Sequence[str], cache_dir: Path, offline: bool, progress: Progress
+) -> dict[str, PlatformSolution]:
+    indexes = PypiIndexes(
+        requirements.indexes,
+        requirements.find_links,
+        cache_dir=cache_dir,
+        offline=offline,
+        credentials=requirements.credentials,
+    )
+    mapping = load_mapping(Path(requirements.mapping_file) if requirements.mapping_file else None)
+    try:
+        solutions = {}
+        for platform in platforms:
+            request = _PlatformRequest(
+                requirements, platform, indexes, mapping, cache_dir, offline, progress
+            )
+            solutions[platform] = await request.solve()
+        return solutions
+    finally:
+        await indexes.aclose()
+        await asyncio.sleep(_EXIT_PAUSE)
+
+
+class _PlatformRequest:
+    """One request, for one platform."""
+
+    def __init__(
+        self,
+        requirements: Requirements,
+        platform: str,
+        indexes: PypiIndexes,
+        mapping: Mapping,
+        cache_dir: Path,
+        offline: bool,
+        progress: Progress,
+    ) -> None:
+        self.requirements = requirements
+        self.platform = platform
+        self.indexes = indexes
+        self.mapping = mapping
+        self.cache_dir = cache_dir
+        self.offline = offline
+        self.progress = progress
+        self.virtual_packages = virtual_packages(platform, requirements.virtual_packages)
+
+    async def solve(self) -> PlatformSolution:
+        started, requests = time.monotonic(), self.indexes.requests
+        if self.requirements.python_source == "host":
+            solution = await self._solve_on_host()
+        else:
+            try:
+                solution = await self._solve_with(self._channels(), None)
+            except Unreachable as error:
+                if not self._may_use_host():
+                    raise
+                self.progress(f"{error.what}: using this host's Python")
+                solution = await self._solve_on_host()
+        solution.statistics.seconds = time.monotonic() - started
+        solution.statistics.requests = self.indexes.requests - requests
+        return solution
+
+    def _may_use_host(self) -> bool:
+        """Tell whether this host's Python may stand in for one from a channel (design, section 5)."""
+        asked = self.requirements
+        return (
+            not asked.channels_given
+            and not asked.conda
+            and bool(asked.pypi or asked.python)
+            and self.platform == host_platform()
+        )
+
+    def _channels(self) -> CondaChannels:
+        named = [item.channel for item in self.requirements.conda if item.channel]
+        channels = dict.fromkeys([*self.requirements.channels, *sorted(named)])
+        return CondaChannels(
+            list(channels), self.platform, cache_dir=self.cache_dir / "repodata", offline=self.offline
+        )
+
+    async def _solve_on_host(self) -> PlatformSolution:
+        if self.platform != host_platform():
+            raise UsageError(
+                f"this host's Python cannot serve {self.platform}",
+                advice="take Python from a channel, or drop --platform",
+            )
+        if self.requirements.conda:
+            raise UsageError(
+                "conda packages need a Python from a channel",
+                advice="drop --python-source host, or ask for PyPI packages alone",
+            )
+        return await self._solve_with(None, HostPythonSource(self.platform, self.cache_dir))
+
+    async def _solve_with(
+        self, channels: CondaChannels | None, host: HostPythonSource | None
+    ) -> PlatformSolution:
+        solver = CondaSolver(
+            self.requirements, channels, self.platform, self.virtual_packages, python_source=host
+        )
+        self.progress(f"{self.platform}: solving the conda side")
+        conda_first = await self._conda_first(solver)
+        ownership = Ownership(channels, self.mapping)
+        if not self.requirements.pypi:
+            answer, world = Answer(tuple(conda_first), (), 1), None
+        else:
+            pythons = await self._pythons(solver, channels, host)
+            world = await self._world(pythons, ownership, conda_first)
+            self.progress(f"{self.platform}: solving conda and PyPI together")
+            answer = await solve_jointly(self.requirements, world, solver, conda_first)
+        return await assemble(
+            answer,
+            world,
+            ownership,
+            self.indexes,
+            platform=self.platform,
+            virtual_packages=self.virtual_packages,
+            host=host,
+        )
+
+    async def _conda_first(self, solver: CondaSolver) -> list[RepoDataRecord]:
+        """Solve the conda side alone: if that has no solution, nothing has."""
+        if not solver.conda_specs():
+            return []
+        try:
+            return await solver.solve()
+        except Unsatisfiable as error:
+            raise explain(error.reasons, self.requirements, None) from error
+
+    async def _pythons(
+        self, solver: CondaSolver, channels: CondaChannels | None, host: HostPythonSource | None
+    ) -> PythonPool:
+        if host is not None:
+            records = host.records()
+        elif channels is not None:
+            records = (await channels.records([CondaName("python")]))[CondaName("python")]
+        else:
+            records = []
+        return PythonPool(
+            [
+                PythonBuild.from_record(str(record.version), str(record.build))
+                for record in solver.admitted_pythons(records)
+            ],
+            self.platform,
+        )
+
+    async def _world(
+        self, pythons: PythonPool, ownership: Ownership, conda_first: Sequence[RepoDataRecord]
+    ) -> PypiWorld:
+        if not pythons.builds:
+            raise NoSolution("no channel has a Python that fits", advice="check --python and the channels")
+        judge = WheelJudge(pythons, wheel_platform_tags(self.platform, self.virtual_packages))
+        return PypiWorld(
+            self.indexes,
+            ownership,
+            pythons,
+            judge,
+            Admission(self.requirements),
+            favoured=frozenset(CondaName(record.name.normalized) for record in conda_first),
+            direct=await direct_wheels(self.requirements.pypi),
+            overrides=self.requirements.overrides,
+        )

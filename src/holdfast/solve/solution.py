@@ -1,0 +1,81 @@
+"""What a solve decided for one platform."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from holdfast.index.project import Wheel
+from holdfast.spec.names import CondaName, PypiName
+
+__all__ = ["ChosenConda", "ChosenPython", "ChosenWheel", "PlatformSolution", "SolveStatistics"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenConda:
+    """A conda package.
+
+    :ivar document: its record as the channel has it, with ``fn``, ``url`` and ``channel``.
+    :ivar provides: PyPI projects whose distribution it owns.
+    """
+
+    name: CondaName
+    document: dict[str, Any]
+    provides: tuple[PypiName, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenWheel:
+    """A wheel.
+
+    :ivar wheel: the file; its sha256 is known.
+    :ivar size: bytes, 0 where the origin does not say.
+    :ivar extras: those asked for and declared, sorted.
+    :ivar dependencies: the PEP 508 requirements that apply here, sorted.
+    """
+
+    name: PypiName
+    wheel: Wheel
+    sha256: str
+    size: int
+    extras: tuple[str, ...]
+    dependencies: tuple[str, ...]
+    requires_python: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenPython:
+    """An interpreter of this host, in place of conda's Python.
+
+    :ivar abi: e.g. ``cp311``, ``cp313t``.
+    """
+
+    implementation: str
+    version: str
+    abi: str
+
+
+@dataclass(slots=True)
+class SolveStatistics:
+    """How hard it was; none of it enters a lock."""
+
+    rounds: int = 0
+    seconds: float = 0.0
+    requests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformSolution:
+    """Everything decided for one platform.
+
+    :ivar virtual_packages: assumed: name to ``version`` or ``version=build``.
+    :ivar warnings: one sentence each, for people.
+    """
+
+    platform: str
+    virtual_packages: dict[str, str]
+    conda: tuple[ChosenConda, ...] = ()
+    wheels: tuple[ChosenWheel, ...] = ()
+    python: ChosenPython | None = None
+    warnings: tuple[str, ...] = ()
+    statistics: SolveStatistics = field(default_factory=SolveStatistics, compare=False)

@@ -1,0 +1,196 @@
+"""py-rattler's solver, with the channels, virtual packages and options of one platform filled in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from holdfast.errors import HoldfastError, UsageError
+from holdfast.index.conda import CondaChannels, channel_error
+from holdfast.solve.encoding import is_solver_name
+from holdfast.spec.requirements import CondaRequirement, Requirements
+
+if TYPE_CHECKING:
+    from rattler import ChannelPriority, GenericVirtualPackage, MatchSpec, PackageName, RepoDataRecord, Subdir
+    from rattler.repo_data.source import RepoDataSource
+
+__all__ = ["CondaSolver", "Unsatisfiable"]
+
+_TIMEOUT = timedelta(seconds=120)
+"""For one round; real requests take well under a second."""
+
+
+class Unsatisfiable(Exception):  # noqa: N818 - an outcome
+    """The solver found that nothing satisfies the specs.
+
+    :ivar reasons: its explanation, a tree of text lines.
+    """
+
+    def __init__(self, reasons: str) -> None:
+        super().__init__(reasons)
+        self.reasons = reasons
+
+
+class CondaSolver:
+    """Solves for one platform.
+
+    :param requirements: for the conda side of the request, and the options.
+    :param virtual_packages: name to ``version`` or ``version=build``.
+    :param python_source: where Python comes from when not from the channels.
+    """
+
+    def __init__(
+        self,
+        requirements: Requirements,
+        channels: CondaChannels | None,
+        platform: str,
+        virtual_packages: Mapping[str, str],
+        *,
+        python_source: RepoDataSource | None = None,
+    ) -> None:
+        self._requirements = requirements
+        self._channels = channels
+        self._platform = platform
+        self._virtual_packages = dict(virtual_packages)
+        self._python_source = python_source
+
+    def conda_specs(self) -> list[str]:
+        """Return the conda side of the request, names sorted and Python last.
+
+        The order must not depend on how things were typed: the solver decides in it.
+        """
+        requirements = sorted(self._requirements.conda)
+        specs = [_with_channel(item) for item in requirements if item.name != "python"]
+        specs += [_with_channel(item) for item in requirements if item.name == "python"]
+        if self._requirements.python:
+            specs.append(f"python {self._requirements.python}")
+        elif self._requirements.pypi and not any(item.name == "python" for item in requirements):
+            specs.append("python")
+        return specs
+
+    def admitted_pythons(self, records: Sequence[RepoDataRecord]) -> list[RepoDataRecord]:
+        """Return the records of ``python`` that the request admits."""
+        specs = self._parsed(
+            spec for spec in self.conda_specs() if re.split(r"[ =<>!~\[]", spec.split("::")[-1])[0] == "python"
+        )
+        return [record for record in records if all(spec.matches(record) for spec in specs)]
+
+    @staticmethod
+    def is_ours(record: RepoDataRecord) -> bool:
+        """Tell whether a record stands for a PyPI project."""
+        return is_solver_name(str(record.name.normalized))
+
+    async def solve(
+        self,
+        pypi_specs: Sequence[str] = (),
+        *,
+        source: RepoDataSource | None = None,
+        constraints: Sequence[str] = (),
+        preferred: Sequence[RepoDataRecord] = (),
+    ) -> list[RepoDataRecord]:
+        """Solve the conda side of the request, with ``pypi_specs`` out of ``source`` beside it.
+
+        :param preferred: records to keep where possible.
+        :raises Unsatisfiable: where nothing satisfies it.
+        :raises Unreachable: where a channel or an index cannot be reached.
+        """
+        from rattler import Gateway, solve
+        from rattler.exceptions import SolverError
+
+        extra_sources = [item for item in (self._python_source, source) if item is not None]
+        guarded = [_Guarded(item) for item in extra_sources]
+        specs = self._parsed([*self.conda_specs()[:-1], *pypi_specs, *self.conda_specs()[-1:]])
+        try:
+            return await solve(
+                [*(self._channels.sources if self._channels else ()), *guarded],
+                specs,
+                gateway=self._channels.gateway if self._channels else Gateway(),
+                platforms=[self._platform, "noarch"],  # type: ignore[list-item]
+                locked_packages=list(preferred),
+                virtual_packages=self._generic_virtual_packages(),
+                timeout=_TIMEOUT,
+                channel_priority=_priority(self._requirements),
+                exclude_newer=_cutoff(self._requirements),
+                strategy=self._requirements.strategy,
+                constraints=list(constraints),
+            )
+        except SolverError as error:
+            _raise_first(guarded)
+            raise Unsatisfiable(str(error)) from error
+        except HoldfastError:
+            raise
+        except Exception as error:
+            _raise_first(guarded)
+            raise channel_error(error) from error
+
+    def _parsed(self, specs: Iterable[str]) -> list[MatchSpec]:
+        from rattler import MatchSpec
+        from rattler.exceptions import InvalidMatchSpecError
+
+        parsed = []
+        for spec in specs:
+            try:
+                parsed.append(MatchSpec(spec, strict=False))
+            except InvalidMatchSpecError as error:
+                raise UsageError(f"{spec!r} is not a conda requirement: {error}") from error
+        return parsed
+
+    def _generic_virtual_packages(self) -> list[GenericVirtualPackage]:
+        from rattler import GenericVirtualPackage, PackageName, Version
+        from rattler.package import BuildString
+
+        found = []
+        for name, text in sorted(self._virtual_packages.items()):
+            version, _, build = text.partition("=")
+            found.append(
+                GenericVirtualPackage(PackageName(name), Version(version or "0"), BuildString(build or "0"))
+            )
+        return found
+
+
+class _Guarded:
+    """A record source that remembers its first error: py-rattler turns errors into text."""
+
+    def __init__(self, source: RepoDataSource) -> None:
+        self._source = source
+        self.error: Exception | None = None
+
+    async def fetch_package_records(self, platform: Subdir, name: PackageName) -> list[RepoDataRecord]:
+        try:
+            return await self._source.fetch_package_records(platform, name)
+        except Exception as error:
+            self.error = self.error or error
+            raise
+
+    def package_names(self, platform: Subdir) -> list[str]:
+        return self._source.package_names(platform)
+
+
+def _raise_first(sources: Sequence[_Guarded]) -> None:
+    for source in sources:
+        if source.error is not None:
+            raise source.error
+
+
+def _with_channel(requirement: CondaRequirement) -> str:
+    spec = requirement.match_spec()
+    return f"{requirement.channel}::{spec}" if requirement.channel else spec
+
+
+def _priority(requirements: Requirements) -> ChannelPriority:
+    from rattler import ChannelPriority
+
+    if requirements.channel_priority == "disabled":
+        return ChannelPriority.Disabled
+    # A channel named for one package only (`channel::name`) must not hide the others.
+    if requirements.channel_priority == "flexible" or any(item.channel for item in requirements.conda):
+        return ChannelPriority.Flexible
+    return ChannelPriority.Strict
+
+
+def _cutoff(requirements: Requirements) -> datetime | None:
+    if not requirements.exclude_newer:
+        return None
+    return datetime.fromisoformat(requirements.exclude_newer.replace("Z", "+00:00"))
