@@ -29,9 +29,12 @@ def store_errors(where: Path) -> Iterator[None]:
         ) from error
 
 
-def replace(path: Path, data: bytes) -> None:
-    """Make ``path`` hold ``data``; readers see the old content or the new one."""
-    temporary = _written(path, data)
+def replace(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Make ``path`` hold ``data``; readers see the old content or the new one.
+
+    :param durable: survive a power cut as well; costs a wait for the disk.
+    """
+    temporary = _written(path, data, durable=durable)
     try:
         temporary.replace(path)
     except OSError:
@@ -55,12 +58,13 @@ def put_if_absent(path: Path, data: bytes) -> bool:
     return True
 
 
-def _written(path: Path, data: bytes) -> Path:
+def _written(path: Path, data: bytes, *, durable: bool = True) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     Path(name).chmod(0o644)
     return Path(name)

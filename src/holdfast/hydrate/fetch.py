@@ -1,0 +1,198 @@
+"""Packages into the store, from where the lock says they came: streamed, hashed on the way, resumed."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from holdfast.errors import IntegrityError, Unreachable
+from holdfast.lock.model import LockedPackage
+from holdfast.spec.requirements import Credential
+from holdfast.store.packages import Incoming, Packages
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["Fetcher"]
+
+_CHUNK = 1 << 20
+_TRIES = 5
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 20.0
+# What may be gone with the next try (RFC 9110 names 502 to 504; 429 is RFC 6585).
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class _TryAgain(Exception):
+    """Raised by a try that failed in a way that the next one may not."""
+
+    def __init__(self, reason: str, pause: float | None = None) -> None:
+        super().__init__(reason)
+        self.pause = pause
+
+
+class Fetcher:
+    """Fetches packages into a store; used from several threads at once.
+
+    :param offline: refuse to, naming what is missing.
+    :param credentials: sent to the URLs they belong to, and named nowhere.
+    :param received: told how many bytes came in, from any thread.
+    """
+
+    def __init__(
+        self,
+        packages: Packages,
+        *,
+        offline: bool = False,
+        credentials: Sequence[Credential] = (),
+        received: Callable[[int], None] = lambda _bytes: None,
+    ) -> None:
+        self._packages = packages
+        self._offline = offline
+        self._credentials = sorted(credentials, key=lambda each: len(each.url_prefix), reverse=True)
+        self._received = received
+        self._stopped = threading.Event()
+        self._client_lock = threading.Lock()
+        self._client: httpx.Client | None = None
+
+    def fetch(self, package: LockedPackage) -> Path:
+        """Fetch a package into the store and return its path; its bytes are the locked ones.
+
+        :raises IntegrityError: where the origin has other bytes; nothing is kept.
+        :raises Unreachable: where the origin does not answer, has no such file, or we are offline.
+        """
+        if self._offline:
+            raise Unreachable(
+                f"{package.file} is not in the store and nothing may be fetched offline",
+                advice="run once without --offline",
+            )
+        with self._packages.receive(package.sha256, package.file, package.size) as incoming:
+            try:
+                self._receive(package, incoming)
+                return incoming.commit()
+            except IntegrityError as error:
+                raise IntegrityError(
+                    f"{package.file} is not the file that was locked: {error.what}",
+                    where=package.url,
+                    advice="nothing was installed; the origin changed it or something on the way did",
+                ) from None
+
+    def stop(self) -> None:
+        """Make the threads that are still fetching give up soon: another package failed."""
+        self._stopped.set()
+
+    def close(self) -> None:
+        """Close connections."""
+        if self._client is not None:
+            self._client.close()
+
+    def _receive(self, package: LockedPackage, incoming: Incoming) -> None:
+        if urlsplit(package.url).scheme == "file":
+            self._copy(package, incoming)
+            return
+        for attempt in range(1, _TRIES + 1):
+            try:
+                self._download(package, incoming)
+            except _TryAgain as error:  # noqa: PERF203 (tries cost far more)
+                if attempt == _TRIES or self._stopped.is_set():
+                    raise Unreachable(
+                        f"{package.file} cannot be fetched ({error})",
+                        where=package.url,
+                        advice="check the network and try again",
+                    ) from None
+                backoff = _FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311
+                self._stopped.wait(min(_LONGEST_PAUSE, max(backoff, error.pause or 0.0)))
+            else:
+                return
+
+    def _copy(self, package: LockedPackage, incoming: Incoming) -> None:
+        try:
+            with Path(url2pathname(urlsplit(package.url).path)).open("rb") as file:
+                while chunk := file.read(_CHUNK):
+                    self._take(incoming, chunk)
+        except OSError as error:
+            raise Unreachable(
+                f"{package.file} cannot be read ({error.strerror})", where=package.url
+            ) from None
+
+    def _download(self, package: LockedPackage, incoming: Incoming) -> None:
+        with self._answer(package, resume_at=incoming.received) as answer:
+            if answer.status_code == 416 or (incoming.received and answer.status_code != 206):
+                # The origin cannot resume, or has less than we believed.
+                incoming.restart()
+                if answer.status_code == 416:
+                    raise _TryAgain("the origin cannot resume")
+            if answer.status_code in _TRANSIENT:
+                raise _TryAgain(f"the server answered {answer.status_code}", _retry_after(answer))
+            if answer.status_code >= 400:
+                advice = {
+                    401: "give credentials for it",
+                    403: "give credentials for it",
+                    404: "it was removed there: resolve again",
+                }
+                raise Unreachable(
+                    f"{package.file} cannot be fetched: the server answered {answer.status_code}",
+                    where=package.url,
+                    advice=advice.get(answer.status_code, "ask whoever runs that server"),
+                )
+            for chunk in answer.iter_raw():
+                self._take(incoming, chunk)
+
+    @contextmanager
+    def _answer(self, package: LockedPackage, resume_at: int) -> Iterator[httpx.Response]:
+        import httpx
+
+        # Identity: what is hashed is the file, and some servers would gzip it on the fly.
+        headers = {"Accept-Encoding": "identity"}
+        if resume_at:
+            headers["Range"] = f"bytes={resume_at}-"
+        auth = self._auth(package.url)
+        try:
+            with self._opened().stream("GET", package.url, headers=headers, auth=auth) as answer:
+                yield answer
+        except httpx.TransportError as error:
+            raise _TryAgain(str(error) or type(error).__name__) from None
+        except (httpx.InvalidURL, httpx.TooManyRedirects, httpx.UnsupportedProtocol) as error:
+            raise Unreachable(f"{package.file} cannot be fetched ({error})", where=package.url) from None
+
+    def _take(self, incoming: Incoming, chunk: bytes) -> None:
+        if self._stopped.is_set():
+            raise Unreachable("given up, as another package failed")
+        incoming.write(chunk)
+        self._received(len(chunk))
+
+    def _auth(self, url: str) -> tuple[str, str] | None:
+        for credential in self._credentials:
+            if _belongs(url, credential.url_prefix):
+                return credential.username, credential.password
+        return None
+
+    def _opened(self) -> httpx.Client:
+        import httpx
+
+        with self._client_lock:
+            if self._client is None:
+                self._client = httpx.Client(
+                    follow_redirects=True,
+                    timeout=httpx.Timeout(30.0, connect=15.0),
+                    headers={"User-Agent": "holdfast"},
+                )
+            return self._client
+
+
+def _belongs(url: str, prefix: str) -> bool:
+    """Return whether ``url`` lies below ``prefix``: the host as a whole, so that `a.example.evil` is not."""
+    this, given = urlsplit(url), urlsplit(prefix)
+    return (this.scheme, this.netloc) == (given.scheme, given.netloc) and this.path.startswith(given.path)
+
+
+def _retry_after(answer: httpx.Response) -> float | None:
+    """Return the seconds a server asks to wait; a date (RFC 9110, 10.2.3) is not worth its parsing here."""
+    value = answer.headers.get("Retry-After", "")
+    return float(value) if value.isdigit() else None

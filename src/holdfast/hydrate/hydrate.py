@@ -1,0 +1,174 @@
+"""The main path: a lock becomes a prefix."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast.errors import UsageError
+from holdfast.hydrate import conda_meta, rattler_bridge
+from holdfast.hydrate.conda_cache import CondaCache
+from holdfast.hydrate.fetch import Fetcher
+from holdfast.hydrate.host import check_host, choose_platform
+from holdfast.hydrate.overlap import linking_order
+from holdfast.hydrate.packaged_path import PythonLayout, python_layout
+from holdfast.hydrate.prefix import Marker, Prefix, prefix_path
+from holdfast.hydrate.prepare import Prepared, prepare
+from holdfast.hydrate.progress import Progress, Silent
+from holdfast.hydrate.venv import FindPython, host_interpreter, make_venv
+from holdfast.hydrate.wheel_listing import WheelListings
+from holdfast.hydrate.wheels import WheelLinker
+from holdfast.lock.model import Lock, LockedPackage
+from holdfast.spec.requirements import Credential
+from holdfast.store.filelock import locked
+from holdfast.store.local import Store
+from holdfast.store.packages import Packages
+from holdfast.store.paths import cache_dir
+
+__all__ = ["hydrate"]
+
+
+def hydrate(
+    lock: Lock,
+    platform: str | None = None,
+    *,
+    store: Store | None = None,
+    prefix: Path | None = None,
+    name: str | None = None,
+    progress: Progress | None = None,
+    offline: bool = False,
+    credentials: Sequence[Credential] = (),
+    find_python: FindPython | None = None,
+) -> Path:
+    """Make the prefix of an environment, unless it is there, and return its path.
+
+    The prefix is complete or does not exist: everything is fetched and verified before anything is linked,
+    and a process that is killed leaves what the next one completes.
+
+    :param platform: default: this host's.
+    :param store: where packages are kept; default: the local one. What it lacks is fetched from its origin.
+    :param prefix: where to; default: ``<envs>/metaflow_<req_id>_<full_id>``.
+    :param name: instead of ``prefix``: ``<envs>/named/<name>``, which changes with the environment.
+    :param offline: fetch nothing.
+    :param credentials: for the origins of packages.
+    :param find_python: finds interpreters of this host, for locks that name one.
+    :raises UsageError: where the environment cannot be made here, or the prefix holds something else.
+    :raises NotFound: where the lock has no environment for the platform, or this host no such interpreter.
+    :raises IntegrityError: where a package's bytes are not the locked ones; nothing is installed.
+    :raises Unreachable: where a package is not here and cannot be fetched.
+    :raises Conflict: where a conda package and a wheel claim the same file.
+    """
+    platform = choose_platform(lock, platform)
+    wanted = Marker(req_id=lock.req_id, full_id=lock.full_id, platform=platform, complete=True)
+    target = Prefix(prefix_path(lock, prefix, name), wanted)
+    if target.is_complete():
+        return target.path
+    target.refuse_foreign()
+    locked_platform = lock.platforms[platform]
+    check_host(platform, locked_platform)
+    packages = locked_platform.packages
+    interpreters = [host_interpreter(each, find_python) for each in packages if each.kind == "python"]
+    packages_store = (store or Store()).packages
+    making = _Making(
+        platform=platform,
+        packages=packages,
+        layout=python_layout(platform, locked_platform),
+        interpreter=interpreters[0] if interpreters else None,
+        store=packages_store,
+        progress=progress or Silent(),
+        make_fetcher=lambda received: Fetcher(
+            packages_store, offline=offline, credentials=credentials, received=received
+        ),
+    )
+    with locked(target.lock_file) as descriptor:
+        if target.is_complete():  # made by another process while we waited
+            return target.path
+        target.refuse_foreign()
+        target.clear_work()
+        try:
+            rattler_bridge.run(making.make(target, descriptor))
+        finally:
+            making.progress.finish()
+            target.clean_up()
+    return target.path
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Making:
+    """The steps from a lock's packages to a prefix, and what they share."""
+
+    platform: str
+    packages: tuple[LockedPackage, ...]
+    layout: PythonLayout | None
+    interpreter: Path | None
+    store: Packages
+    progress: Progress
+    make_fetcher: Callable[[Callable[[int], None]], Fetcher]
+
+    async def make(self, target: Prefix, lock_descriptor: int) -> None:
+        conda_cache = CondaCache(cache_dir() / "conda")
+        prepared = await prepare(
+            self.packages,
+            store=self.store,
+            cache=conda_cache,
+            listings=WheelListings(cache_dir() / "wheel-listings"),
+            progress=self.progress,
+            make_fetcher=self.make_fetcher,
+        )
+        _check_placeholders(prepared, target.path)
+        groups: list[list[LockedPackage]] = []
+        if self.layout is not None:
+            groups, warnings = linking_order(prepared.conda, prepared.wheels, self.layout)
+            for warning in warnings:
+                self.progress.warn(warning)
+        target.claim()
+        try:
+            if prepared.conda:
+                self.progress.phase("link")
+                extracted = {package: conda_cache.folder(package) for package in prepared.conda}
+                layer = target.work / "layer"
+                await rattler_bridge.link(extracted, layer, target.path, self.platform)
+            await asyncio.to_thread(self._finish, target, prepared, groups, lock_descriptor)
+        except BaseException:
+            target.give_up()
+            raise
+        target.complete()
+
+    def _finish(
+        self,
+        target: Prefix,
+        prepared: Prepared,
+        groups: list[list[LockedPackage]],
+        lock_descriptor: int,
+    ) -> None:
+        uv_cache = cache_dir() / "wheels"
+        conda_meta.normalise(target.path, prepared.conda)
+        if self.interpreter is not None:
+            make_venv(target.path, self.interpreter, cache=uv_cache, lock_descriptor=lock_descriptor)
+        if groups and self.layout is not None:
+            self.progress.phase("wheels")
+            linker = WheelLinker(
+                target.path,
+                self.layout,
+                prepared.archives,
+                cache=uv_cache,
+                work=target.work,
+                lock_descriptor=lock_descriptor,
+            )
+            linker.link(groups, prepared.wheels)
+
+
+def _check_placeholders(prepared: Prepared, prefix: Path) -> None:
+    # rattler would notice halfway through, and leave the first half behind.
+    length = len(os.fsencode(prefix))
+    for package, entry in prepared.conda.items():
+        if 0 < entry.shortest_placeholder < length:
+            raise UsageError(
+                f"the conda package {package.name} leaves room for a prefix of {entry.shortest_placeholder} "
+                f"bytes, this one has {length}",
+                where=str(prefix),
+                advice="choose a shorter one with --prefix, or set HOLDFAST_ENVS",
+            )

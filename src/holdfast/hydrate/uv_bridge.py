@@ -1,0 +1,55 @@
+"""The only module here that runs uv: always with its own cache, and deaf to the user's settings for it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from holdfast.errors import HoldfastError, IntegrityError
+
+__all__ = ["run_uv"]
+
+# Settings of installers and of other environments must not decide what a locked prefix holds.
+_FOREIGN = ("UV_", "PIP_", "PYTHON", "VIRTUAL_ENV", "CONDA_", "__PYVENV")
+
+
+def run_uv(arguments: Sequence[str], *, cache: Path, lock_descriptor: int, what: str, where: Path) -> None:
+    """Run uv offline.
+
+    :param lock_descriptor: inherited by uv, so that if we are killed, the next process waits for uv's end
+        instead of building into the same prefix.
+    :param what: what it does, for messages.
+    :raises IntegrityError: where a file's hash is not the locked one.
+    :raises HoldfastError: where it fails otherwise.
+    """
+    from uv import find_uv_bin
+
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+    environment |= {
+        "UV_CACHE_DIR": str(cache),
+        "UV_NO_CONFIG": "1",
+        "UV_OFFLINE": "1",
+        "UV_NO_PROGRESS": "1",
+        "UV_PYTHON_DOWNLOADS": "never",
+        # Hard links; where the cache is on another file system, uv copies.
+        "UV_LINK_MODE": "hardlink",
+    }
+    done = subprocess.run(
+        [find_uv_bin(), *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        pass_fds=(lock_descriptor,),
+    )
+    if done.returncode == 0:
+        return
+    lines = [line.strip(" ×╰─▶│├") for line in done.stderr.splitlines() if line.strip()]
+    reason = "; ".join(line for line in lines[-6:] if line) or f"uv exited with {done.returncode}"
+    if "Hash mismatch" in done.stderr:
+        raise IntegrityError(f"{what} failed: {reason}", where=str(where), advice="nothing was installed")
+    raise HoldfastError(f"{what} failed: {reason}", where=str(where), advice="report this with the lock")
