@@ -2,7 +2,7 @@
 
 ``<cache>/conda/<aa>/<sha256>/pkg`` is what the archive holds, ``manifest.json`` beside it what was there
 right after extraction. Files of the cache are hard links of files in prefixes, so editing one of those in
-place edits the cache: that, like a truncated file, shows in size or mtime, and the package is extracted again.
+place edits the cache: that, like a truncated file, shows in size or mtime, and the package is extracted anew.
 """
 
 from __future__ import annotations
