@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from loopback import LoopbackServer
+from worlds import forge_test_channel
 
 
 @functools.cache
@@ -44,3 +49,28 @@ def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     monkeypatch.setenv("HOLDFAST_CONFIG", str(home / "config.toml"))
     monkeypatch.setenv("RATTLER_CACHE_DIR", str(home / "rattler"))
     return home
+
+
+@pytest.fixture(scope="session")
+def forged_channel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A channel folder with the running Python, ``python_abi``, the C sample and tiny noarch packages.
+
+    The noarch packages, of wheels: ``tinylib`` 1.0 and 2.0, and ``tinyapp`` 1.0, which needs ``tinylib <2``
+    and has the console script ``tinyapp``. Made once for all xdist workers; don't write into it: copy it, or
+    forge another (which takes a second or two).
+    """
+    base = tmp_path_factory.getbasetemp()
+    channel = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "forged-channel"
+    channel.mkdir(exist_ok=True)
+    with (channel.parent / "forged-channel.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (channel / "forged.json").exists():
+            forge_test_channel(channel)
+    return channel
+
+
+@pytest.fixture
+def channel_server(forged_channel: Path) -> Iterator[LoopbackServer]:
+    """Serve :func:`forged_channel` over loopback http."""
+    with LoopbackServer(forged_channel) as server:
+        yield server

@@ -7,13 +7,15 @@ import hashlib
 import html
 import io
 import json
+import shutil
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["make_index", "make_sdist", "make_wheel", "rewrite_zip"]
+__all__ = ["forge_test_channel", "make_index", "make_sdist", "make_wheel", "rewrite_zip"]
 
 _DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -310,3 +312,28 @@ def _header(described: bytes, name: str) -> str:
         if line.lower().startswith(f"{name.lower()}:"):
             return line.split(":", 1)[1].strip()
     return ""
+
+
+def forge_test_channel(directory: Path, pythons: Sequence[str] | None = None) -> Path:
+    """Forge a small channel, quickly, and return it; see the fixture ``forged_channel`` for what it has."""
+    from holdfast.forge import forge
+
+    with tempfile.TemporaryDirectory() as folder:
+        wheels = [
+            make_wheel(Path(folder), "tinylib", "1.0"),
+            make_wheel(Path(folder), "tinylib", "2.0"),
+            make_wheel(
+                Path(folder),
+                "tinyapp",
+                "1.0",
+                ["tinylib<2"],
+                entry_points={"tinyapp": "tinyapp:main"},
+                files={
+                    "tinyapp/__init__.py": "import tinylib\n\n\n"
+                    "def main():\n    print('tinyapp 1.0 with tinylib', tinylib.__version__)\n"
+                },
+            ),
+        ]
+        sample = any(shutil.which(name) for name in ("cc", "gcc", "clang"))
+        forge(directory, pythons=pythons, wheels=wheels, sample=sample, level=3)
+    return directory
