@@ -18,7 +18,7 @@ import msgspec
 from packaging.version import Version
 
 from holdfast.errors import Unreachable
-from holdfast.index.file_names import FileNameReader
+from holdfast.index.file_names import FileName, FileNameReader
 from holdfast.index.project import Sdist, Wheel
 from holdfast.index.specifiers import repaired
 from holdfast.index.urls import without_secrets
@@ -38,6 +38,7 @@ _TAG = re.compile(
 )
 _ATTRIBUTE = re.compile(r"""([^\s=>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+)))?""")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _API_MAJOR = 1  # PEP 629: refuse another major version
 
 
@@ -90,28 +91,33 @@ def parse_page(body: bytes, content_type: str, url: str, project: PypiName) -> P
 
 def rows_of(found: Iterable[Link], reader: FileNameReader) -> Page:
     """Return those links that are usable files of the reader's project, as sorted rows."""
-    sortable: list[tuple[Version, str, int, PageFile]] = []
-    for link in found:
-        name = reader.read(link.filename)
-        if name is None:
-            continue
-        sha256 = link.hashes.get("sha256", "")
-        row = PageFile(
-            filename=link.filename,
-            url=link.url,
-            version=str(name.version),
-            tags=name.tags,
-            build=name.build or None,
-            sha256=sha256.lower() if _SHA256.fullmatch(sha256) else None,
-            size=link.size,
-            requires_python=link.requires_python,
-            yanked=link.yanked,
-            upload_time=link.upload_time,
-            metadata=link.metadata,
-        )
-        sortable.append((name.version, link.filename, len(sortable), row))
-    sortable.sort(key=lambda item: item[:3])
-    return Page([row for *_, row in sortable])
+    read = [(link, name) for link in found if (name := reader.read(link.filename)) is not None]
+    # Far fewer versions than files: spell and compare each once.
+    versions = sorted({id(name.version): name.version for _, name in read}.values())
+    spelled = {id(version): str(version) for version in versions}
+    ranks: dict[int, int] = {}
+    for position, version in enumerate(versions):
+        same = position > 0 and version == versions[position - 1]
+        ranks[id(version)] = ranks[id(versions[position - 1])] if same else position
+    read.sort(key=lambda item: (ranks[id(item[1].version)], item[0].filename))
+    return Page([_row(link, name, spelled[id(name.version)]) for link, name in read])
+
+
+def _row(link: Link, name: FileName, version: str) -> PageFile:
+    sha256 = link.hashes.get("sha256", "")
+    return PageFile(
+        filename=link.filename,
+        url=link.url,
+        version=version,
+        tags=name.tags,
+        build=name.build or None,
+        sha256=sha256.lower() if _SHA256.fullmatch(sha256) else None,
+        size=link.size,
+        requires_python=link.requires_python,
+        yanked=link.yanked,
+        upload_time=link.upload_time,
+        metadata=link.metadata,
+    )
 
 
 def files_of(page: Page, index: str) -> list[Wheel | Sdist]:
@@ -176,10 +182,10 @@ def _target(href: str, base: str) -> str | None:
             allowed = absolute.startswith("file:") and base.startswith("file:")
             if not allowed:
                 return None
-        if any(character < "!" or character == "\x7f" for character in absolute):
+        if " " in absolute:
             absolute = absolute.replace(" ", "%20")
-            if any(character < "!" or character == "\x7f" for character in absolute):
-                return None
+        if _CONTROL.search(absolute):
+            return None
         return without_secrets(absolute)
     except ValueError:  # e.g. a broken IPv6 host
         return None
