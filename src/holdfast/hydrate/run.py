@@ -31,9 +31,9 @@ def run(prefix: Path, argv: Sequence[str], base: Mapping[str, str] | None = None
     program = shutil.which(argv[0], path=variables["PATH"])
     if program is None:
         raise NotFound(f"there is no program {argv[0]}", where=str(prefix))
-    if os.name == "nt":
-        return subprocess.run([program, *argv[1:]], env=variables, check=False).returncode
-    _replace_process(program, argv, variables)
+    if os.name != "nt":
+        _replace_process(program, argv, variables)
+    return subprocess.run([program, *argv[1:]], env=variables, check=False).returncode
 
 
 def _replace_process(program: str, argv: Sequence[str], variables: Mapping[str, str]) -> NoReturn:
