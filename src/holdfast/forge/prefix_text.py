@@ -16,6 +16,11 @@ _RECORDS = re.compile(
     r"|config-[^/]*/(Makefile|python-config\.py))"
 )
 _SHEBANG = re.compile(rb"#![^\n]*/python[0-9.]*t?(?=[ \n])")
+_SITE = re.compile(r"lib\d*/python3\.\d+t?/site\.py")
+_SYSCONFIG = re.compile(r"lib\d*/python3\.\d+t?/sysconfig(/__init__)?\.py")
+_SITE_PACKAGES_TOO = (
+    b'import os, site; site.addsitedir(os.path.join(os.path.dirname(os.__file__), "site-packages"))\n'
+)
 
 
 def relocate_text(path: str, content: bytes, interpreter: Interpreter) -> bytes:
@@ -36,24 +41,23 @@ def relocate_text(path: str, content: bytes, interpreter: Interpreter) -> bytes:
     return content
 
 
-def debian_layout(files: dict[str, PackageFile], *, where: str) -> None:
+def debian_layout(files: dict[str, PackageFile], site_packages: str, *, where: str) -> None:
     """Undo what Debian changed in a Python of its own: in a prefix, packages live in ``site-packages``.
 
-    Debian's ``site`` and ``sysconfig`` install into ``/usr/local/lib/.../dist-packages`` outside of virtual
-    environments; a conda prefix is none, so neither conda packages nor pip's would be found.
+    Debian's ``site`` and ``sysconfig`` know only ``dist-packages`` outside of virtual environments; a conda
+    prefix is none, so neither conda packages nor pip's would be found.
 
+    :param site_packages: where packages are to be, relative to the prefix.
     :raises UsageError: where the changes are not the known ones.
     """
-    for path, file in files.items():
-        if not re.fullmatch(r"lib\d*/python3\.\d+t?/(site\.py|sysconfig\.py|sysconfig/__init__\.py)", path):
-            continue
-        content = file.read()
-        if b"dist-packages" not in content:
-            continue
-        if path.endswith("/site.py"):
-            changed = content.replace(b"if is_virtual_environment:", b"if True:")
-        else:
-            changed = content.replace(b"prefix_scheme = 'posix_local'", b"prefix_scheme = 'posix_prefix'")
-        if changed == content:
-            raise UsageError(f"{path} has a layout of its own that is not known", where=where)
-        file.content = changed
+    for path, file in list(files.items()):
+        if _SITE.fullmatch(path) and b"dist-packages" in file.read():
+            # site itself is frozen into the program since Python 3.11: editing it would change nothing.
+            files["lib/python3/dist-packages/site-packages.pth"] = PackageFile(_SITE_PACKAGES_TOO)
+        elif _SYSCONFIG.fullmatch(path) and b"dist-packages" in file.read():
+            content = file.read()
+            file.content = content.replace(
+                b"prefix_scheme = 'posix_local'", b"prefix_scheme = 'posix_prefix'"
+            )
+            if file.content == content or not site_packages.endswith("/site-packages"):
+                raise UsageError(f"{path} has a layout of its own that is not known", where=where)

@@ -46,7 +46,7 @@ _LEFT_OUT_FOLDERS = {
     "turtledemo",
 }
 _LEFT_OUT_FILES = re.compile(
-    r".*\.(pyc|pyo|a|o|whl\.metadata)$|EXTERNALLY-MANAGED$|"
+    r".*\.(pyc|pyo|a|o|whl\.metadata)$|EXTERNALLY-MANAGED$|sitecustomize\.py$|"
     r"(_tkinter|_test\w*|_ctypes_test|_xxtestfuzz|xxlimited\w*|xxsubtype|_xxinterpchannels_test|nis)\..*"
 )
 # What is taken from bin/, and the links to it; a free-threaded python3.13t is also called python3.13.
@@ -79,7 +79,7 @@ def python_package(interpreter: Interpreter) -> Package:
         program = name.format(v=interpreter.wanted_as)
         for link in links if f"bin/{program}" in files else ():
             files.setdefault(f"bin/{link.format(minor=interpreter.minor)}", PackageFile(link=program))
-    debian_layout(files, where=str(interpreter.prefix))
+    debian_layout(files, interpreter.site_packages, where=str(interpreter.prefix))
     files[f"{interpreter.site_packages}/README.txt"] = PackageFile(_README)
     needs = _relocate(files, interpreter)
     build = _build_string(interpreter, files)
