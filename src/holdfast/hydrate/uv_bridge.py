@@ -16,7 +16,7 @@ _FOREIGN = ("UV_", "PIP_", "PYTHON", "VIRTUAL_ENV", "CONDA_", "__PYVENV")
 
 
 def run_uv(arguments: Sequence[str], *, cache: Path, lock_descriptor: int, what: str, where: Path) -> None:
-    """Run uv offline.
+    """Run uv; what it is asked for is local, so ``--no-index`` keeps it off the network.
 
     :param lock_descriptor: inherited by uv, so that if we are killed, the next process waits for uv's end
         instead of building into the same prefix.
@@ -30,7 +30,6 @@ def run_uv(arguments: Sequence[str], *, cache: Path, lock_descriptor: int, what:
     environment |= {
         "UV_CACHE_DIR": str(cache),
         "UV_NO_CONFIG": "1",
-        "UV_OFFLINE": "1",
         "UV_NO_PROGRESS": "1",
         "UV_PYTHON_DOWNLOADS": "never",
         # Hard links; where the cache is on another file system, uv copies.

@@ -61,6 +61,7 @@ class WheelLinker:
             damaged = self._settle(entries[package], check=package in last or not overlaid)
             if damaged:
                 # Editing a file in a prefix in place edits uv's cache, which is hard linked to it.
+                self._uv(["cache", "clean", "--quiet", package.name], what="cleaning the cache of wheels")
                 self._install([package], anew=True)
                 damaged = self._settle(entries[package], check=True)
             if damaged:
@@ -77,9 +78,8 @@ class WheelLinker:
         lines = [*(f"--find-links {place}" for place in places), *wanted]
         requirements = self._work / "requirements.txt"
         requirements.write_text("\n".join(lines) + "\n")
-        refresh = [f"--refresh-package={each.name}" for each in packages] if anew else []
         reinstall = [f"--reinstall-package={each.name}" for each in packages] if anew else []
-        run_uv(
+        self._uv(
             [
                 "pip",
                 "install",
@@ -90,16 +90,21 @@ class WheelLinker:
                 "--require-hashes",
                 "--no-compile-bytecode",
                 "--break-system-packages",
-                *refresh,
                 *reinstall,
                 "--python",
                 str(self._prefix / "bin" / "python"),
                 "--requirements",
                 str(requirements),
             ],
+            what="linking wheels",
+        )
+
+    def _uv(self, arguments: Sequence[str], *, what: str) -> None:
+        run_uv(
+            arguments,
             cache=self._cache,
             lock_descriptor=self._lock_descriptor,
-            what="linking wheels",
+            what=what,
             where=self._prefix,
         )
 
