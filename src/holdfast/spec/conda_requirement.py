@@ -23,7 +23,7 @@ _BRACKETS = re.compile(r"(?P<before>[^\[\]]*)\[(?P<inside>.*)\]\s*", re.DOTALL)
 _PAIR = re.compile(
     r"""\s*(?P<key>\w+)\s*=\s*(?:'(?P<q1>[^']*)'|"(?P<q2>[^"]*)"|(?P<bare>[^,\s'"]*))\s*(?:,|$|\s)"""
 )
-_CHANNEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*|[a-z][a-z0-9+.-]*://\S+")
+_CHANNEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*|[A-Za-z][A-Za-z0-9+.-]*://\S+")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _SUBDIRS = frozenset({*PLATFORMS, "noarch"})
 
@@ -32,12 +32,13 @@ _EXPECTED = (
 )
 
 
-def conda_requirement(text: str) -> CondaRequirement:
+def conda_requirement(text: str, *, folder: Path | None = None) -> CondaRequirement:
     """Return the conda requirement that ``text`` spells, in canonical form, without credentials.
 
     >>> conda_requirement("conda-forge::NumPy =1.26").match_spec()
     'numpy 1.26.*'
 
+    :param folder: what a channel that is a relative path starts from, the current directory if None.
     :raises UsageError: where it is none, or says what a requirement cannot (a hash, a glob for a name).
     """
     text = _unquoted(without_credentials(text).strip())
@@ -74,7 +75,7 @@ def conda_requirement(text: str) -> CondaRequirement:
         name=conda_name(name[1]),
         version=parts.version if version is None else conda_version(version),
         build=parts.build if build is None else _version_and_build(text, f"* {build}").build,
-        channel=channel_name(channel) if channel else "",
+        channel=channel_name(channel, folder=folder) if channel else "",
         subdir=subdir,
     )
 

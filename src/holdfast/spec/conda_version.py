@@ -168,6 +168,9 @@ class _Parser:
             raise self._error("a '*' is understood only at the end of a version")
         if not _VERSION.fullmatch(release) or ("-" in release and "_" in release):
             raise self._error(f"{version!r} is not a conda version")
+        if not operator and not any(map(str.isdigit, release)):
+            # Versions such as `main` exist, but `numpy pandas` is two packages on one line.
+            raise self._error(f"{version!r} has no number", f"write =={version} if that is the version")
         if not prefix:
             if operator == "=":
                 return _Bound("", f"{_unpadded(release)}.*")

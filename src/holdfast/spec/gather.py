@@ -41,7 +41,7 @@ class Gathering:
 
     def conda(self, text: str) -> None:
         """Add a conda requirement; one on ``python`` alone goes to the Python version."""
-        requirement = conda_requirement(self._public(text))
+        requirement = conda_requirement(self._public(text), folder=self.folder)
         # A build or channel of python is a wish about the package, not about the version alone.
         if requirement.name == PYTHON and not (
             requirement.build or requirement.channel or requirement.subdir
