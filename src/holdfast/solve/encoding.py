@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -16,10 +15,22 @@ from holdfast.spec.names import CondaName, ExtraName, PypiName
 if TYPE_CHECKING:
     from rattler import RepoDataRecord
 
-__all__ = ["Meaning", "Variant", "evicting", "is_solver_name", "make_record", "read_name", "solver_name", "variants"]
+__all__ = [
+    "Meaning",
+    "Variant",
+    "evicting",
+    "is_solver_name",
+    "make_record",
+    "read_name",
+    "solver_name",
+    "token_project",
+    "variants",
+    "wheel_token",
+]
 
 _PREFIX = "pypi--"
 _EXTRA = "--x--"
+_WHEEL_TOKEN = "--wheel"
 _CHANNEL = "https://pypi.invalid/holdfast"
 _EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
 _EVICTED = "==0 replaced_by_wheel"
@@ -44,14 +55,25 @@ def read_name(name: str) -> tuple[PypiName, ExtraName | None]:
     return PypiName(project), ExtraName(extra) if extra else None
 
 
+def wheel_token(project: PypiName) -> str:
+    """Return the name of the package that every wheel of a project depends on.
+
+    It alone excludes the project's conda owners: one record that meets a hundred others, in place of
+    thousands of wheels that each do.
+    """
+    return f"{_PREFIX}{project}{_WHEEL_TOKEN}"
+
+
+def token_project(name: str) -> PypiName | None:
+    """Return the project whose token a name is, None where it is no token."""
+    if not name.endswith(_WHEEL_TOKEN):
+        return None
+    return PypiName(name.removeprefix(_PREFIX).removesuffix(_WHEEL_TOKEN))
+
+
 def evicting(owner: CondaName) -> str:
     """Return a ``constrains`` entry that no record of ``owner`` meets, whatever its version."""
     return f"{owner} {_EVICTED}"
-
-
-def readable(text: str) -> str:
-    """Return a solver message without our helper build string."""
-    return re.sub(rf"\s*{re.escape(_EVICTED)}", "", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +92,13 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A part of a candidate's Pythons for which the same dependencies apply."""
+    """A part of a candidate's Pythons for which the same dependencies apply.
+
+    :ivar python_specs: a MatchSpec on Python, or none where any Python will do.
+    """
 
     mask: Mask
-    python_spec: str
+    python_specs: tuple[str, ...]
     dependencies: tuple[Dependency, ...]
 
 
@@ -83,7 +108,7 @@ def variants(mask: Mask, known: Known | None, extra: str, pythons: PythonPool) -
     With ``extra``, the dependencies are those that the extra adds.
     """
     if known is None:
-        return [Variant(part, spec, ()) for part, spec in pythons.split(mask)]
+        return [Variant(part, spec, ()) for part, spec in _split(mask, pythons)]
     groups: dict[Mask, list[Dependency]] = {mask: []} if mask else {}
     for dependency in known.dependencies:
         applies = _applies(dependency, extra, pythons)
@@ -100,8 +125,14 @@ def variants(mask: Mask, known: Known | None, extra: str, pythons: PythonPool) -
     return [
         Variant(piece, spec, tuple(found))
         for part, found in sorted(groups.items(), key=lambda item: -item[0])
-        for piece, spec in pythons.split(part)
+        for piece, spec in _split(part, pythons)
     ]
+
+
+def _split(mask: Mask, pythons: PythonPool) -> list[tuple[Mask, tuple[str, ...]]]:
+    if mask == pythons.all:
+        return [(mask, ())]  # the request itself asks for Python
+    return [(part, (spec,)) for part, spec in pythons.split(mask)]
 
 
 def _applies(dependency: Dependency, extra: str, pythons: PythonPool) -> Mask:

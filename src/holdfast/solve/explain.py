@@ -46,7 +46,7 @@ def explain(reasons: str, requirements: Requirements, world: PypiWorld | None) -
     if world is not None:
         for name, pool in sorted(world.loaded().items()):
             if solver_mentions(reasons, name) and not pool.candidates and not pool.bridges:
-                causes.append(_nothing_usable(pool, requirements))
+                causes.append(_nothing_usable(pool, requirements, world))
     text = _translated(reasons, world)
     missing = re.findall(r"No candidates were found for ([a-z0-9_.-]+)", text)
     for name in missing:
@@ -66,11 +66,12 @@ def solver_mentions(reasons: str, name: PypiName) -> bool:
     return re.search(rf"pypi--{re.escape(name)}(?![a-z0-9-]*[a-z0-9])", reasons) is not None
 
 
-def _nothing_usable(pool: ProjectPool, requirements: Requirements) -> str:
-    if not pool.refusals and not pool.index:
+def _nothing_usable(pool: ProjectPool, requirements: Requirements, world: PypiWorld) -> str:
+    refusals = [*pool.refusals, *(world.judge.refusal(wheel) for wheel in pool.misfits)]
+    if not refusals and not pool.index:
         searched = ", ".join(requirements.indexes) or "no index"
         return f"no project {pool.name} on {searched}"
-    newest = sorted(pool.refusals, key=lambda refusal: refusal.version, reverse=True)
+    newest = sorted(refusals, key=lambda refusal: refusal.version, reverse=True)
     reasons = "; ".join(f"{refusal.filename} {refusal.reason}" for refusal in newest[:3])
     more = f"; and {len(newest) - 3} files more" if len(newest) > 3 else ""
     return f"{pool.name} has no file that can be used: {reasons}{more}"

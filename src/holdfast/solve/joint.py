@@ -68,7 +68,12 @@ async def solve_jointly(
                 [*root, *specs], source=world, constraints=constraints, preferred=conda_first
             )
         except Unsatisfiable as error:
+            if world.expecting:
+                # Perhaps only what was expected of unread releases stands in the way.
+                world.expect(False)
+                continue
             raise explained(error, requirements, world) from error
+        world.expect(True)
         meanings = [meaning for record in records if (meaning := world.meaning(record))]
         conda = [record for record in records if not solver.is_ours(record)]
         _expect_python(ahead, conda)
@@ -111,6 +116,7 @@ async def _advance(
     unique = list({candidate.wheel.url: candidate for candidate in unknown}.values())
     wanted = ahead.next_of(unique, world.loaded())
     await world.learn([*(candidate.wheel for candidate in wanted), *bridged])
+    await ahead.glance(wanted)
     await ahead.follow(
         [
             dependency

@@ -158,17 +158,37 @@ class LookAhead:
         for candidate in candidates:
             wanted.append(candidate)
             returns = self._returns[candidate.project] = self._returns.get(candidate.project, 0) + 1
-            if returns > 1:
-                below = [
-                    other
-                    for other in pools[candidate.project].candidates
-                    if other.ordinal < candidate.ordinal
-                    and self._fits(other)
-                    and self._world.knowledge.is_open(other.wheel)
-                ]
-                below.sort(key=lambda other: -other.ordinal)
-                wanted.extend(below[: min(2 ** (returns - 1), _MOST_AT_ONCE)])
+            below = [
+                other
+                for other in pools[candidate.project].candidates
+                if other.ordinal < candidate.ordinal
+                and self._fits(other)
+                and self._world.knowledge.is_open(other.wheel)
+            ]
+            below.sort(key=lambda other: -other.ordinal)
+            wanted.extend(below[: min(2**returns, _MOST_AT_ONCE)])
         return wanted
+
+    async def glance(self, candidates: Iterable[Candidate]) -> None:
+        """Read the best candidate of each dependency of these candidates, one level deep.
+
+        Where releases of several projects belong together, the next release of one is judged by its own
+        release of the others.
+        """
+        demands = {
+            (dependency.name, dependency.specifier)
+            for candidate in candidates
+            if (known := self._world.knowledge.known(candidate.wheel))
+            for dependency in known.dependencies
+            if dependency.marker is None or self._world.pythons.marker(dependency.marker) & self.python
+        }
+        pools = await asyncio.gather(*(self._world.pool(name) for name, _ in demands))
+        best: list[Candidate] = []
+        for (_, specifier), pool in zip(demands, pools, strict=True):
+            allowed = set(pool.ordinals.allowed(specifier))
+            if not self._is_settled(pool, allowed):
+                best.extend(self._hopeful(pool, allowed)[:1])
+        await self._world.learn(candidate.wheel for candidate in best)
 
     def most_returned(self) -> PypiName | None:
         """Return the project that came back most often, None where none did."""

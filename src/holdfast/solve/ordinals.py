@@ -6,10 +6,11 @@ version in the project's sorted list instead, and a specifier as ranges of posit
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from functools import cached_property
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import Specifier, SpecifierSet
 from packaging.version import Version
 
 __all__ = ["Ordinals", "ranges_of"]
@@ -66,12 +67,40 @@ class Ordinals:
         :raises packaging.specifiers.InvalidSpecifier: where the text is none (PEP 440).
         """
         if specifier not in self._allowed:
-            if specifier:
-                accepted = SpecifierSet(specifier).filter(self.versions, prereleases=True)
-                self._allowed[specifier] = tuple(self._numbers[version] for version in accepted)
-            else:
-                self._allowed[specifier] = tuple(range(1, len(self.versions) + 1))
+            allowed: range | list[int] = range(1, len(self.versions) + 1)
+            for part in SpecifierSet(specifier):
+                allowed = self._narrow(allowed, part)
+            self._allowed[specifier] = tuple(allowed)
         return self._allowed[specifier]
+
+    def _narrow(self, ordinals: range | list[int], part: Specifier) -> range | list[int]:
+        """Return those of ascending ordinals that one clause accepts.
+
+        What ``>=`` and ``>`` accept begins somewhere and has no gap, what ``<=`` and ``<`` accept ends
+        somewhere, with all of PEP 440's exceptions: the versions they leave out (post-releases and local
+        versions of ``>V``, pre-releases of ``<V``) are V's neighbours. So the border is found by bisection.
+        """
+        operator = part.operator
+
+        def accepts(ordinal: int) -> bool:
+            return part.contains(self.versions[ordinal - 1], prereleases=True)
+
+        if operator in {">=", ">"}:
+            return ordinals[bisect_left(ordinals, True, key=accepts) :]
+        if operator in {"<=", "<"}:
+            return ordinals[: bisect_left(ordinals, True, key=lambda ordinal: not accepts(ordinal))]
+        if operator == "===":
+            return [ordinal for ordinal in ordinals if accepts(ordinal)]
+        # `==V` (with its local versions), `==V.*` and `~=V` accept neighbours: walk from where they begin.
+        start = part.version.removesuffix(".*")
+        lowest = Version(f"{start}.dev0") if part.version.endswith(".*") else Version(start)
+        position = first = bisect_left(ordinals, lowest, key=self.version)
+        excluding = operator == "!="
+        while position < len(ordinals) and accepts(ordinals[position]) != excluding:
+            position += 1
+        if excluding:
+            return [*ordinals[:first], *ordinals[position:]]
+        return ordinals[first:position]
 
     def expression(self, specifier: str) -> str:
         """Return a specifier as a conda version expression over ordinals; empty for "any".
@@ -84,10 +113,13 @@ class Ordinals:
             self._ranges[specifier] = ranges_of(self.allowed(specifier))
         return self._ranges[specifier]
 
-    def is_valid(self, specifier: str) -> bool:
-        """Tell whether a text is a specifier at all."""
-        try:
-            self.allowed(specifier)
-        except InvalidSpecifier:
-            return False
-        return True
+    def between(self, low: Version, high: Version | None) -> str:
+        """Return ``>=low,<high`` as an expression over ordinals, by bisection. O(log n).
+
+        As PEP 440 has it, pre-releases of ``high`` lie outside.
+        """
+        first = bisect_left(self.versions, low) + 1
+        last = len(self.versions)
+        if high is not None:
+            last = bisect_left(self.versions, Version(f"{high.public}.dev0"))
+        return f">={first},<={last}" if first <= last else "==0"

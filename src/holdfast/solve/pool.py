@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from packaging.version import Version
 
@@ -53,7 +53,8 @@ class ProjectPool:
     """One project, as the solver is shown it.
 
     :ivar owners: conda packages that provide the project; a wheel constrains them away.
-    :ivar refusals: files that cannot be chosen, with the reason.
+    :ivar refusals: files that the user's rules exclude, with the reason.
+    :ivar misfits: wheels that run on no Python of the pool; :meth:`WheelJudge.refusal` says why.
     """
 
     name: PypiName
@@ -61,7 +62,8 @@ class ProjectPool:
     candidates: tuple[Candidate, ...] = ()
     bridges: tuple[Bridge, ...] = ()
     owners: tuple[CondaName, ...] = ()
-    refusals: list[Refusal] = field(default_factory=list)
+    refusals: tuple[Refusal, ...] = ()
+    misfits: tuple[Wheel, ...] = ()
     index: str = ""
 
     def candidates_at(self, ordinal: int) -> list[Candidate]:
@@ -148,14 +150,14 @@ def make_pool(
         if admitted.prereleases or not version.is_prerelease
     }
     ordinals = Ordinals([*by_version, *bridged])
-    refusals = list(admitted.refusals)
+    misfits: list[Wheel] = []
     candidates: list[Candidate] = []
     for version, wheels in by_version.items():
         shares = judge.shares(wheels)
         for wheel, mask in shares:
             candidates.append(Candidate(name, len(candidates), wheel, ordinals.of(version), mask))
         if not shares:
-            refusals.extend(judge.refusal(wheel) for wheel in wheels)
+            misfits.extend(wheels)
     bridges = [
         Bridge(
             name,
@@ -169,7 +171,14 @@ def make_pool(
         if version in bridged
     ]
     return ProjectPool(
-        name, ordinals, tuple(candidates), tuple(bridges), tuple(sorted(owners)), refusals, index
+        name,
+        ordinals,
+        tuple(candidates),
+        tuple(bridges),
+        tuple(sorted(owners)),
+        admitted.refusals,
+        tuple(misfits),
+        index,
     )
 
 
@@ -180,8 +189,8 @@ def direct_pool(wheel: Wheel, name: PypiName, owners: Iterable[CondaName], judge
         Candidate(name, number, wheel, 1, mask, direct=True)
         for number, (_, mask) in enumerate(judge.shares([wheel]))
     )
-    refusals = [] if candidates else [judge.refusal(wheel)]
-    return ProjectPool(name, ordinals, candidates, (), tuple(sorted(owners)), refusals, wheel.url)
+    misfits = () if candidates else (wheel,)
+    return ProjectPool(name, ordinals, candidates, (), tuple(sorted(owners)), (), misfits, wheel.url)
 
 
 def _abi(build: PythonBuild) -> PythonAbi:

@@ -86,7 +86,7 @@ class PythonPool:
         self.all: Mask = (1 << len(self.builds)) - 1
         self._markers: dict[tuple[str, str], Mask] = {}
         self._requires: dict[str, Mask | None] = {}
-        self._specs: dict[Mask, tuple[str, ...]] = {}
+        self._splits: dict[Mask, list[tuple[Mask, str]]] = {}
 
     def mask(self, accepts: Callable[[PythonBuild], bool]) -> Mask:
         """Return the builds that ``accepts`` says yes to. O(number of builds)."""
@@ -150,17 +150,16 @@ class PythonPool:
 
         return self.mask(holds)
 
-    def specs(self, mask: Mask) -> tuple[str, ...]:
-        """Return MatchSpecs on ``python`` of which each build of ``mask``, and no other, meets exactly one.
-
-        One MatchSpec is enough unless builds with and without the GIL, or of PyPy, are mixed unevenly.
-        """
-        if mask not in self._specs:
-            self._specs[mask] = tuple(self._make_specs(mask))
-        return self._specs[mask]
-
     def split(self, mask: Mask) -> list[tuple[Mask, str]]:
-        """Return ``mask`` cut into parts that one MatchSpec each describes, with that MatchSpec."""
+        """Return ``mask`` cut into parts that one MatchSpec on ``python`` each describes, with that MatchSpec.
+
+        One part is enough unless builds with and without the GIL, or of PyPy, are mixed unevenly.
+        """
+        if mask not in self._splits:
+            self._splits[mask] = self._split(mask)
+        return self._splits[mask]
+
+    def _split(self, mask: Mask) -> list[tuple[Mask, str]]:
         if mask == 0:
             return []
         if mask == self.all:
@@ -174,9 +173,6 @@ class PythonPool:
             part = mask & self.mask(lambda build, kind=kind: build.kind == kind)  # type: ignore[misc]
             parts.append((part, self._kind_spec(part, kind)))
         return parts
-
-    def _make_specs(self, mask: Mask) -> list[str]:
-        return [spec for _, spec in self.split(mask)]
 
     def _kind_spec(self, mask: Mask, kind: str) -> str:
         wanted = self.members(mask)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.errors import NoSolution, Unreachable, UsageError
 from holdfast.index.conda import CondaChannels
-from holdfast.index.mapping import Mapping, load_mapping
+from holdfast.index.mapping import Mapping
 from holdfast.index.pypi import PypiIndexes
 from holdfast.solve.admission import Admission
 from holdfast.solve.chosen import assemble
@@ -73,7 +73,7 @@ async def _solve_all(
         offline=offline,
         credentials=requirements.credentials,
     )
-    mapping = load_mapping(Path(requirements.mapping_file) if requirements.mapping_file else None)
+    mapping = Mapping.load(requirements.mapping_file or None)
     try:
         solutions = {}
         for platform in platforms:

@@ -18,9 +18,12 @@ from holdfast.solve.encoding import (
     make_record,
     read_name,
     solver_name,
+    token_project,
     variants,
+    wheel_token,
 )
 from holdfast.solve.knowledge import Dependency, Known, Knowledge, ProjectSource
+from holdfast.solve.lockstep import Lockstep, common_lockstep
 from holdfast.solve.ownership import Ownership
 from holdfast.solve.pool import Bridge, Candidate, ProjectPool, WheelJudge, direct_pool, make_pool
 from holdfast.solve.pythons import Mask, PythonPool
@@ -62,13 +65,16 @@ class PypiWorld:
         self.pythons = pythons
         self.ownership = ownership
         self._source = source
-        self._judge = judge
+        self.judge = judge
         self._admission = admission
         self._favoured = favoured
         self._direct = direct or {}
         self._overrides = {requirement.name: requirement for requirement in overrides}
         self._pools: dict[PypiName, asyncio.Task[ProjectPool]] = {}
+        self.expecting = True
         self._records: dict[str, list[RepoDataRecord]] = {}
+        self._built: dict[tuple[str, int], tuple[object, list[RepoDataRecord]]] = {}
+        self._lockstep: dict[PypiName, frozenset[Lockstep]] = {}
         self._meanings: dict[tuple[str, str, str], Meaning] = {}
         self._spoken: dict[tuple[str, str], str] = {}
 
@@ -86,11 +92,11 @@ class PypiWorld:
     async def _load_pool(self, name: PypiName) -> ProjectPool:
         owners = await self.ownership.owners(name)
         if name in self._direct:
-            return direct_pool(self._direct[name], name, owners.names, self._judge)
+            return direct_pool(self._direct[name], name, owners.names, self.judge)
         project = await self._source.project(name)
         versions = {version for spelled in owners.versions.values() for version in spelled}
         admitted = self._admission.admit(project, versions)
-        return make_pool(name, admitted, owners.versions, owners.names, self._judge, project.index)
+        return make_pool(name, admitted, owners.versions, owners.names, self.judge, project.index)
 
     def loaded(self) -> dict[PypiName, ProjectPool]:
         """Return all pools fetched so far."""
@@ -101,6 +107,7 @@ class PypiWorld:
         for name in projects:
             self._pools.pop(name, None)
         self._records.clear()
+        self._built.clear()
         self._meanings.clear()
         self._spoken.clear()
 
@@ -144,7 +151,7 @@ class PypiWorld:
         if _ROOT not in self._records:
             known = Known(_NOTHING, tuple(_as_dependency(item) for item in requirements))
             self._records[_ROOT] = [
-                make_record(_ROOT, 1, f"r{number}", 0, [part.python_spec, *await self._all_specs(part.dependencies)])
+                make_record(_ROOT, 1, f"r{number}", 0, [*part.python_specs, *await self._all_specs(part.dependencies)])
                 for number, part in enumerate(variants(self.pythons.all, known, "", self.pythons))
             ]
         return [_ROOT]
@@ -171,16 +178,51 @@ class PypiWorld:
     # -- records
 
     async def _build_records(self, name: str) -> list[RepoDataRecord]:
+        marked = token_project(name)
+        if marked is not None:
+            owners = (await self.pool(marked)).owners
+            return [make_record(name, 1, "w", 0, [], [evicting(owner) for owner in owners])]
         project, extra = read_name(name)
         pool = await self.pool(project)
         await self._load_dependencies(pool)
+        expected = self._expectations(pool)
         records: list[RepoDataRecord] = []
         for candidate in pool.candidates:
             if self.knowledge.unusable(candidate.wheel) is None:
-                records.extend(await self._candidate_records(name, pool, candidate, extra or ""))
+                records.extend(await self._kept_records(name, pool, candidate, extra or "", expected))
         for bridge in pool.bridges:
             records.extend(await self._bridge_records(name, pool, bridge, extra or ""))
         return records
+
+    async def _kept_records(
+        self,
+        name: str,
+        pool: ProjectPool,
+        candidate: Candidate,
+        extra: str,
+        expected: frozenset[Lockstep],
+    ) -> list[RepoDataRecord]:
+        """Return a candidate's records, made anew only where more is known of it than when they were made."""
+        known = self.knowledge.known(candidate.wheel)
+        state: object = True if known else (expected if not extra else None)
+        key = (name, candidate.number)
+        if key not in self._built or self._built[key][0] != state:
+            self._built[key] = (state, await self._candidate_records(name, pool, candidate, extra, expected))
+        return self._built[key][1]
+
+    def _expectations(self, pool: ProjectPool) -> frozenset[Lockstep]:
+        if not self.expecting:
+            return frozenset()
+        if pool.name not in self._lockstep:
+            read = (self.knowledge.known(candidate.wheel) for candidate in pool.candidates)
+            self._lockstep[pool.name] = common_lockstep(known for known in read if known)
+        return self._lockstep[pool.name]
+
+    def expect(self, expecting: bool) -> None:
+        """Let unread releases be expected to depend as their family does, or take nothing for granted."""
+        if expecting != self.expecting:
+            self.expecting = expecting
+            self._records.clear()
 
     async def _load_dependencies(self, pool: ProjectPool) -> None:
         """Fetch the pools that known candidates speak of, all at once rather than one by one."""
@@ -205,26 +247,33 @@ class PypiWorld:
         return candidate.mask & (limit or 0)
 
     async def _candidate_records(
-        self, name: str, pool: ProjectPool, candidate: Candidate, extra: str
+        self,
+        name: str,
+        pool: ProjectPool,
+        candidate: Candidate,
+        extra: str,
+        expected: frozenset[Lockstep],
     ) -> list[RepoDataRecord]:
         known = self.knowledge.known(candidate.wheel)
         if known is not None and not self._check_urls(candidate, known):
             return []
+        token = [wheel_token(pool.name)] if pool.owners else []
         records = []
         for number, base in enumerate(variants(self.mask(candidate), known, "", self.pythons)):
             build = f"w{candidate.number}_{number}"
             if not extra:
-                depends = [base.python_spec, *await self._all_specs(base.dependencies)]
-                constrains = [evicting(owner) for owner in pool.owners]
+                depends = [*base.python_specs, *token, *await self._all_specs(base.dependencies)]
+                if known is None:
+                    depends += await self._expected_specs(candidate, expected)
                 records.append(
                     self._record(
-                        name, candidate.ordinal, build, _WHEEL, depends, candidate, base.dependencies, constrains
+                        name, candidate.ordinal, build, _WHEEL, depends, candidate, base.dependencies
                     )
                 )
                 continue
             exact = f"{solver_name(pool.name)} =={candidate.ordinal} {build}"
             for part, added in enumerate(variants(base.mask, known, extra, self.pythons)):
-                depends = [added.python_spec, exact, *await self._all_specs(added.dependencies)]
+                depends = [*added.python_specs, exact, *await self._all_specs(added.dependencies)]
                 records.append(
                     self._record(
                         name,
@@ -237,6 +286,18 @@ class PypiWorld:
                     )
                 )
         return records
+
+    async def _expected_specs(self, candidate: Candidate, expected: frozenset[Lockstep]) -> list[str]:
+        specs = []
+        for lockstep in sorted(expected, key=lambda item: item.name):
+            ordinals = (await self.pool(lockstep.name)).ordinals
+            low, high = lockstep.bounds(candidate.wheel.version)
+            if lockstep.exact:
+                expression = f"=={ordinals.of(low)}" if low in ordinals else "==0"
+            else:
+                expression = ordinals.between(low, high)
+            specs.append(f"{solver_name(lockstep.name)} {expression}")
+        return specs
 
     def _check_urls(self, candidate: Candidate, known: Known) -> bool:
         """Refuse a candidate that depends on a URL, unless the user named the candidate itself by URL."""
@@ -265,7 +326,7 @@ class PypiWorld:
         exact = f"{solver_name(bridge.project)} =={bridge.ordinal} {build}"
         records = []
         for part, added in enumerate(variants(self.pythons.all, known, extra, self.pythons)):
-            depends = [added.python_spec, exact, *await self._all_specs(added.dependencies)]
+            depends = [*added.python_specs, exact, *await self._all_specs(added.dependencies)]
             records.append(
                 self._record(
                     name, bridge.ordinal, f"{build}_{part}", number, depends, bridge, added.dependencies
@@ -288,11 +349,10 @@ class PypiWorld:
         depends: Sequence[str],
         chosen: Candidate | Bridge,
         dependencies: tuple[Dependency, ...],
-        constrains: Sequence[str] = (),
     ) -> RepoDataRecord:
         extra = read_name(name)[1] or ""
         self._meanings[(name, str(ordinal), build)] = Meaning(chosen, extra, dependencies)
-        return make_record(name, ordinal, build, build_number, depends, constrains)
+        return make_record(name, ordinal, build, build_number, depends)
 
     # -- reading a solution, learning from it
 
@@ -306,6 +366,7 @@ class PypiWorld:
         """
         for wheel in await self.knowledge.learn(wheels):
             project = wheel_project(wheel)
+            self._lockstep.pop(project, None)
             for name in [name for name in self._records if read_name(name)[0] == project]:
                 del self._records[name]
 
