@@ -8,7 +8,7 @@ PEP 440    conda                  why
 ``1.0.dev1`` ``1.0dev1``          conda sorts ``1.0.dev1`` after ``1.0a1``, but ``1.0dev1`` before it
 ``~=1.4.2``  ``>=1.4.2,1.4.*``
 ``==1.4.*``  ``1.4.*``
-``<2.0``     ``<2a0``             PEP 440 leaves the pre-releases of 2.0 out as well
+``<2.0``     ``<2dev0``           PEP 440 leaves the pre-releases of 2.0 out as well
 ``>1.7``     ``>1.7,!=1.7.post*`` and so the post-releases of 1.7
 ``===x``     ``==x``
 ========== ====================== ================================================================
@@ -104,11 +104,11 @@ def _parts(specifier: Specifier) -> list[str]:
         stem = ".".join(map(str, version.release[:-1]))
         return [f">={spelled}", f"{epoch}{stem}.*"]
     if operator == "<" and not version.is_prerelease:
-        # <2a0 rather than <2.0a0: conda sorts 2rc1 before 2.0a0.
+        # <2dev0 rather than <2.0dev0: conda sorts 2rc1 before 2.0dev0.
         release = list(version.release)
         while len(release) > 1 and release[-1] == 0 and version.post is None:
             release.pop()
-        return [f"<{epoch}{'.'.join(map(str, release))}a0" if version.post is None else f"<{spelled}"]
+        return [f"<{epoch}{'.'.join(map(str, release))}dev0" if version.post is None else f"<{spelled}"]
     if operator == ">" and version.post is None and not version.is_prerelease:
         return [f">{spelled}", f"!={spelled}.post*"]
     return [f"{operator}{spelled}"]
