@@ -23,7 +23,7 @@ BASE = ("python", "python_abi", "tinyapp", "tinylib")
 
 
 def conda_packages(channel: Path, url: str | None = None, names: Sequence[str] = ()) -> list[LockedPackage]:
-    """Return locked packages of a channel: of all names (or ``names``) the highest version, tinylib's below 2."""
+    """Return locked packages of a channel: of all names (or ``names``) the highest version, but tinylib 1."""
     base = (url or channel.as_uri()).rstrip("/")
     best: dict[str, tuple[str, dict[str, Any]]] = {}
     for subdir in (host_platform(), "noarch"):

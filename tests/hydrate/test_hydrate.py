@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -8,6 +9,15 @@ import time
 from pathlib import Path
 
 import pytest
+
+from holdfast.errors import IntegrityError, NotFound, Unreachable, UsageError
+from holdfast.hydrate.hydrate import hydrate
+from holdfast.hydrate.prefix import read_marker
+from holdfast.hydrate.verify import verify
+from holdfast.lock.format import write_lock
+from holdfast.lock.model import Lock
+from holdfast.spec.requirements import Credential
+from holdfast.store.local import Store
 from hydrating import (
     BASE,
     conda_packages,
@@ -20,15 +30,6 @@ from hydrating import (
 )
 from loopback import LoopbackServer
 from worlds import make_wheel
-
-from holdfast.errors import IntegrityError, NotFound, Unreachable, UsageError
-from holdfast.hydrate.hydrate import hydrate
-from holdfast.hydrate.prefix import read_marker
-from holdfast.hydrate.verify import verify
-from holdfast.lock.format import write_lock
-from holdfast.lock.model import Lock
-from holdfast.spec.requirements import Credential
-from holdfast.store.local import Store
 
 
 @pytest.fixture(scope="module")
@@ -237,18 +238,13 @@ def test_another_platforms_environment_is_not_found(mixed: Lock, shared_home: Pa
         hydrate(other)
 
 
-@pytest.mark.parametrize("where", ["origin", "store"])
-@pytest.mark.parametrize("damage", ["flipped", "truncated"])
-@pytest.mark.parametrize("victim", ["tinylib", "plain"])
+@pytest.mark.parametrize(
+    "case", list(itertools.product(("origin", "store"), ("flipped", "cut"), ("tinylib", "plain")))
+)
 def test_damaged_bytes_are_refused_and_nothing_is_installed(
-    forged_channel: Path,
-    wheels: list[Path],
-    isolated_home: Path,
-    tmp_path: Path,
-    where: str,
-    damage: str,
-    victim: str,
+    forged_channel: Path, wheels: list[Path], isolated_home: Path, tmp_path: Path, case: tuple[str, str, str]
 ) -> None:
+    where, damage, victim = case
     channel = tmp_path / "channel"
     shutil.copytree(forged_channel, channel)
     plain = Path(shutil.copy(wheels[0], tmp_path))

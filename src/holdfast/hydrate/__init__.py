@@ -1,1 +1,24 @@
-"""A lock and a store become a working prefix; what is done with prefixes."""
+"""A lock and a store become a working prefix.
+
+``holdfast.hydrate(lock)`` is the public function (design, section 10), and this package has its name: once
+any module of it is imported, the package is what ``holdfast.hydrate`` finds. So the package answers calls,
+by handing them to that function.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+
+class _CallablePackage(ModuleType):
+    def __call__(self, *arguments: Any, **options: Any) -> Path:
+        """Make the prefix of an environment: see :func:`holdfast.api.hydrate`."""
+        prefix: Path = importlib.import_module("holdfast.api").hydrate(*arguments, **options)
+        return prefix
+
+
+sys.modules[__name__].__class__ = _CallablePackage

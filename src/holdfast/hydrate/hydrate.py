@@ -18,7 +18,7 @@ from holdfast.hydrate.packaged_path import PythonLayout, python_layout
 from holdfast.hydrate.prefix import Marker, Prefix, prefix_path
 from holdfast.hydrate.prepare import Prepared, prepare
 from holdfast.hydrate.progress import Progress, Silent
-from holdfast.hydrate.venv import FindPython, host_interpreter, make_venv
+from holdfast.hydrate.venv import FindPython, host_interpreter, make_venv, tidy_venv
 from holdfast.hydrate.wheel_listing import WheelListings
 from holdfast.hydrate.wheels import WheelLinker
 from holdfast.lock.model import Lock, LockedPackage
@@ -159,6 +159,8 @@ class _Making:
                 lock_descriptor=lock_descriptor,
             )
             linker.link(groups, prepared.wheels)
+        if self.interpreter is not None:
+            tidy_venv(target.path)
 
 
 def _check_placeholders(prepared: Prepared, prefix: Path) -> None:

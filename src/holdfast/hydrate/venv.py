@@ -9,7 +9,7 @@ from holdfast.errors import NotFound
 from holdfast.hydrate.uv_bridge import run_uv
 from holdfast.lock.model import LockedPackage
 
-__all__ = ["FindPython", "host_interpreter", "make_venv"]
+__all__ = ["FindPython", "host_interpreter", "make_venv", "tidy_venv"]
 
 FindPython = Callable[[LockedPackage], "Path | None"]
 """Returns the path of this host's interpreter of exactly that implementation, version and ABI, or None."""
@@ -39,5 +39,9 @@ def make_venv(prefix: Path, interpreter: Path, *, cache: Path, lock_descriptor: 
         what="making the virtual environment",
         where=prefix,
     )
+
+
+def tidy_venv(prefix: Path) -> None:
+    """Take away what uv leaves in a virtual environment and no package owns."""
     for litter in ("CACHEDIR.TAG", ".gitignore", ".lock"):
         (prefix / litter).unlink(missing_ok=True)
