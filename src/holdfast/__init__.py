@@ -1,1 +1,55 @@
-"""Holdfast: one exact, hash-locked environment out of conda and PyPI together."""
+"""Holdfast: one exact, hash-locked environment out of conda and PyPI together, re-hydrated anywhere.
+
+>>> import holdfast
+>>> asked = holdfast.Requirements.build(conda=["numpy"], pypi=["requests"], python="3.12")
+>>> lock = holdfast.resolve(asked, platforms=["linux-64"])  # doctest: +SKIP
+>>> prefix = holdfast.hydrate(lock)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from holdfast.api import hydrate, resolve
+    from holdfast.errors import HoldfastError
+    from holdfast.lock.format import read_lock, write_lock
+    from holdfast.lock.model import Lock
+    from holdfast.spec.requirements import Requirements
+    from holdfast.store.local import Store
+
+__all__ = [
+    "HoldfastError",
+    "Lock",
+    "Requirements",
+    "Store",
+    "hydrate",
+    "read_lock",
+    "resolve",
+    "write_lock",
+]
+
+# Imported when first asked for (PEP 562): `import holdfast` costs next to nothing.
+_HOMES = {
+    "HoldfastError": "holdfast.errors",
+    "Lock": "holdfast.lock.model",
+    "Requirements": "holdfast.spec.requirements",
+    "Store": "holdfast.store.local",
+    "hydrate": "holdfast.api",
+    "read_lock": "holdfast.lock.format",
+    "resolve": "holdfast.api",
+    "write_lock": "holdfast.lock.format",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'holdfast' has no attribute {name!r}")
+    found = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -47,7 +47,7 @@ async def assemble(
     if host is not None:
         record = next(item for item in answer.conda if item.name.normalized == "python")
         found = host.interpreter(str(record.version), str(record.build))
-        python = ChosenPython(found.implementation, found.version, found.abi)
+        python = ChosenPython(found.implementation, str(found.version), found.abi)
     else:
         conda = await _conda(answer, ownership, indexes)
     _check_owners(conda, wheels)

@@ -25,8 +25,8 @@ class HostPythonSource:
     def __init__(self, platform: str, cache_dir: Path) -> None:
         self._platform = platform
         self._interpreters: dict[tuple[str, str], HostPython] = {}
-        for interpreter in find_interpreters(cache_dir=cache_dir):
-            self._interpreters.setdefault((interpreter.version, f"host_{interpreter.abi}"), interpreter)
+        for interpreter in find_interpreters(cache_dir):
+            self._interpreters.setdefault((str(interpreter.version), f"host_{interpreter.abi}"), interpreter)
         if not self._interpreters:
             raise NotFound("no Python 3.8 or later on this host", advice="install one, or name a conda channel")
         self._records: list[RepoDataRecord] | None = None

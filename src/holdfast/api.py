@@ -1,0 +1,86 @@
+"""The public functions: what a script needs, in a call each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from holdfast.hydrate.hydrate import hydrate as _hydrate
+from holdfast.resolving import resolve_request
+
+if TYPE_CHECKING:
+    from holdfast.hydrate.progress import Progress
+    from holdfast.lock.model import Lock, LockedPackage
+    from holdfast.spec.requirements import Credential, Requirements
+    from holdfast.store.local import Store
+
+__all__ = ["find_python", "hydrate", "resolve"]
+
+
+def resolve(
+    requirements: Requirements,
+    platforms: Sequence[str] = (),
+    *,
+    store: Store | None = None,
+    force: bool = False,
+    offline: bool = False,
+) -> Lock:
+    """Return the one exact environment that satisfies the requirements, for each platform.
+
+    The same requirements give the same lock again without solving, until ``force``.
+
+    :param platforms: conda's names (``linux-64``); default: those the requirements name, else this host's.
+    :param store: where the lock is kept; default: the local store.
+    :param force: solve again, although a lock exists.
+    :param offline: use caches alone, and never the network.
+    :raises holdfast.errors.NoSolution: where nothing satisfies them, with the reasons.
+    :raises holdfast.errors.Unreachable: where an index or a channel cannot be reached.
+    """
+    return resolve_request(requirements, platforms, store=store, force=force, offline=offline).lock
+
+
+def hydrate(
+    lock: Lock,
+    platform: str | None = None,
+    *,
+    store: Store | None = None,
+    prefix: str | Path | None = None,
+    name: str | None = None,
+    progress: Progress | None = None,
+    offline: bool = False,
+    credentials: Sequence[Credential] = (),
+) -> Path:
+    """Make the prefix of an environment, unless it is there, and return its path.
+
+    :param platform: default: this host's.
+    :param store: where packages are kept; what it lacks is fetched from its origin, verified, and kept.
+    :param prefix: where to; default: a folder named after the environment's ids.
+    :param name: instead of ``prefix``: a named environment.
+    :param offline: fetch nothing.
+    :param credentials: for the origins of packages.
+    :raises holdfast.errors.IntegrityError: where a package's bytes are not the locked ones.
+    :raises holdfast.errors.NotFound: where there is no such environment for the platform.
+    """
+    return _hydrate(
+        lock,
+        platform,
+        store=store,
+        prefix=Path(prefix) if prefix is not None else None,
+        name=name,
+        progress=progress,
+        offline=offline,
+        credentials=credentials,
+        find_python=find_python,
+    )
+
+
+def find_python(package: LockedPackage) -> Path | None:
+    """Return this host's interpreter of exactly a locked version and ABI, None where it has none."""
+    from holdfast.index.interpreters import find_interpreters
+    from holdfast.store.paths import cache_dir
+
+    for interpreter in find_interpreters(cache_dir()):
+        if str(interpreter.version) == package.version and interpreter.abi == package.abi:
+            return interpreter.path
+    return None

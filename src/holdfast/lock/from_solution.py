@@ -1,0 +1,97 @@
+"""From what a solve decided to the lock that keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from holdfast.index.urls import without_secrets
+from holdfast.lock.identity import make_lock
+from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
+from holdfast.spec.canonical import canonical, req_id
+from holdfast.spec.requirements import Requirements
+
+if TYPE_CHECKING:
+    from holdfast.solve.solution import ChosenConda, ChosenPython, ChosenWheel, PlatformSolution
+
+__all__ = ["locked_platform", "make_lock_of"]
+
+_IMPLEMENTATIONS = {"cp": "cpython", "pp": "pypy"}
+
+
+def make_lock_of(requirements: Requirements, platforms: Mapping[str, LockedPlatform]) -> Lock:
+    """Return the lock of a request's decisions, one for each platform."""
+    return make_lock(canonical(requirements), req_id(requirements), platforms)
+
+
+def locked_platform(solution: PlatformSolution) -> LockedPlatform:
+    """Return what a lock keeps of one platform's solution."""
+    packages = [_conda(package) for package in solution.conda]
+    packages += [_wheel(wheel) for wheel in solution.wheels]
+    if solution.python is not None:
+        packages.append(_python(solution.python))
+    return LockedPlatform(virtual_packages=dict(solution.virtual_packages), packages=tuple(packages))
+
+
+def _conda(package: ChosenConda) -> LockedPackage:
+    document = package.document
+    return LockedPackage(
+        kind="conda",
+        name=str(package.name),
+        version=document["version"],
+        build=document["build"],
+        build_number=document["build_number"],
+        file=document["fn"],
+        url=without_secrets(document["url"]),
+        channel=without_secrets(document.get("channel") or ""),
+        subdir=document["subdir"],
+        sha256=document["sha256"],
+        md5=document.get("md5") or "",
+        size=document.get("size") or 0,
+        dependencies=tuple(document.get("depends") or ()),
+        constrains=tuple(document.get("constrains") or ()),
+        noarch=_noarch(document.get("noarch")),
+        license=document.get("license") or "",
+        timestamp=document.get("timestamp") or 0,
+        track_features=tuple(_features(document.get("track_features"))),
+        python_site_packages_path=document.get("python_site_packages_path") or "",
+        provides=tuple(map(str, package.provides)),
+    )
+
+
+def _noarch(value: Any) -> str:
+    # Before conda-build 3, `noarch: true` stood for what is `generic` now.
+    return "generic" if value is True else str(value or "")
+
+
+def _features(value: str | Iterable[str] | None) -> list[str]:
+    if isinstance(value, str):
+        return value.replace(",", " ").split()
+    return list(value or ())
+
+
+def _wheel(chosen: ChosenWheel) -> LockedPackage:
+    return LockedPackage(
+        kind="pypi",
+        name=str(chosen.name),
+        version=str(chosen.wheel.version),
+        file=chosen.wheel.filename,
+        url=without_secrets(chosen.wheel.url),
+        sha256=chosen.sha256,
+        size=chosen.size,
+        dependencies=chosen.dependencies,
+        extras=chosen.extras,
+        requires_python=chosen.requires_python,
+    )
+
+
+def _python(python: ChosenPython) -> LockedPackage:
+    implementation = _IMPLEMENTATIONS.get(python.implementation, python.implementation)
+    return LockedPackage(
+        kind="python",
+        name="python",
+        version=python.version,
+        file=f"{implementation}-{python.version}-{python.abi}",
+        implementation=implementation,
+        abi=python.abi,
+    )
