@@ -15,15 +15,7 @@ from holdfast.spec.platform import default_virtual_packages, wheel_platform_tags
 __all__ = ["fetch_wheels", "is_pinned"]
 
 _PINNED = re.compile(r"[A-Za-z0-9._-]+\s*(==\s*[^*,;\s]+|===\s*[^,;\s]+)")
-_NETWORK = (
-    "Retrying",
-    "Connection",
-    "Temporary failure",
-    "Max retries",
-    "timed out",
-    "SSLError",
-    "ProxyError",
-)
+_UNFETCHED = re.compile(r"Could not fetch URL (\S+): (.*?)(?: - skipping)?$", re.MULTILINE)
 
 
 def is_pinned(requirement: str) -> bool:
@@ -55,6 +47,8 @@ def fetch_wheels(requirements: Sequence[str], python_version: str, platform: str
         "download",
         "--disable-pip-version-check",
         "--no-input",
+        # Only then it tells an index that is down from one that has no such project.
+        "-vv",
         "--no-deps",
         "--only-binary=:all:",
         f"--dest={into}",
@@ -68,7 +62,7 @@ def fetch_wheels(requirements: Sequence[str], python_version: str, platform: str
         [*command, "--", *requirements], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
     )
     if done.returncode:
-        raise _failure(done.stderr, requirements, f"Python {python_version} on {platform}")
+        raise _failure(done.stdout + done.stderr, requirements, f"Python {python_version} on {platform}")
     return sorted(path for path in set(into.iterdir()) - before if path.suffix == ".whl")
 
 
@@ -93,9 +87,14 @@ def _failure(said: str, requirements: Sequence[str], target: str) -> HoldfastErr
     errors = [line.partition("ERROR:")[2].strip() for line in said.splitlines() if "ERROR:" in line]
     reason = errors[0] if errors else (said.strip().splitlines() or ["pip said nothing"])[-1]
     asked = ", ".join(requirements)
-    if any(sign in said for sign in _NETWORK):
+    failed = [(url, why) for url, why in _UNFETCHED.findall(said) if not why.startswith("404")]
+    if failed:
+        url, why = failed[0]
+        # What follows names objects of pip's; a password in the URL is already starred out by pip.
+        why = re.split(r": HTTP\w+|\bfor url\b", why)[0].rstrip(": ")
         return Unreachable(
-            f"cannot fetch {asked}: {reason}",
+            f"cannot fetch {asked}: {why}",
+            where=re.sub(r"//[^/@]*@", "//", url),
             advice="check the network and pip's configuration (`pip config list`)",
         )
     return NotFound(
