@@ -24,7 +24,9 @@ def test_texts_become_canonical_sorted_and_unique():
 
 
 def test_python_is_a_requirement_of_its_own_unless_build_or_channel_are_asked_for():
-    asked = build_requirements(conda=["python >=3.9", "python=3.11=*_cpython", "pip"], python="3.11", index_url=INDEX)
+    asked = build_requirements(
+        conda=["python >=3.9", "python=3.11=*_cpython", "pip"], python="3.11", index_url=INDEX
+    )
     assert asked.python == "3.11.*,>=3.9"
     assert [str(one) for one in asked.conda] == ["pip", "python ==3.11 *_cpython"]
 
@@ -53,7 +55,10 @@ def test_a_channel_named_by_a_requirement_is_added_and_makes_the_priority_flexib
     asked = build_requirements(conda=["pytorch::torch", "nvidia::cuda"], channels=["mine"], index_url=INDEX)
     assert asked.channels == ("mine", "nvidia", "pytorch")
     assert asked.channel_priority == "flexible"
-    assert build_requirements(conda=["a::b"], channel_priority="strict", index_url=INDEX).channel_priority == "strict"
+    assert (
+        build_requirements(conda=["a::b"], channel_priority="strict", index_url=INDEX).channel_priority
+        == "strict"
+    )
 
 
 def test_what_is_typed_precedes_what_files_say():
@@ -65,7 +70,11 @@ def test_what_is_typed_precedes_what_files_say():
         platforms=("win-64",),
     )
     asked = build_requirements(
-        sources=[file], channels=["conda-forge"], index_url=INDEX, virtual_packages=["__cuda=12"], platforms=["osx-64"]
+        sources=[file],
+        channels=["conda-forge"],
+        index_url=INDEX,
+        virtual_packages=["__cuda=12"],
+        platforms=["osx-64"],
     )
     assert asked.channels == ("conda-forge", "theirs")
     assert asked.indexes == (INDEX,)

@@ -26,8 +26,14 @@ LISTS = {
 # why in the changelog.
 GOLDEN = [
     ({}, "923f4224721c02c8fd50be7792d7fc609052b60f"),
-    ({"conda": ["numpy=1.26", "python=3.11"], "channels": ["conda-forge", "https://chan.example/x"]}, "f2c83691df09095ece04fe3efe8f5f54e0880c5a"),
-    ({"pypi": ["Requests[socks]>=2.31.0 ; python_version<'3.12'", "attrs"], "python": ">=3.10,<3.13"}, "d95dc1373319589d3b3a9a9f9ac0ff9bfebcc7b2"),
+    (
+        {"conda": ["numpy=1.26", "python=3.11"], "channels": ["conda-forge", "https://chan.example/x"]},
+        "f2c83691df09095ece04fe3efe8f5f54e0880c5a",
+    ),
+    (
+        {"pypi": ["Requests[socks]>=2.31.0 ; python_version<'3.12'", "attrs"], "python": ">=3.10,<3.13"},
+        "d95dc1373319589d3b3a9a9f9ac0ff9bfebcc7b2",
+    ),
     (
         {
             "conda": ["pytorch::pytorch=2.1=*cuda*"],
@@ -67,7 +73,9 @@ def test_identities_never_change(texts, expected):
 def test_order_and_repetition_of_typing_mean_nothing(data):
     typed = {name: data.draw(st.lists(st.sampled_from(texts), max_size=6)) for name, texts in LISTS.items()}
     again = {name: data.draw(st.permutations(texts + texts)) for name, texts in typed.items()}
-    assert req_id(build_requirements(index_url=INDEX, **typed)) == req_id(build_requirements(index_url=INDEX, **again))
+    assert req_id(build_requirements(index_url=INDEX, **typed)) == req_id(
+        build_requirements(index_url=INDEX, **again)
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -157,9 +165,15 @@ def test_an_identity_is_forty_hex_digits_over_sorted_json_without_spaces():
 
 @pytest.mark.parametrize(
     "document",
-    [{}, {"scheme": SCHEME + 1}, {"scheme": SCHEME, "surprise": 1}, {"scheme": SCHEME, "conda": [{"nome": "x"}]},
-     {"scheme": SCHEME, "pypi": 3}, {"scheme": SCHEME, "virtual_packages": []}],
-)  # fmt: skip
+    [
+        {},
+        {"scheme": SCHEME + 1},
+        {"scheme": SCHEME, "surprise": 1},
+        {"scheme": SCHEME, "conda": [{"nome": "x"}]},
+        {"scheme": SCHEME, "pypi": 3},
+        {"scheme": SCHEME, "virtual_packages": []},
+    ],
+)
 def test_what_no_version_of_this_scheme_wrote_is_refused(document):
     with pytest.raises(UsageError):
         from_canonical(document)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -94,10 +95,8 @@ def test_a_refusal_does_not_show_the_password():
 
 @given(st.text(max_size=40))
 def test_no_text_whatever_ends_in_anything_but_an_answer_or_a_usage_error(text):
-    try:
-        MatchSpec(conda_requirement(text).match_spec(), strict=True)
-    except UsageError as error:
-        assert error.what
+    with suppress(UsageError):
+        assert MatchSpec(conda_requirement(text).match_spec(), strict=True)
 
 
 def test_a_channel_may_be_a_name_a_url_or_a_path(tmp_path):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -140,7 +142,5 @@ def test_what_is_no_version_is_refused_with_advice(text):
 
 @given(st.text(max_size=30))
 def test_no_text_whatever_ends_in_anything_but_an_answer_or_a_usage_error(text):
-    try:
-        VersionSpec(conda_version(text) or "*", strict=True)
-    except UsageError as error:
-        assert error.what
+    with suppress(UsageError):
+        assert VersionSpec(conda_version(text) or "*", strict=True)

@@ -30,7 +30,10 @@ def write(path, text):
 
 
 def test_a_host_without_configuration_asks_pypi():
-    assert configured_indexes({"PIP_CONFIG_FILE": "/dev/null", "UV_NO_CONFIG": "1"}).default == PYPI_SIMPLE_ENDPOINT
+    assert (
+        configured_indexes({"PIP_CONFIG_FILE": "/dev/null", "UV_NO_CONFIG": "1"}).default
+        == PYPI_SIMPLE_ENDPOINT
+    )
 
 
 def test_pypi_is_known_without_importing_pypi_simple():

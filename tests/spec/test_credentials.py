@@ -18,7 +18,11 @@ SECRETS = st.text("abcXYZ019-._~%!$&()*+", min_size=6, max_size=12).filter(lambd
             "https://host.example/simple",
             Credential("https://host.example", "user", "p@ss"),
         ),
-        ("https://token@host.example:8443/", "https://host.example:8443/", Credential("https://host.example:8443", "token", "")),
+        (
+            "https://token@host.example:8443/",
+            "https://host.example:8443/",
+            Credential("https://host.example:8443", "token", ""),
+        ),
         (
             "a @ git+https://u:p@host.example/r@main",
             "a @ git+https://host.example/r@main",
@@ -35,7 +39,7 @@ SECRETS = st.text("abcXYZ019-._~%!$&()*+", min_size=6, max_size=12).filter(lambd
             Credential("https://host.example", CONDA_TOKEN_USER, "to-ken"),
         ),
     ],
-)  # fmt: skip
+)
 def test_credentials_are_taken_out(text, clean, credential):
     assert take_credentials(text) == (clean, (credential,))
 

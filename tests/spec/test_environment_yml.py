@@ -49,7 +49,13 @@ def test_everything_conda_and_its_extensions_write(tmp_path):
     (tmp_path / "requirements.txt").write_text("flask>=2\n")
     (tmp_path / "constraints.txt").write_text("idna<4\n")
     asked = read(tmp_path, FULL)
-    assert names(asked.conda) == ["numpy >=1.2,<2", "pytorch::pytorch ==2.1 *cuda*", "scipy 1.10.*", "blas * *mkl", "pip"]
+    assert names(asked.conda) == [
+        "numpy >=1.2,<2",
+        "pytorch::pytorch ==2.1 *cuda*",
+        "scipy 1.10.*",
+        "blas * *mkl",
+        "pip",
+    ]
     assert asked.python == ("3.11.*",)
     assert names(asked.pypi) == [
         'requests[socks]>=2 ; python_version < "3.12"',

@@ -46,7 +46,7 @@ def test_what_the_option_python_means(text, expected):
 
 @pytest.mark.parametrize("text", ["python", "3.x", "py311", "python3.11", "3,11,", "3.11 py"])
 def test_what_is_no_python_version_is_refused(text):
-    with pytest.raises(UsageError, match="is not a Python version; expected a version such as 3.11"):
+    with pytest.raises(UsageError, match="is not a Python version; expected a version such as"):
         python_version(text)
 
 

@@ -17,7 +17,10 @@ def names(requirements):
 
 
 def test_lines_comments_and_continuations(tmp_path):
-    text = "# all\n\nflask>=2, \\\n   <4  # why\nattrs # ; not a marker\nrequests[socks] ; os_name == 'posix'\n  six\\\n==1.16.0\n"
+    text = (
+        "# all\n\nflask>=2, \\\n   <4  # why\nattrs # ; not a marker\n"
+        "requests[socks] ; os_name == 'posix'\n  six\\\n==1.16.0\n"
+    )
     assert names(read(tmp_path, text).pypi) == [
         "flask<4,>=2",
         "attrs",
@@ -59,7 +62,9 @@ def test_options(tmp_path):
 
 
 def test_hashes_belong_to_their_requirement(tmp_path):
-    asked = read(tmp_path, f"six==1.16 \\\n  --hash=sha256:{'b' * 64} \\\n  --hash sha256:{'a' * 64}\nattrs\n")
+    asked = read(
+        tmp_path, f"six==1.16 \\\n  --hash=sha256:{'b' * 64} \\\n  --hash sha256:{'a' * 64}\nattrs\n"
+    )
     assert asked.pypi[0].hashes == (f"sha256:{'a' * 64}", f"sha256:{'b' * 64}")
     assert asked.pypi[1].hashes == ()
 

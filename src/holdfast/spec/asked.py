@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from holdfast.errors import UsageError
+from holdfast.spec.credentials import without_credentials
 from holdfast.spec.requirements import (
     ChannelPriority,
     CondaRequirement,
@@ -78,10 +79,17 @@ def combine(sources: Iterable[Asked]) -> Asked:
 
 @contextmanager
 def located(where: str) -> Iterator[None]:
-    """Give the errors that arise inside the file and line they are about, where they do not know better."""
+    """Give the errors that arise inside the file and line they are about, where they do not know better.
+
+    What they quote of the line loses its passwords here, whoever raised them.
+    """
     try:
         yield
     except UsageError as error:
+        error.what = without_credentials(error.what)
+        error.args = (error.what,)
+        if error.advice:
+            error.advice = without_credentials(error.advice)
         if error.where is None:
             error.where = where
         raise

@@ -12,6 +12,7 @@ from pathlib import Path
 from holdfast.errors import UsageError
 from holdfast.spec.conda_version import VersionAndBuild, conda_version, conda_version_and_build
 from holdfast.spec.credentials import without_credentials
+from holdfast.spec.local_path import local_path
 from holdfast.spec.names import conda_name
 from holdfast.spec.platform import PLATFORMS
 from holdfast.spec.requirements import CondaRequirement
@@ -67,8 +68,8 @@ def conda_requirement(text: str, *, folder: Path | None = None) -> CondaRequirem
         raise UsageError(
             f"{text!r}: {keys} cannot be asked for", advice="known are version, build, channel and subdir"
         )
-    channel, _, folder = _split_channel(channel)
-    subdir = subdir or folder
+    channel, channel_subdir = _split_channel(channel)
+    subdir = subdir or channel_subdir
     if subdir and subdir not in _SUBDIRS:
         raise _error(text, f"{subdir!r} is not a platform")
     return CondaRequirement(
@@ -94,7 +95,7 @@ def channel_name(text: str, *, folder: Path | None = None) -> str:
         or channel in (".", "..")
         or _DRIVE.match(channel)
     ):
-        return (folder or Path()).joinpath(Path(channel).expanduser()).resolve().as_uri()
+        return local_path(channel, folder).as_uri()
     channel = channel.rstrip("/")
     if not _CHANNEL.fullmatch(channel):
         raise UsageError(
@@ -115,10 +116,10 @@ def _version_and_build(text: str, behind: str) -> VersionAndBuild:
         raise UsageError(f"{text!r}: {error.what}", advice=error.advice) from None
 
 
-def _split_channel(channel: str) -> tuple[str, str, str]:
+def _split_channel(channel: str) -> tuple[str, str]:
     """Split a subdir off a channel, as ``conda-forge/noarch`` and channel URLs may carry one."""
-    before, slash, last = channel.rstrip("/").rpartition("/")
-    return (before, slash, last) if before and last in _SUBDIRS else (channel, "", "")
+    before, _, last = channel.rstrip("/").rpartition("/")
+    return (before, last) if before and last in _SUBDIRS else (channel, "")
 
 
 def _brackets(text: str, inside: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from holdfast.spec.asked import Asked
 from holdfast.spec.conda_requirement import channel_name, conda_requirement
 from holdfast.spec.credentials import take_credentials
 from holdfast.spec.instant import instant
+from holdfast.spec.local_path import local_path
 from holdfast.spec.names import pypi_name
 from holdfast.spec.platform import platform_name
 from holdfast.spec.pypi_requirement import pypi_requirement, requirement_of_url
@@ -131,7 +132,7 @@ class Gathering:
 
     def mapping(self, text: str) -> None:
         """Set the file that maps conda names to PyPI names."""
-        self._values["mapping"] = str((self.folder or Path()).joinpath(Path(text).expanduser()).absolute())
+        self._values["mapping"] = str(local_path(text, self.folder))
 
     def base(self, text: str) -> None:
         """Set the environment (``req_id:full_id``) that this one extends."""

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from holdfast.errors import UsageError
 from holdfast.spec.credentials import without_credentials
+from holdfast.spec.local_path import local_path
 from holdfast.spec.names import extra_name, pypi_name
 from holdfast.spec.requirements import PypiRequirement
 
@@ -70,7 +71,7 @@ def requirement_of_url(
     location, bracket, rest = location.strip().partition("[")
     extras = f"[{rest.partition(']')[0]}]" if bracket else ""
     if not re.match(r"[a-z][a-z0-9+.-]+://", location, re.IGNORECASE) and not location.startswith("file:"):
-        path = (folder or Path()).joinpath(Path(location).expanduser()).resolve()
+        path = local_path(location, folder)
         if not path.exists():
             raise UsageError(f"{location!r} does not exist", advice="expected a wheel, an sdist or a folder")
         location = path.as_uri()
@@ -161,7 +162,9 @@ def _name_of_url(url: str) -> str:
             return unquote(value)
     if url.startswith(_VCS):
         return ""
-    return _name_of_folder(Path(unquote(parts.path))) or _name_of_file(unquote(parts.path).rpartition("/")[2])
+    path = unquote(parts.path)
+    name = _name_of_folder(Path(path)) if parts.scheme.lower() == "file" else ""
+    return name or _name_of_file(path.rpartition("/")[2])
 
 
 def _name_of_file(filename: str) -> str:
@@ -178,9 +181,10 @@ def _name_of_folder(folder: Path) -> str:
 
     try:
         text = (folder / "pyproject.toml").read_text(encoding="utf-8")
-    except OSError:
+    except (OSError, ValueError):  # none, not UTF-8, or a path that can be none
         return ""
-    name = loads(text, where=str(folder / "pyproject.toml")).get("project", {}).get("name", "")
+    project = loads(text, where=str(folder / "pyproject.toml")).get("project")
+    name = project.get("name") if isinstance(project, dict) else None
     return name if isinstance(name, str) else ""
 
 

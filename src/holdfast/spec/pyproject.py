@@ -50,7 +50,7 @@ class _Pyproject:
         return self.into.asked()
 
     def _project(self, project: dict[str, Any], extras: tuple[str, ...]) -> None:
-        dynamic = project.get("dynamic", [])
+        dynamic = texts(project.get("dynamic", []), "project.dynamic", self._place)
         for name in ("dependencies", *(["optional-dependencies"] if extras else [])):
             if name in dynamic:
                 raise UsageError(
@@ -66,7 +66,8 @@ class _Pyproject:
         for text in texts(project.get("dependencies", []), "project.dependencies", self._place):
             self._requirement(text)
         optional = self._table(project, "optional-dependencies")
-        known = {extra_name(name): name for name in optional}
+        with located(self._place("[project.optional-dependencies")):
+            known = {extra_name(name): name for name in optional}
         own = _normalized(project.get("name"))
         self._extras(extras, optional, known, own)
 
@@ -84,7 +85,7 @@ class _Pyproject:
                 raise UsageError(
                     f"the project has no extra {extra!r}",
                     where=str(self.path),
-                    advice=f"it has {', '.join(sorted(known)) or 'none'}",
+                    advice=f"known are: {', '.join(sorted(known)) or 'none'}",
                 )
             what = f"project.optional-dependencies.{known[extra]}"
             for text in texts(optional[known[extra]], what, self._place):
@@ -112,7 +113,7 @@ class _Pyproject:
             raise UsageError(
                 f"there is no dependency group {name!r}",
                 where=self._place(name) if inside else str(self.path),
-                advice=f"there is {', '.join(sorted(known)) or 'none'}",
+                advice=f"known are: {', '.join(sorted(known)) or 'none'}",
             )
         items = groups[known[group]]
         if not isinstance(items, list):

@@ -50,7 +50,8 @@ def requires_python(text: str) -> str:
         specifiers = SpecifierSet(text)
     except InvalidSpecifier:
         raise UsageError(
-            f"{text!r} is not a Python version specifier", advice="expected PEP 440, as in >=3.10,<3.13"
+            f"{text!r} is not a Python version specifier",
+            advice="expected PEP 440, as in >=3.10,<3.13 or ==3.11.*",
         ) from None
     clauses: list[str] = []
     for one in specifiers:

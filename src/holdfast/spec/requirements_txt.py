@@ -15,7 +15,9 @@ from pathlib import Path
 
 from holdfast.errors import UsageError
 from holdfast.spec.asked import Asked, combine, located
+from holdfast.spec.credentials import without_credentials
 from holdfast.spec.gather import Gathering
+from holdfast.spec.local_path import local_path
 from holdfast.spec.text_file import read_text
 
 __all__ = ["RequirementLines", "read_constraints", "read_requirements_txt"]
@@ -134,18 +136,26 @@ class RequirementLines:
     def _option(self, option: str, value: str) -> None:
         into = self.into
         if option in ("--requirement", "--constraint"):
-            path = (into.folder or Path()).joinpath(Path(value).expanduser())
             if _URL.match(value):
                 raise UsageError(
-                    f"{option} {value}: files are read from disk alone", advice="download it first"
+                    f"{option} {without_credentials(value)}: files are read from disk alone",
+                    advice="download it first",
                 )
+            path = local_path(value, into.folder)
+            if not value.startswith("~"):  # shown in errors as it was typed
+                path = (into.folder or Path()) / value
+            if not path.exists():
+                raise UsageError(f"{value!r} does not exist", advice=f"{option} needs the path of a file")
             as_ = "constraints" if option == "--constraint" else self.as_
             self.nested.append(_File(path, self.environ, self.open_files, as_).read())
         elif option == "--editable":
-            raise UsageError(
-                f"-e {value}: an environment that is kept cannot hold an editable project",
-                advice="leave out -e: the project is then built into a wheel",
-            )
+            if not _URL.match(value):
+                raise UsageError(
+                    f"-e {value}: an environment that is kept cannot hold an editable project",
+                    advice="leave out -e: the project is then built into a wheel",
+                )
+            into.note(f"-e is left aside: {without_credentials(value)} is built into a wheel")
+            self._requirement(value)
         elif option in _LEFT_ASIDE:
             into.note(f"{option} is left aside")
         elif option in ("--pre", "--no-index"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from typing import Any
 
@@ -29,12 +30,13 @@ def loads(text: str, *, where: str) -> dict[str, Any]:
 
 
 def line_of(text: str, needle: str) -> int | None:
-    """Return the number of the first line in which ``needle`` stands, None where it stands in none.
+    """Return the number of the line in which ``needle`` stands, None where it stands in none.
 
-    The standard library's reader keeps no places; for texts as particular as requirements, looking for them
-    finds the right line.
+    The standard library's reader keeps no places. Looked for in this order: a string of that very text, a key
+    of that name, the text anywhere.
     """
-    for number, line in enumerate(text.splitlines(), 1):
-        if needle in line:
-            return number
+    exact = re.escape(needle)
+    for pattern in (rf"""(["']){exact}\1""", rf"^\s*{exact}\s*=", exact):
+        if match := re.search(pattern, text, re.MULTILINE):
+            return text.count("\n", 0, match.end()) + 1
     return None

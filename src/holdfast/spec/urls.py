@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from holdfast.errors import UsageError
 from holdfast.spec.credentials import without_credentials
+from holdfast.spec.local_path import local_path
 
 __all__ = ["find_links_url", "index_url"]
 
@@ -48,4 +49,4 @@ def find_links_url(text: str, *, folder: Path | None = None) -> str:
         parts = urlsplit(stripped)
         return urlunsplit((parts.scheme.lower(), parts.netloc.lower(), parts.path, parts.query, ""))
     path = stripped.removeprefix("file:")
-    return (folder or Path()).joinpath(Path(path).expanduser()).resolve().as_uri()
+    return local_path(path, folder).as_uri()
