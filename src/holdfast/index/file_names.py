@@ -62,7 +62,7 @@ class FileNameReader:
         return None
 
     def _wheel(self, parts: list[str]) -> FileName | None:
-        if not 5 <= len(parts) <= 6 or not all(parts) or not self._named(parts[0]):
+        if not 5 <= len(parts) <= 6 or not all(parts) or "__" in parts[0] or not self._named(parts[0]):
             return None
         version = self._version(parts[1])
         if version is None:

@@ -139,7 +139,7 @@ class HttpClient:
             wait = self._backoff * 2**attempt * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, not a secret
             try:
                 answer = await self._follow(method, url, headers, receive)
-            except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError) as error:
                 raise Unreachable(f"not a usable URL ({error})", where=shown) from None
             except httpx.TransportError as error:
                 failure = str(error) or type(error).__name__

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from typing import Any
-from urllib.parse import unquote, urljoin
+from urllib.parse import unquote, urljoin, urlsplit
 
 import msgspec
 from packaging.version import Version
@@ -186,8 +186,10 @@ def _target(href: str, base: str) -> str | None:
             absolute = absolute.replace(" ", "%20")
         if _CONTROL.search(absolute):
             return None
+        if "[" in absolute:
+            urlsplit(absolute)  # raises where an IPv6 host is broken
         return without_secrets(absolute)
-    except ValueError:  # e.g. a broken IPv6 host
+    except ValueError:
         return None
 
 

@@ -91,7 +91,7 @@ def _positions(platform_tags: tuple[str, ...]) -> dict[str, int]:
 
 
 def _block(interpreter: str, abi: str, is_any: bool, python: PythonAbi) -> int | None:
-    """Return the place of (interpreter, abi) in packaging's order; every place takes all platforms in turn."""
+    """Return the place of (interpreter, abi) in packaging's order; each place holds all platforms."""
     match = _PYTHON_TAG.fullmatch(interpreter)
     if match is None or int(match[2]) != python.major:
         return None
