@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.errors import UsageError
 from holdfast.forge import forge
 from holdfast.forge.package import PLACEHOLDER, Package
 from holdfast.forge.subdirs import host_subdir
@@ -204,6 +205,21 @@ def test_a_damaged_package_is_made_again_and_indexed_with_its_right_hash(tmp_pat
     assert second.sha256 == first.sha256
     indexed = json.loads((tmp_path / "c/noarch/repodata.json").read_text())["packages.conda"]
     assert indexed[first.file]["sha256"] == first.sha256
+
+
+def test_a_package_packed_differently_replaces_the_old_one_in_the_index(tmp_path):
+    wheel = make_wheel(tmp_path, "one", "1.0", files={"one.py": "x = 1\n" * 5000})
+    for level in (1, 19, 1):
+        (made,) = forge(tmp_path / "c", pythons=[], wheels=[wheel], level=level)
+        indexed = json.loads((tmp_path / "c/noarch/repodata.json").read_text())["packages.conda"]
+        assert indexed[made.file]["sha256"] == made.sha256 == packages_of(tmp_path / "c")[made.file]
+
+
+def test_a_file_in_the_channel_that_is_no_package_is_named(tmp_path):
+    (tmp_path / "c" / "noarch").mkdir(parents=True)
+    (tmp_path / "c" / "noarch" / "junk-1.0-0.conda").write_bytes(b"junk")
+    with pytest.raises(UsageError, match=r"junk-1\.0-0\.conda: it cannot be indexed"):
+        forge(tmp_path / "c", pythons=[])
 
 
 def test_a_fault_while_writing_leaves_no_half_package_and_the_next_run_completes(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.errors import UsageError
-from holdfast.forge.archive import LEVEL, Format, write_archive
+from holdfast.forge.archive import LEVEL, Format, file_name, write_archive
 from holdfast.forge.package import Package
 
 __all__ = ["Channel", "ForgedPackage", "index_channel"]
@@ -121,7 +122,11 @@ class Channel:
         return packages or None
 
     def _write(self, package: Package) -> ForgedPackage:
-        path = write_archive(package, self.root / package.subdir, fmt=self.fmt, level=self.level)
+        subdir = self.root / package.subdir
+        if (subdir / file_name(package, self.fmt)).exists():
+            # rattler knows packages that it has indexed by their names and would keep the old one's hash.
+            (subdir / "repodata.json").unlink(missing_ok=True)
+        path = write_archive(package, subdir, fmt=self.fmt, level=self.level)
         return ForgedPackage(
             name=str(package.name),
             version=package.version,
@@ -154,6 +159,7 @@ def index_channel(root: Path, subdirs: Sequence[str] = ("noarch",)) -> None:
     """Write ``repodata.json``, ``repodata.json.zst`` and shards for every subdir of the channel in ``root``.
 
     :param subdirs: made (empty) if missing; every channel needs ``noarch`` (CEP 26).
+    :raises UsageError: where a file in it is no package.
     """
     for subdir in subdirs:
         (root / subdir).mkdir(parents=True, exist_ok=True)
@@ -166,7 +172,12 @@ def index_channel(root: Path, subdirs: Sequence[str] = ("noarch",)) -> None:
         # (PyO3/pyo3-async-runtimes#40); after a short sleep they never did.
         await asyncio.sleep(0.05)
 
-    asyncio.run(index())
+    try:
+        asyncio.run(index())
+    except Exception as error:
+        broken = [path for path in sorted(root.glob("*/*.conda")) if not zipfile.is_zipfile(path)]
+        where = str(broken[0] if broken else root)
+        raise UsageError("it cannot be indexed", where=where, advice="remove what is no package") from error
 
 
 def _sha256(path: Path) -> str:
