@@ -177,7 +177,7 @@ def test_no_yaml_of_whatever_shape_ends_in_a_traceback(tmp_path_factory, documen
     assert refused is None or refused.where
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.data())
 def test_no_toml_of_whatever_shape_ends_in_a_traceback(tmp_path_factory, data):
     lines = []
@@ -206,7 +206,7 @@ PIECES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.text(st.characters(codec="utf-8"), max_size=60))
 def test_no_line_whatever_ends_in_a_traceback(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("fuzz") / "requirements.txt"
@@ -215,7 +215,7 @@ def test_no_line_whatever_ends_in_a_traceback(tmp_path_factory, text):
     assert refused is None or refused.where
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
 def test_no_error_shows_a_password(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("fuzz") / "requirements.txt"

@@ -10,7 +10,7 @@ from holdfast.spec.asked import Asked, combine
 from holdfast.spec.configured_index import configured_indexes
 from holdfast.spec.gather import Gathering
 from holdfast.spec.python_version import joined
-from holdfast.spec.requirements import Credential, Requirements
+from holdfast.spec.requirements import ChannelPriority, Credential, Requirements
 
 __all__ = ["DEFAULT_CHANNELS", "build_requirements", "requirements_of"]
 
@@ -103,8 +103,7 @@ def requirements_of(asked: Asked) -> Requirements:
         constraints=tuple(sorted(set(asked.constraints))),
         overrides=tuple(sorted(set(asked.overrides))),
         channels=tuple(dict.fromkeys([*channels, *sorted(named)])),
-        # A strict priority could hide `channel::name` behind a channel listed earlier.
-        channel_priority=asked.channel_priority or ("flexible" if named else "strict"),
+        channel_priority=_channel_priority(asked.channel_priority or "strict", bool(named)),
         indexes=indexes,
         find_links=tuple(dict.fromkeys(asked.find_links)),
         prereleases=asked.prereleases,
@@ -132,6 +131,11 @@ def _indexes(asked: Asked) -> tuple[tuple[str, ...], tuple[Credential, ...]]:
         return tuple(dict.fromkeys([*asked.extra_indexes, asked.index_url])), ()
     host = configured_indexes()
     return tuple(dict.fromkeys([*asked.extra_indexes, *host.extra, host.default])), host.credentials
+
+
+def _channel_priority(asked: ChannelPriority, channel_named: bool) -> ChannelPriority:
+    """Return the priority that is meant: a strict one would hide ``channel::name`` behind another channel."""
+    return "flexible" if channel_named and asked == "strict" else asked
 
 
 def _mapping_hash(path: str) -> str:

@@ -10,6 +10,11 @@ from holdfast.errors import UsageError
 __all__ = ["instant"]
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+# RFC 3339, section 5.6, the offset and the seconds optional.
+_MOMENT = re.compile(
+    r"(?P<day>\d{4}-\d{2}-\d{2})[Tt ](?P<minute>\d{2}:\d{2})(?P<second>:\d{2})?"
+    r"(?:\.(?P<fraction>\d{1,6})\d*)?(?P<offset>[Zz]|[+-]\d{2}:\d{2})?"
+)
 
 
 def instant(text: str) -> str:
@@ -23,19 +28,25 @@ def instant(text: str) -> str:
 
     :raises UsageError: where it is none.
     """
-    stripped = text.strip()
     try:
-        # Python 3.10 does not read the Z.
-        moment = datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", stripped))
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=timezone.utc)
-        moment = moment.astimezone(timezone.utc)
-        if _DAY.fullmatch(stripped):
-            moment += timedelta(days=1)
+        moment = _moment(text.strip())
     except (ValueError, OverflowError):
-        raise UsageError(
-            f"{text!r} is not a date", advice="expected 2026-11-20 or 2026-11-20T12:00:00Z"
-        ) from None
+        moment = None
+    if moment is None:
+        raise UsageError(f"{text!r} is not a date", advice="expected 2026-11-20 or 2026-11-20T12:00:00Z")
     return moment.isoformat(timespec="microseconds" if moment.microsecond else "seconds").replace(
         "+00:00", "Z"
     )
+
+
+def _moment(text: str) -> datetime | None:
+    if _DAY.fullmatch(text):
+        return datetime.fromisoformat(text).replace(tzinfo=timezone.utc) + timedelta(days=1)
+    match = _MOMENT.fullmatch(text)
+    if match is None:
+        return None
+    # Python 3.10 reads neither `Z` nor a fraction of other than three or six digits.
+    offset = "+00:00" if (match["offset"] or "Z") in "Zz" else match["offset"]
+    fraction = (match["fraction"] or "").ljust(6, "0")
+    time = f"{match['minute']}{match['second'] or ':00'}.{fraction}{offset}"
+    return datetime.fromisoformat(f"{match['day']}T{time}").astimezone(timezone.utc)

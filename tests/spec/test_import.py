@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import holdfast.spec
+
+HEAVY = ("packaging", "ruamel", "rattler", "httpx", "pypi_simple", "msgspec", "requests")
+
+
+def loaded_after(code: str) -> set[str]:
+    """Return the top-level packages a fresh interpreter has loaded after running ``code``."""
+    show = "import sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    answer = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{show}"], capture_output=True, text=True, check=True
+    )
+    return set(answer.stdout.split())
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    assert not loaded_after("import holdfast.spec").intersection(HEAVY)
+
+
+def test_naming_a_conda_request_loads_nothing_heavy():
+    code = (
+        "from holdfast.spec import Requirements, req_id\n"
+        "req_id(Requirements.build(conda=['numpy=1.26'], python='3.11', index_url='https://i.example/simple'))"
+    )
+    assert not loaded_after(code).intersection(HEAVY)
+
+
+@pytest.mark.parametrize("name", holdfast.spec.__all__)
+def test_every_public_name_is_there(name):
+    assert getattr(holdfast.spec, name) is not None
+
+
+def test_other_names_are_not():
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        holdfast.spec.nonsense  # noqa: B018 - reading it is the test
