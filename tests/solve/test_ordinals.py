@@ -60,8 +60,9 @@ def test_no_specifier_gives_no_expression() -> None:
     assert Ordinals([Version("1")]).expression("") == ""
 
 
-def test_between_leaves_prereleases_of_the_upper_bound_out() -> None:
+def test_around_widens_a_range_to_the_grain_and_leaves_prereleases_of_the_bound_out() -> None:
     ordinals = Ordinals(map(Version, ["1.0", "1.1", "2.0rc1", "2.0", "2.1"]))
-    assert ordinals.between(Version("1.1"), Version("2.0")) == ">=2,<=2"
-    assert ordinals.between(Version("1.1"), None) == ">=2,<=5"
-    assert ordinals.between(Version("3"), None) == "==0"
+    assert ordinals.around(Version("1.1"), Version("2.0"), 1) == ">=2,<=2"
+    assert ordinals.around(Version("1.1"), None, 1) == ">=2,<=5"
+    assert ordinals.around(Version("1.1"), Version("2.0"), 4) == ">=0,<=4"
+    assert ordinals.around(Version("3"), None, 4) == "==0"

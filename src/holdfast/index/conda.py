@@ -115,7 +115,7 @@ class CondaChannels:
             try:
                 answers = await self.gateway.query(
                     self.sources,
-                    self.platforms,
+                    self.platforms,  # type: ignore[arg-type]
                     missing,
                     recursive=False,
                 )

@@ -123,11 +123,13 @@ class Admission:
             )
 
     def _pinned_versions(self, name: PypiName) -> list[SpecifierSet]:
-        pins = []
+        pins: list[SpecifierSet] = []
         for requirement in self._typed.get(name, []):
-            for specifier in SpecifierSet(requirement.specifier):
-                if specifier.operator in _EXACT and not specifier.version.endswith(".*"):
-                    pins.append(SpecifierSet(str(specifier), prereleases=True))
+            pins.extend(
+                SpecifierSet(str(specifier), prereleases=True)
+                for specifier in SpecifierSet(requirement.specifier)
+                if specifier.operator in _EXACT and not specifier.version.endswith(".*")
+            )
         return pins
 
     def _asks_for_prereleases(self, name: PypiName) -> bool:

@@ -90,9 +90,11 @@ async def _wheels(
         file = wheel or next((part.chosen.wheel for part in parts if part.chosen.wheel), None)
         known = world.knowledge.known(file) if file else None
         extras = sorted({part.extra for part in parts if part.extra})
-        for extra in extras:
-            if known is not None and not known.mentions_extra(extra):
-                warnings.append(f"{name} {known.metadata.version} has no extra {extra!r}")
+        warnings.extend(
+            f"{name} {known.metadata.version} has no extra {extra!r}"
+            for extra in extras
+            if known is not None and not known.mentions_extra(extra)
+        )
         if wheel is not None and known is not None:
             dependencies = {
                 _MARKER.sub("", dependency.text) for part in parts for dependency in part.dependencies

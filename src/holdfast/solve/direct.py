@@ -16,7 +16,7 @@ __all__ = ["direct_wheels"]
 _BUILDING = "ask for a wheel of it, or a release from an index"
 
 
-async def direct_wheels(requirements: Iterable[PypiRequirement]) -> dict[PypiName, Wheel]:
+def direct_wheels(requirements: Iterable[PypiRequirement]) -> dict[PypiName, Wheel]:
     """Return the wheel of every requirement with a URL.
 
     :raises NoSolution: where two different URLs are given for one project.

@@ -30,7 +30,7 @@ __all__ = [
 
 _PREFIX = "pypi--"
 _EXTRA = "--x--"
-_WHEEL_TOKEN = "--wheel"
+_WHEEL_SUFFIX = "--wheel"
 _CHANNEL = "https://pypi.invalid/holdfast"
 _EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
 _EVICTED = "==0 replaced_by_wheel"
@@ -61,14 +61,14 @@ def wheel_token(project: PypiName) -> str:
     It alone excludes the project's conda owners: one record that meets a hundred others, in place of
     thousands of wheels that each do.
     """
-    return f"{_PREFIX}{project}{_WHEEL_TOKEN}"
+    return f"{_PREFIX}{project}{_WHEEL_SUFFIX}"
 
 
 def token_project(name: str) -> PypiName | None:
     """Return the project whose token a name is, None where it is no token."""
-    if not name.endswith(_WHEEL_TOKEN):
+    if not name.endswith(_WHEEL_SUFFIX):
         return None
-    return PypiName(name.removeprefix(_PREFIX).removesuffix(_WHEEL_TOKEN))
+    return PypiName(name.removeprefix(_PREFIX).removesuffix(_WHEEL_SUFFIX))
 
 
 def evicting(owner: CondaName) -> str:
@@ -148,8 +148,9 @@ def make_record(
     name: str,
     ordinal: int,
     build: str,
-    build_number: int,
-    depends: Sequence[str],
+    build_number: int = 0,
+    *,
+    depends: Sequence[str] = (),
     constrains: Iterable[str] = (),
 ) -> RepoDataRecord:
     """Return a record for py-rattler's solver.

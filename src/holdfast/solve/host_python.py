@@ -1,4 +1,4 @@
-"""This host's interpreters as records of the solver's, for requests on PyPI alone."""
+"""Interpreters of this host as records of the solver's, for requests on PyPI alone."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ class HostPythonSource:
         for interpreter in find_interpreters(cache_dir):
             self._interpreters.setdefault((str(interpreter.version), f"host_{interpreter.abi}"), interpreter)
         if not self._interpreters:
-            raise NotFound("no Python 3.8 or later on this host", advice="install one, or name a conda channel")
+            raise NotFound(
+                "no Python 3.8 or later on this host", advice="install one, or name a conda channel"
+            )
         self._records: list[RepoDataRecord] | None = None
 
     def records(self) -> list[RepoDataRecord]:
@@ -45,7 +47,7 @@ class HostPythonSource:
         """Return the records of ``python``, and none of any other name."""
         return self.records() if name.normalized == "python" and str(platform) == self._platform else []
 
-    def package_names(self, platform: Subdir) -> list[str]:  # noqa: ARG002 - the protocol's signature
+    def package_names(self, platform: Subdir) -> list[str]:
         """Return the only name there is."""
         return ["python"]
 

@@ -17,6 +17,7 @@ from holdfast.errors import HoldfastError, NoSolution
 from holdfast.solve.encoding import Meaning
 from holdfast.solve.lookahead import LookAhead
 from holdfast.solve.pool import Candidate
+from holdfast.solve.records import PypiRecords
 from holdfast.solve.solver import CondaSolver, Unsatisfiable
 from holdfast.solve.world import PypiWorld
 from holdfast.spec.names import CondaName
@@ -53,35 +54,38 @@ async def solve_jointly(
     :raises NoSolution: with the solver's reasons, or where a limit is reached.
     :raises Unreachable: where an index or a channel cannot be reached.
     """
+    records = PypiRecords(world)
     asked = [item for item in requirements.pypi if _applies_everywhere(item, world)]
     conditional = [item for item in requirements.pypi if item not in asked]
     ahead = LookAhead(world, {CondaName(r.name.normalized): str(r.version) for r in conda_first})
     _expect_python(ahead, conda_first)
     await ahead.follow([item for item in requirements.pypi if _may_apply(item, world)])
     deadline = time.monotonic() + MAX_SECONDS
+    expecting, forgotten = True, False
     for number in range(1, MAX_ROUNDS + 1):
+        records.refresh(expecting=expecting, forgotten=forgotten)
         specs = [spec for item in asked for spec in await world.specs(item)]
-        root = await world.conditional_root(conditional)
+        root = await records.conditional_root(conditional)
         constraints = [spec for item in requirements.constraints for spec in (await world.specs(item))[:1]]
         try:
-            records = await solver.solve(
-                [*root, *specs], source=world, constraints=constraints, preferred=conda_first
+            solved = await solver.solve(
+                [*root, *specs], source=records, constraints=constraints, preferred=conda_first
             )
         except Unsatisfiable as error:
-            if world.expecting:
+            if expecting:
                 # Perhaps only what was expected of unread releases stands in the way.
-                world.expect(False)
+                expecting = False
                 continue
             raise explained(error, requirements, world) from error
-        world.expect(True)
-        meanings = [meaning for record in records if (meaning := world.meaning(record))]
-        conda = [record for record in records if not solver.is_ours(record)]
+        expecting = True
+        meanings = [meaning for record in solved if (meaning := records.meaning(record))]
+        conda = [record for record in solved if not solver.is_ours(record)]
         _expect_python(ahead, conda)
-        if await _advance(world, ahead, meanings, conda):
-            if time.monotonic() > deadline:
-                break
-            continue
-        return Answer(tuple(conda), tuple(meanings), number)
+        forgotten = await _discover_owners(world, meanings, conda)
+        if not forgotten and not await _learn(world, ahead, meanings):
+            return Answer(tuple(conda), tuple(meanings), number)
+        if time.monotonic() > deadline:
+            break
     culprit = ahead.most_returned()
     raise NoSolution(
         f"gave up after {MAX_ROUNDS} rounds or {MAX_SECONDS:.0f} s: {culprit} has too many versions to try",
@@ -89,15 +93,18 @@ async def solve_jointly(
     )
 
 
-async def _advance(
-    world: PypiWorld, ahead: LookAhead, meanings: Sequence[Meaning], conda: Sequence[RepoDataRecord]
+async def _discover_owners(
+    world: PypiWorld, meanings: Sequence[Meaning], conda: Sequence[RepoDataRecord]
 ) -> bool:
-    """Learn what the chosen candidates depend on; return whether anything was learned."""
+    """Find conda packages that provide a project of the solution, and that nobody had thought of."""
     wheels = {item.chosen.project for item in meanings if isinstance(item.chosen, Candidate)}
     found = await world.ownership.discover((CondaName(record.name.normalized) for record in conda), wheels)
-    if found:
-        world.forget(found)
-        return True
+    world.forget(found)
+    return bool(found)
+
+
+async def _learn(world: PypiWorld, ahead: LookAhead, meanings: Sequence[Meaning]) -> bool:
+    """Learn what the chosen candidates depend on; return whether there was anything to learn."""
     unknown = [
         item.chosen
         for item in meanings

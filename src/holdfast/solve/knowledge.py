@@ -14,7 +14,7 @@ from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.project import CoreMetadata, Project, Wheel
 from holdfast.spec.names import ExtraName, PypiName
 
-__all__ = ["Dependency", "Known", "Knowledge", "ProjectSource"]
+__all__ = ["Dependency", "Knowledge", "Known", "ProjectSource"]
 
 
 class ProjectSource(Protocol):

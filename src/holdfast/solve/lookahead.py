@@ -66,9 +66,7 @@ class LookAhead:
             touched = await self._demand(frontier)
             await self._settle(touched)
             frontier = [
-                dependency
-                for name in touched
-                for dependency in self._newly_needed(self._guesses[name])
+                dependency for name in touched for dependency in self._newly_needed(self._guesses[name])
             ]
 
     async def _demand(self, dependencies: list[Dependency | PypiRequirement]) -> set[PypiName]:
@@ -135,7 +133,7 @@ class LookAhead:
         if known is None:
             return []
         python = self.python or self._world.pythons.all
-        needed = []
+        needed: list[Dependency] = []
         for extra in ["", *sorted(guess.extras)]:
             if extra in guess.followed:
                 continue
@@ -143,8 +141,7 @@ class LookAhead:
             needed.extend(
                 dependency
                 for dependency in known.dependencies
-                if dependency.marker is None
-                or self._world.pythons.marker(dependency.marker, extra) & python
+                if dependency.marker is None or self._world.pythons.marker(dependency.marker, extra) & python
             )
         return needed
 

@@ -113,13 +113,16 @@ class Ordinals:
             self._ranges[specifier] = ranges_of(self.allowed(specifier))
         return self._ranges[specifier]
 
-    def between(self, low: Version, high: Version | None) -> str:
-        """Return ``>=low,<high`` as an expression over ordinals, by bisection. O(log n).
+    def around(self, low: Version, high: Version | None, grain: int) -> str:
+        """Return ``>=low,<high`` as an expression over ordinals, widened to multiples of ``grain``. O(log n).
 
-        As PEP 440 has it, pre-releases of ``high`` lie outside.
+        For expectations alone: thousands of releases that each expect a range of their own would have the
+        solver compare them with thousands of others; widened, neighbours share their range.
         """
         first = bisect_left(self.versions, low) + 1
         last = len(self.versions)
         if high is not None:
             last = bisect_left(self.versions, Version(f"{high.public}.dev0"))
-        return f">={first},<={last}" if first <= last else "==0"
+        if first > last:
+            return "==0"
+        return f">={first - first % grain},<={last - last % -grain}"

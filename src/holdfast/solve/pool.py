@@ -75,7 +75,7 @@ class WheelJudge:
     """Tells which Python builds a wheel runs on, and which of a version's wheels serves each best."""
 
     def __init__(self, pythons: PythonPool, platform_tags: Sequence[str]) -> None:
-        self._pythons = pythons
+        self.pythons = pythons
         self._platform_tags = tuple(platform_tags)
         self._ranks: dict[str, tuple[int | None, ...]] = {}
         self._abis = tuple(_abi(build) for build, _ in pythons.abi_groups)
@@ -91,13 +91,13 @@ class WheelJudge:
 
         Ties go to the higher build tag, then to the file name that sorts first.
         """
-        limits = [self._pythons.requires_python(wheel.requires_python) or 0 for wheel in wheels]
+        limits = [self.pythons.requires_python(wheel.requires_python) or 0 for wheel in wheels]
         masks = [0] * len(wheels)
         order = sorted(
             range(len(wheels)),
             key=lambda index: (_negated_build(wheels[index]), wheels[index].filename),
         )
-        for group, (_, members) in enumerate(self._pythons.abi_groups):
+        for group, (_, members) in enumerate(self.pythons.abi_groups):
             ranked = [
                 (rank, place, index)
                 for place, index in enumerate(order)
@@ -114,7 +114,7 @@ class WheelJudge:
 
     def refusal(self, wheel: Wheel) -> Refusal:
         """Say why no Python build of the pool can use a wheel."""
-        if self._pythons.requires_python(wheel.requires_python) is None:
+        if self.pythons.requires_python(wheel.requires_python) is None:
             reason = f"has an invalid Requires-Python ({wheel.requires_python})"
         elif not any(rank is not None for rank in self.ranks(wheel.tags)):
             reason = (
@@ -131,14 +131,13 @@ def make_pool(
     name: PypiName,
     admitted: Admitted,
     conda_versions: Mapping[CondaName, Mapping[Version, tuple[str, ...]]],
-    owners: Iterable[CondaName],
     judge: WheelJudge,
     index: str,
 ) -> ProjectPool:
     """Build a project's pool.
 
-    :param conda_versions: for each conda package that may bridge, its versions and their spellings.
-    :param owners: conda packages that a wheel of this project excludes.
+    :param conda_versions: for each conda package that provides the project, its versions and their
+        spellings: they may bridge, and a wheel excludes them.
     """
     by_version: dict[Version, list[Wheel]] = {}
     for wheel in admitted.wheels:
@@ -175,7 +174,7 @@ def make_pool(
         ordinals,
         tuple(candidates),
         tuple(bridges),
-        tuple(sorted(owners)),
+        tuple(sorted(conda_versions)),
         admitted.refusals,
         tuple(misfits),
         index,

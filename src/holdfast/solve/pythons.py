@@ -151,7 +151,7 @@ class PythonPool:
         return self.mask(holds)
 
     def split(self, mask: Mask) -> list[tuple[Mask, str]]:
-        """Return ``mask`` cut into parts that one MatchSpec on ``python`` each describes, with that MatchSpec.
+        """Return ``mask`` cut into parts, each with the one MatchSpec on ``python`` that describes it.
 
         One part is enough unless builds with and without the GIL, or of PyPy, are mixed unevenly.
         """
@@ -203,5 +203,6 @@ class PythonPool:
         if len(runs) == 1 and runs[0][0] == self._versions[0] and runs[0][1] == self._versions[-1]:
             return "*"
         return "|".join(
-            f"=={spelling[low]}" if low == high else f">={spelling[low]},<={spelling[high]}" for low, high in runs
+            f"=={spelling[low]}" if low == high else f">={spelling[low]},<={spelling[high]}"
+            for low, high in runs
         )

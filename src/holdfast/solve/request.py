@@ -23,7 +23,7 @@ from holdfast.solve.pool import WheelJudge
 from holdfast.solve.pythons import PythonBuild, PythonPool
 from holdfast.solve.solution import PlatformSolution
 from holdfast.solve.solver import CondaSolver, Unsatisfiable
-from holdfast.solve.world import PypiWorld
+from holdfast.solve.world import PypiWorld, Wishes
 from holdfast.spec.names import CondaName
 from holdfast.spec.platform import host_platform, virtual_packages, wheel_platform_tags
 from holdfast.spec.requirements import Requirements
@@ -77,9 +77,7 @@ async def _solve_all(
     try:
         solutions = {}
         for platform in platforms:
-            request = _PlatformRequest(
-                requirements, platform, indexes, mapping, cache_dir, offline, progress
-            )
+            request = _PlatformRequest(requirements, platform, indexes, mapping, cache_dir, offline, progress)
             solutions[platform] = await request.solve()
         return solutions
     finally:
@@ -168,7 +166,7 @@ class _PlatformRequest:
             answer, world = Answer(tuple(conda_first), (), 1), None
         else:
             pythons = await self._pythons(solver, channels, host)
-            world = await self._world(pythons, ownership, conda_first)
+            world = self._world(pythons, ownership, conda_first)
             self.progress(f"{self.platform}: solving conda and PyPI together")
             answer = await solve_jointly(self.requirements, world, solver, conda_first)
         return await assemble(
@@ -207,19 +205,15 @@ class _PlatformRequest:
             self.platform,
         )
 
-    async def _world(
+    def _world(
         self, pythons: PythonPool, ownership: Ownership, conda_first: Sequence[RepoDataRecord]
     ) -> PypiWorld:
         if not pythons.builds:
             raise NoSolution("no channel has a Python that fits", advice="check --python and the channels")
         judge = WheelJudge(pythons, wheel_platform_tags(self.platform, self.virtual_packages))
-        return PypiWorld(
-            self.indexes,
-            ownership,
-            pythons,
-            judge,
-            Admission(self.requirements),
+        wishes = Wishes(
             favoured=frozenset(CondaName(record.name.normalized) for record in conda_first),
-            direct=await direct_wheels(self.requirements.pypi),
+            direct=direct_wheels(self.requirements.pypi),
             overrides=self.requirements.overrides,
         )
+        return PypiWorld(self.indexes, ownership, judge, Admission(self.requirements), wishes)

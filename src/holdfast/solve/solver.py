@@ -22,7 +22,7 @@ _TIMEOUT = timedelta(seconds=120)
 """For one round; real requests take well under a second."""
 
 
-class Unsatisfiable(Exception):  # noqa: N818 - an outcome
+class Unsatisfiable(Exception):
     """The solver found that nothing satisfies the specs.
 
     :ivar reasons: its explanation, a tree of text lines.
@@ -73,7 +73,9 @@ class CondaSolver:
     def admitted_pythons(self, records: Sequence[RepoDataRecord]) -> list[RepoDataRecord]:
         """Return the records of ``python`` that the request admits."""
         specs = self._parsed(
-            spec for spec in self.conda_specs() if re.split(r"[ =<>!~\[]", spec.split("::")[-1])[0] == "python"
+            spec
+            for spec in self.conda_specs()
+            if re.split(r"[ =<>!~\[]", spec.split("::")[-1])[0] == "python"
         )
         return [record for record in records if all(spec.matches(record) for spec in specs)]
 
@@ -129,13 +131,11 @@ class CondaSolver:
         from rattler import MatchSpec
         from rattler.exceptions import InvalidMatchSpecError
 
-        parsed = []
-        for spec in specs:
-            try:
-                parsed.append(MatchSpec(spec, strict=False))
-            except InvalidMatchSpecError as error:
-                raise UsageError(f"{spec!r} is not a conda requirement: {error}") from error
-        return parsed
+        spec = ""
+        try:
+            return [MatchSpec(spec := text, strict=False) for text in specs]
+        except InvalidMatchSpecError as error:
+            raise UsageError(f"{spec!r} is not a conda requirement: {error}") from error
 
     def _generic_virtual_packages(self) -> list[GenericVirtualPackage]:
         from rattler import GenericVirtualPackage, PackageName, Version

@@ -1,0 +1,271 @@
+"""PyPI projects as records of the conda solver, made when the solver asks for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.markers import Marker
+from packaging.version import Version
+
+from holdfast.index.project import CoreMetadata
+from holdfast.solve.encoding import (
+    Meaning,
+    Variant,
+    evicting,
+    is_solver_name,
+    make_record,
+    read_name,
+    solver_name,
+    token_project,
+    variants,
+    wheel_token,
+)
+from holdfast.solve.knowledge import Dependency, Known
+from holdfast.solve.lockstep import Lockstep, common_lockstep
+from holdfast.solve.pool import Bridge, Candidate, ProjectPool
+from holdfast.solve.world import PypiWorld
+from holdfast.spec.names import PypiName
+from holdfast.spec.requirements import PypiRequirement
+
+if TYPE_CHECKING:
+    from rattler import PackageName, RepoDataRecord, Subdir
+
+__all__ = ["PypiRecords"]
+
+_CONDITIONAL = "pypi--request--conditional"  # no project's name has two dashes in a row
+_NOTHING = CoreMetadata(name=PypiName("request"), version=Version("0"))
+# Build numbers decide between a wheel and a bridge of the same version (design 5, preference 3).
+_FAVOURED_BRIDGE, _WHEEL, _BRIDGE = 2, 1, 0
+_GRAIN = 8
+"""Releases that share an expectation; exact ones cost a second for boto3's 2,200 against botocore's 2,500."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What records are being made for: a project, or one of its extras."""
+
+    name: str
+    pool: ProjectPool
+    extra: str
+    expected: frozenset[Lockstep] = frozenset()
+
+
+class PypiRecords:
+    """A py-rattler ``RepoDataSource`` over a :class:`PypiWorld`.
+
+    :ivar expecting: whether unread releases are expected to depend as their family does (see
+        :mod:`holdfast.solve.lockstep`), or nothing is taken for granted.
+    """
+
+    def __init__(self, world: PypiWorld) -> None:
+        self._world = world
+        self.expecting = True
+        self._records: dict[str, list[RepoDataRecord]] = {}
+        self._built: dict[tuple[str, int], tuple[object, list[RepoDataRecord]]] = {}
+        self._lockstep: dict[PypiName, frozenset[Lockstep]] = {}
+        self._meanings: dict[tuple[str, str, str], Meaning] = {}
+
+    def refresh(self, *, expecting: bool, forgotten: bool = False) -> None:
+        """Drop what is out of date; to be called before each round.
+
+        :param forgotten: whether pools were dropped, so that ordinals in kept records may be wrong.
+        """
+        changed = self._world.take_changed()
+        if expecting != self.expecting or forgotten:
+            self.expecting = expecting
+            self._records.clear()
+        if forgotten:
+            self._built.clear()
+            self._meanings.clear()
+        for name in [name for name in self._records if read_name(name)[0] in changed]:
+            del self._records[name]
+        for project in changed:
+            self._lockstep.pop(project, None)
+
+    def meaning(self, record: RepoDataRecord) -> Meaning | None:
+        """Return what a record of a solution stands for, None where it is a conda package."""
+        key = (str(record.name.normalized), str(record.version), str(record.build))
+        return self._meanings.get(key)
+
+    async def conditional_root(self, requirements: Sequence[PypiRequirement]) -> list[str]:
+        """Return specs for requirements that apply to some Pythons only.
+
+        The solver has no conditional specs, so they hang on a package of their own, with one record for
+        each set of Pythons that the same requirements apply to.
+        """
+        if not requirements:
+            return []
+        if _CONDITIONAL not in self._records:
+            known = Known(_NOTHING, tuple(_as_dependency(item) for item in requirements))
+            parts = variants(self._world.pythons.all, known, "", self._world.pythons)
+            self._records[_CONDITIONAL] = [
+                make_record(
+                    _CONDITIONAL, 1, f"r{number}", depends=[*part.python_specs, *await self._specs(part)]
+                )
+                for number, part in enumerate(parts)
+            ]
+        return [_CONDITIONAL]
+
+    async def fetch_package_records(self, platform: Subdir, name: PackageName) -> list[RepoDataRecord]:
+        """Return the records of one name; py-rattler asks for every name it meets."""
+        text = str(name.normalized)
+        if str(platform) != "noarch" or not is_solver_name(text):
+            return []
+        if text not in self._records:
+            self._records[text] = await self._make(text)
+        return self._records[text]
+
+    def package_names(self, platform: Subdir) -> list[str]:
+        """Return no names: PyPI has too many, and the solver does not need them."""
+        return []
+
+    async def _make(self, name: str) -> list[RepoDataRecord]:
+        marked = token_project(name)
+        if marked is not None:
+            owners = (await self._world.pool(marked)).owners
+            return [make_record(name, 1, "w", constrains=[evicting(owner) for owner in owners])]
+        project, extra = read_name(name)
+        pool = await self._world.pool(project)
+        await self._load_dependencies(pool)
+        subject = _Subject(name, pool, extra or "", self._expectations(pool))
+        records: list[RepoDataRecord] = []
+        for candidate in pool.candidates:
+            if self._world.knowledge.unusable(candidate.wheel) is None:
+                records.extend(await self._kept(subject, candidate))
+        for bridge in pool.bridges:
+            records.extend(await self._of_bridge(subject, bridge))
+        return records
+
+    async def _load_dependencies(self, pool: ProjectPool) -> None:
+        """Fetch the pools that known candidates speak of, all at once rather than one by one."""
+        names = {
+            dependency.name
+            for candidate in pool.candidates
+            if (known := self._world.knowledge.known(candidate.wheel))
+            for dependency in known.dependencies
+            if self._world.may_apply(dependency)
+        }
+        await asyncio.gather(*(self._world.pool(name) for name in names))
+
+    def _expectations(self, pool: ProjectPool) -> frozenset[Lockstep]:
+        if not self.expecting:
+            return frozenset()
+        if pool.name not in self._lockstep:
+            read = (self._world.knowledge.known(candidate.wheel) for candidate in pool.candidates)
+            self._lockstep[pool.name] = common_lockstep(known for known in read if known)
+        return self._lockstep[pool.name]
+
+    async def _kept(self, subject: _Subject, candidate: Candidate) -> list[RepoDataRecord]:
+        """Return a candidate's records, made anew only where more is known than when they were made."""
+        known = self._world.knowledge.known(candidate.wheel)
+        state: object = True if known else (None if subject.extra else subject.expected)
+        key = (subject.name, candidate.number)
+        if key not in self._built or self._built[key][0] != state:
+            self._built[key] = (state, await self._of_candidate(subject, candidate, known))
+        return self._built[key][1]
+
+    async def _of_candidate(
+        self, subject: _Subject, candidate: Candidate, known: Known | None
+    ) -> list[RepoDataRecord]:
+        pythons = self._world.pythons
+        records = []
+        for number, base in enumerate(variants(self._world.mask(candidate), known, "", pythons)):
+            build = f"w{candidate.number}_{number}"
+            if subject.extra:
+                parts = variants(base.mask, known, subject.extra, pythons)
+                records += await self._of_extra(subject, candidate, build, parts, _WHEEL)
+            elif not self._refuse_urls(candidate, base.dependencies):
+                depends = [*base.python_specs, *await self._specs(base)]
+                if subject.pool.owners:
+                    depends.append(wheel_token(subject.pool.name))
+                if known is None:
+                    depends += await self._expected_specs(subject, candidate)
+                records.append(self._record(subject, candidate, build, _WHEEL, depends, base))
+        return records
+
+    async def _of_bridge(self, subject: _Subject, bridge: Bridge) -> list[RepoDataRecord]:
+        # By number: a build string may not hold all that a conda name may.
+        build = f"conda_{subject.pool.owners.index(bridge.conda)}"
+        favoured = bridge.conda in self._world.wishes.favoured
+        number = _FAVOURED_BRIDGE if favoured else _BRIDGE
+        anywhere = Variant(self._world.pythons.all, (), ())
+        if not subject.extra:
+            alternatives = "|".join(f"=={spelling}" for spelling in bridge.spellings)
+            return [
+                self._record(subject, bridge, build, number, [f"{bridge.conda} {alternatives}"], anywhere)
+            ]
+        if bridge.wheel is None or self._world.knowledge.unusable(bridge.wheel) is not None:
+            return []
+        known = self._world.knowledge.known(bridge.wheel)
+        parts = variants(anywhere.mask, known, subject.extra, self._world.pythons)
+        return await self._of_extra(subject, bridge, build, parts, number)
+
+    async def _of_extra(
+        self,
+        subject: _Subject,
+        chosen: Candidate | Bridge,
+        build: str,
+        parts: Iterable[Variant],
+        build_number: int,
+    ) -> list[RepoDataRecord]:
+        exact = f"{solver_name(subject.pool.name)} =={chosen.ordinal} {build}"
+        records = []
+        for number, part in enumerate(parts):
+            if any(self._is_foreign_url(dependency) for dependency in part.dependencies):
+                continue
+            depends = [*part.python_specs, exact, *await self._specs(part)]
+            records.append(self._record(subject, chosen, f"{build}_{number}", build_number, depends, part))
+        return records
+
+    async def _expected_specs(self, subject: _Subject, candidate: Candidate) -> list[str]:
+        specs = []
+        for lockstep in sorted(subject.expected, key=lambda item: item.name):
+            ordinals = (await self._world.pool(lockstep.name)).ordinals
+            low, high = lockstep.bounds(candidate.wheel.version)
+            if lockstep.exact:
+                expression = f"=={ordinals.of(low)}" if low in ordinals else "==0"
+            else:
+                expression = ordinals.around(low, high, _GRAIN)
+            specs.append(f"{solver_name(lockstep.name)} {expression}")
+        return specs
+
+    def _refuse_urls(self, candidate: Candidate, dependencies: Iterable[Dependency]) -> bool:
+        for dependency in dependencies:
+            if self._is_foreign_url(dependency):
+                reason = f"depends on a URL ({dependency.name} @ ...), which only the user may ask for"
+                self._world.knowledge.refuse(candidate.wheel, reason)
+                return True
+        return False
+
+    def _is_foreign_url(self, dependency: Dependency) -> bool:
+        return bool(dependency.url) and dependency.name not in self._world.wishes.direct
+
+    async def _specs(self, part: Variant) -> list[str]:
+        return await self._world.all_specs(part.dependencies)
+
+    def _record(
+        self,
+        subject: _Subject,
+        chosen: Candidate | Bridge,
+        build: str,
+        build_number: int,
+        depends: Sequence[str],
+        part: Variant,
+    ) -> RepoDataRecord:
+        meaning = Meaning(chosen, subject.extra, part.dependencies)
+        self._meanings[(subject.name, str(chosen.ordinal), build)] = meaning
+        return make_record(subject.name, chosen.ordinal, build, build_number, depends=depends)
+
+
+def _as_dependency(requirement: PypiRequirement) -> Dependency:
+    return Dependency(
+        requirement.name,
+        requirement.extras,
+        requirement.specifier,
+        Marker(requirement.marker) if requirement.marker else None,
+        requirement.url,
+        str(requirement),
+    )
