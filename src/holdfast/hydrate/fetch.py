@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from holdfast.errors import IntegrityError, Unreachable
 from holdfast.lock.model import LockedPackage
@@ -112,6 +111,8 @@ class Fetcher:
                 return
 
     def _copy(self, package: LockedPackage, incoming: Incoming) -> None:
+        from urllib.request import url2pathname
+
         try:
             with Path(url2pathname(urlsplit(package.url).path)).open("rb") as file:
                 while chunk := file.read(_CHUNK):

@@ -21,10 +21,12 @@ class PackagedPath(msgspec.Struct, frozen=True, array_like=True):
     :ivar path: relative to the prefix; ``site-packages/``, ``python-scripts/`` and ``python-headers/`` stand
         for folders that depend on the Python (the first two as in noarch Python packages, CEP 34).
     :ivar sha256: of its bytes, empty where they are made or changed on linking, or are not known.
+    :ivar size: in bytes, where ``sha256`` is known; -1 where not looked up.
     """
 
     path: str
     sha256: str
+    size: int = -1
 
 
 def refuse_escape(path: str, where: str) -> None:
@@ -51,13 +53,14 @@ class PythonLayout:
 
     def place(self, path: str) -> str:
         """Return a :class:`PackagedPath`'s path with Python's folders filled in."""
-        folder, slash, rest = path.partition("/")
-        target = {
-            "site-packages": self.site_packages,
-            "python-scripts": self.scripts,
-            "python-headers": self.headers,
-        }.get(folder)
-        return f"{target}/{rest}" if target and slash else path
+        # Asked for every file of every package, most of which are the first case.
+        if path.startswith("site-packages/"):
+            return self.site_packages + path[13:]
+        if path.startswith("python-scripts/"):
+            return self.scripts + path[14:]
+        if path.startswith("python-headers/"):
+            return self.headers + path[14:]
+        return path
 
 
 def python_layout(platform: str, locked: LockedPlatform) -> PythonLayout | None:

@@ -121,7 +121,11 @@ def _listed(archive: zipfile.ZipFile, where: str) -> tuple[str, tuple[PackagedPa
     # These are made anew by the installer, so they are the wheel's own, never shared.
     own = {f"{dist_info}/{name}" for name in ("RECORD", "RECORD.jws", "RECORD.p7s")}
     paths = [
-        PackagedPath(_place(name, data, dist_info), _content(archive, name, data, hashes))
+        PackagedPath(
+            _place(name, data, dist_info),
+            _content(archive, name, data, hashes),
+            archive.getinfo(name).file_size,
+        )
         for name in names
         if name not in own
     ]

