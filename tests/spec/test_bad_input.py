@@ -123,6 +123,28 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path, monkeypatch, name, cont
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("environment.yml", "dependencies: " + "[" * 5000),
+        ("pyproject.toml", "a = " + "[" * 5000),
+        ("requirements.txt", "a ; " + "(" * 5000 + "os_name == 'nt'" + ")" * 5000),
+        ("environment.yml", "dependencies:\n- a " + "(" * 5000 + "1" + ")" * 5000),
+    ],
+)
+def test_what_is_nested_too_deep_is_refused(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UsageError):
+        read_requirements(tmp_path / name)
+
+
+def test_aliases_that_multiply_are_not_multiplied_out(tmp_path):
+    levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 30))
+    (tmp_path / "environment.yml").write_text(f"l0: &l0 [a]\n{levels}dependencies: *l29\n")
+    with pytest.raises(UsageError, match="key 'l0' is unknown"):
+        read_requirements(tmp_path / "environment.yml")
+
+
 def test_a_folder_is_no_file(tmp_path):
     (tmp_path / "environment.yml").mkdir()
     with pytest.raises(UsageError, match="the file cannot be read"):

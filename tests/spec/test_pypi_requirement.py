@@ -98,6 +98,12 @@ def test_a_bare_url_is_named_by_its_fragment_or_file(text, name):
     assert requirement_of_url(text).name == name
 
 
+@pytest.mark.parametrize("place", ["./sub/x.whl", "sub/x.whl", "file:sub/x.whl", "file:./sub/x.whl"])
+def test_a_path_behind_the_name_starts_from_its_file(tmp_path, place):
+    ours = pypi_requirement(f"x @ {place} ; os_name == 'posix'", folder=tmp_path)
+    assert str(ours) == f'x @ {(tmp_path / "sub" / "x.whl").as_uri()} ; os_name == "posix"'
+
+
 def test_a_folder_is_named_by_its_pyproject(tmp_path):
     (tmp_path / "proj").mkdir()
     (tmp_path / "proj" / "pyproject.toml").write_text('[project]\nname = "The_Proj"\n')

@@ -132,6 +132,8 @@ def _compose(path: Path) -> Node | None:
         raise UsageError(f"invalid YAML: {error.problem or error.context}", where=where) from None
     except YAMLError as error:
         raise UsageError(f"invalid YAML: {str(error).splitlines()[0]}", where=str(path)) from None
+    except RecursionError:
+        raise UsageError("invalid YAML: it is nested too deep", where=str(path)) from None
     return root
 
 

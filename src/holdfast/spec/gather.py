@@ -54,7 +54,7 @@ class Gathering:
 
     def pypi(self, text: str, *, hashes: tuple[str, ...] = ()) -> None:
         """Add a PyPI requirement (PEP 508)."""
-        self._add("pypi", pypi_requirement(self._public(text), hashes=hashes))
+        self._add("pypi", pypi_requirement(self._public(text), hashes=hashes, folder=self.folder))
 
     def pypi_url(self, text: str, *, hashes: tuple[str, ...] = ()) -> None:
         """Add the requirement that a bare URL or path stands for."""
@@ -62,11 +62,11 @@ class Gathering:
 
     def constraint(self, text: str) -> None:
         """Add a PyPI requirement that bounds a project without asking for it."""
-        self._add("constraints", pypi_requirement(self._public(text)))
+        self._add("constraints", pypi_requirement(self._public(text), folder=self.folder))
 
     def override(self, text: str) -> None:
         """Add a PyPI requirement that replaces what dependencies say of the project."""
-        self._add("overrides", pypi_requirement(self._public(text)))
+        self._add("overrides", pypi_requirement(self._public(text), folder=self.folder))
 
     def python(self, text: str) -> None:
         """Bound the Python version, as ``--python`` does."""

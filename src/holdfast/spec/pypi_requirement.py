@@ -23,17 +23,22 @@ _EXPECTED = (
 )
 _HASH = re.compile(r"(?:sha256)[:=](?P<digest>[0-9a-fA-F]{64})")
 _ALGORITHMS = ("sha256", "sha384", "sha512", "sha1", "md5")
+# One letter is a drive, not a scheme.
+_SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]+://|file:)", re.IGNORECASE)
 _VCS = ("git+", "hg+", "svn+", "bzr+")
 _CONDA_SINGLE_EQUALS = re.compile(r"[\w.\]-]\s*=\s*\d")
 
 
-def pypi_requirement(text: str, *, hashes: tuple[str, ...] = ()) -> PypiRequirement:
+def pypi_requirement(
+    text: str, *, hashes: tuple[str, ...] = (), folder: Path | None = None
+) -> PypiRequirement:
     """Return the PyPI requirement that ``text`` spells, in canonical form, without credentials.
 
     >>> str(pypi_requirement("Requests [socks,Security] >= 2.0 , <3"))
     'requests[security,socks]<3,>=2'
 
     :param hashes: as pip's ``--hash`` takes them: ``sha256:<64 hex digits>``.
+    :param folder: what a path behind ``@`` starts from, the current directory if None.
     :raises UsageError: where it is none.
     """
     from packaging.requirements import InvalidRequirement, Requirement
@@ -45,7 +50,9 @@ def pypi_requirement(text: str, *, hashes: tuple[str, ...] = ()) -> PypiRequirem
         raise UsageError(
             f"{text!r} is not a PyPI requirement{_hint(text, error)}", advice=_EXPECTED
         ) from None
-    url, pinned = _url(parsed.url or "")
+    except RecursionError:
+        raise UsageError("a PyPI requirement nests its marker too deep", advice=_EXPECTED) from None
+    url, pinned = _url(parsed.url or "", folder)
     return PypiRequirement(
         name=pypi_name(parsed.name),
         extras=tuple(sorted({extra_name(extra) for extra in parsed.extras})),
@@ -70,7 +77,7 @@ def requirement_of_url(
     location, _, marker = text.partition(" ;")
     location, bracket, rest = location.strip().partition("[")
     extras = f"[{rest.partition(']')[0]}]" if bracket else ""
-    if not re.match(r"[a-z][a-z0-9+.-]+://", location, re.IGNORECASE) and not location.startswith("file:"):
+    if not _SCHEME.match(location):
         path = local_path(location, folder)
         if not path.exists():
             raise UsageError(f"{location!r} does not exist", advice="expected a wheel, an sdist or a folder")
@@ -81,7 +88,9 @@ def requirement_of_url(
     if not name:
         raise UsageError(f"{text!r} does not say which project it is", advice=f"write 'NAME @ {location}'")
     egg = re.sub(r"(?<=[#&])egg=[^&]*&?", "", location).rstrip("#&")
-    return pypi_requirement(f"{name}{extras} @ {egg}{f' ;{marker}' if marker else ''}", hashes=hashes)
+    return pypi_requirement(
+        f"{name}{extras} @ {egg}{f' ;{marker}' if marker else ''}", hashes=hashes, folder=folder
+    )
 
 
 def canonical_specifier(text: str) -> str:
@@ -141,8 +150,11 @@ def _specifier(one: Specifier) -> str:
     return operator + canonicalize_version(version)
 
 
-def _url(url: str) -> tuple[str, tuple[str, ...]]:
-    """Take the hash out of a URL's fragment; of the rest only ``subdirectory`` says what is meant."""
+def _url(url: str, folder: Path | None) -> tuple[str, tuple[str, ...]]:
+    """Take the hash out of a URL's fragment; of the rest only ``subdirectory`` says what is meant.
+
+    A path, which PEP 508 does not allow but people write, becomes a ``file:`` URL.
+    """
     address, _, fragment = url.partition("#")
     kept, hashes = [], []
     for part in filter(None, fragment.split("&")):
@@ -151,6 +163,8 @@ def _url(url: str) -> tuple[str, tuple[str, ...]]:
             hashes.append(part)
         elif key != "egg":
             kept.append(part)
+    if address and (not _SCHEME.match(address) or re.match(r"file:(?!//)", address, re.IGNORECASE)):
+        address = local_path(address.partition("file:")[2] or address, folder).as_uri()
     return f"{address}#{'&'.join(kept)}" if kept else address, tuple(hashes)
 
 

@@ -26,6 +26,8 @@ def loads(text: str, *, where: str) -> dict[str, Any]:
         line = position.partition(",")[0]
         place = f"{where}:{line}" if line.isdigit() else where
         raise UsageError(f"invalid TOML: {what[0].lower()}{what[1:]}", where=place) from None
+    except RecursionError:
+        raise UsageError("invalid TOML: it is nested too deep", where=where) from None
     return document
 
 
