@@ -286,6 +286,37 @@ def test_credentials_reach_the_index_and_its_files_and_are_written_nowhere(
     assert b"bWU6" not in kept  # "me:", base64
 
 
+def test_credentials_left_in_an_index_url_work_and_go_nowhere_else(
+    tmp_path: Path, wheels: list[Path], ask: Ask
+) -> None:
+    with LoopbackServer(make_index(tmp_path / "private", wheels), auth=("me", "s3cr3t")) as server:
+        project = ask(tiny, f"{server.url_with_credentials}/")
+        assert len(project.files) == 3
+    assert "s3cr3t" not in repr(project)
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.is_file())
+    assert kept
+    assert b"s3cr3t" not in kept
+
+
+def test_a_token_in_the_path_is_used_and_written_nowhere(
+    tmp_path: Path, wheels: list[Path], ask: Ask
+) -> None:
+    make_index(tmp_path / "served" / "t" / "s3cr3t" / "team", wheels, pep658=False)
+    with LoopbackServer(tmp_path / "served") as server:
+        project = ask(tiny, f"{server.url}/t/s3cr3t/team/")
+        assert wheel_of(project).url == f"{server.url}/team/files/{wheels[0].name}"
+        known = ask(tiny_metadata, f"{server.url}/t/s3cr3t/team/")
+        assert known.requires_dist[0] == "other<2"
+        assert all(path.startswith("/t/s3cr3t/team/") for path in server.paths())
+        server.fail("*", status=500, times=None)
+        with pytest.raises(Unreachable) as caught:
+            ask(tiny, f"{server.url}/t/s3cr3t/team/", cache_dir=tmp_path / "empty")
+    assert "s3cr3t" not in str(caught.value)
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.is_file())
+    assert kept
+    assert b"s3cr3t" not in kept
+
+
 def test_netrc_gives_credentials(
     tmp_path: Path, wheels: list[Path], ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:

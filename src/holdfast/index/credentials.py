@@ -6,8 +6,9 @@ import base64
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
+from holdfast.spec.credentials import CONDA_TOKEN_USER
 from holdfast.spec.requirements import Credential
 
 __all__ = ["Credentials"]
@@ -25,8 +26,33 @@ class Credentials:
     """
 
     def __init__(self, given: Sequence[Credential] = ()) -> None:
-        self._given = tuple((urlsplit(credential.url_prefix), credential) for credential in given)
+        split = [(urlsplit(credential.url_prefix), credential) for credential in given]
+        self._given = [item for item in split if item[1].username != CONDA_TOKEN_USER]
+        self._tokens = {
+            _origin(prefix): credential.password
+            for prefix, credential in split
+            if credential.username == CONDA_TOKEN_USER
+        }
         self._netrc: dict[str, tuple[str, str]] = {}
+
+    def address(self, url: str) -> str:
+        """Return the URL to ask for ``url``: with the ``/t/<token>`` of anaconda's servers, if it has one.
+
+        The result is a secret: what is kept and shown is ``url``.
+        """
+        if not self._tokens:
+            return url
+        parts = urlsplit(url)
+        token = self._tokens.get(_origin(parts))
+        if token is None or parts.path.startswith("/t/"):
+            return url
+        return parts._replace(path=f"/t/{quote(token, safe='')}{parts.path}").geturl()
+
+    def bare(self, url: str) -> str:
+        """Return a URL that a server sent without the token that :meth:`address` adds."""
+        for token in self._tokens.values():
+            url = url.replace(f"/t/{quote(token, safe='')}/", "/", 1)
+        return url
 
     def authorization(self, url: str) -> str | None:
         """Return the value of the ``Authorization`` header (RFC 7617), or None."""

@@ -182,8 +182,9 @@ class HttpClient:
             if authorization:
                 sent["authorization"] = authorization
             self.requests += 1
-            async with self._client().stream(method, without_secrets(url), headers=sent) as raw:
-                answer = Response(raw.status_code, without_secrets(str(raw.url)), dict(raw.headers.items()))
+            bare = without_secrets(url)
+            async with self._client().stream(method, self._credentials.address(bare), headers=sent) as raw:
+                answer = Response(raw.status_code, bare, dict(raw.headers.items()))
                 location = raw.headers.get("location")
                 if raw.status_code not in _REDIRECTS or not location:
                     if receive is not None and raw.status_code not in _RETRIED and method != "HEAD":
@@ -195,7 +196,7 @@ class HttpClient:
             target = urljoin(url, location)
             if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
                 raise Unreachable("redirects from https to an insecure URL", where=without_secrets(url))
-            url = target
+            url = self._credentials.bare(target)
         raise Unreachable(f"more than {_MAX_REDIRECTS} redirects", where=without_secrets(url))
 
     def _client(self) -> httpx.AsyncClient:

@@ -28,6 +28,7 @@ from holdfast.index.project import CoreMetadata, IndexFile, Project, Sdist, Whee
 from holdfast.index.simple_page import Page, files_of, parse_page, rows_of
 from holdfast.index.urls import local_path
 from holdfast.index.wheel_metadata import WheelMetadataReader
+from holdfast.spec.credentials import take_credentials
 from holdfast.spec.names import PypiName
 from holdfast.spec.requirements import Credential
 
@@ -41,7 +42,7 @@ class PypiIndexes:
 
     Belongs to one event loop. Concurrent calls for one thing become one request, answers are remembered.
 
-    :param indexes: URLs of simple APIs (PEP 503, 691) without credentials; the first that has a project wins
+    :param indexes: URLs of simple APIs (PEP 503, 691); the first that has a project wins
         for it. ``file:`` URLs of such folders will do.
     :param find_links: paths and URLs of folders, pages and files; what they have of a project is merged in,
         and wins over a file of the same name.
@@ -63,8 +64,14 @@ class PypiIndexes:
         attempts: int = 4,
         backoff: float = 0.3,
     ) -> None:
-        self._indexes = tuple(indexes)
-        self._http = HttpClient(Credentials(credentials), offline=offline, attempts=attempts, backoff=backoff)
+        # Whoever left credentials in a URL: they would become part of cache keys and of what is reported.
+        given = list(credentials)
+        taken = [take_credentials(url) for url in (*indexes, *find_links)]
+        for _, found in taken:
+            given += found
+        self._indexes = tuple(url for url, _ in taken[: len(indexes)])
+        find_links = [url for url, _ in taken[len(indexes) :]]
+        self._http = HttpClient(Credentials(given), offline=offline, attempts=attempts, backoff=backoff)
         self._cache = HttpCache(cache_dir / "http")
         self._pages = Pages(self._http, self._cache)
         self._find_links = FindLinks(find_links, self._pages)

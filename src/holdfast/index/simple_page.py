@@ -7,9 +7,11 @@ times faster than ``html.parser`` on boto3's page of 4000 files, and the tests c
 
 from __future__ import annotations
 
+import gc
 import html
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
@@ -42,7 +44,7 @@ _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _API_MAJOR = 1  # PEP 629: refuse another major version
 
 
-class PageFile(msgspec.Struct, frozen=True, array_like=True):
+class PageFile(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One file as a page announces it; fields as in :class:`holdfast.index.project.IndexFile`."""
 
     filename: str
@@ -64,7 +66,7 @@ class Page(msgspec.Struct, frozen=True, array_like=True):
     files: list[PageFile]
 
 
-class Link(msgspec.Struct, frozen=True):
+class Link(msgspec.Struct, frozen=True, gc=False):
     """One file as a page spells it, before its name is read. ``metadata`` as in ``IndexFile``."""
 
     filename: str
@@ -91,6 +93,11 @@ def parse_page(body: bytes, content_type: str, url: str, project: PypiName) -> P
 
 def rows_of(found: Iterable[Link], reader: FileNameReader) -> Page:
     """Return those links that are usable files of the reader's project, as sorted rows."""
+    with _without_gc():
+        return _rows_of(found, reader)
+
+
+def _rows_of(found: Iterable[Link], reader: FileNameReader) -> Page:
     read = [(link, name) for link in found if (name := reader.read(link.filename)) is not None]
     # Far fewer versions than files: spell and compare each once.
     versions = sorted({id(name.version): name.version for _, name in read}.values())
@@ -122,6 +129,23 @@ def _row(link: Link, name: FileName, version: str) -> PageFile:
 
 def files_of(page: Page, index: str) -> list[Wheel | Sdist]:
     """Return a page's rows as files; those of one version share one ``Version``."""
+    with _without_gc():
+        return _files_of(page, index)
+
+
+@contextmanager
+def _without_gc() -> Iterator[None]:
+    """Pause the cyclic garbage collector: with 100000 new objects, none garbage, it takes half the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _files_of(page: Page, index: str) -> list[Wheel | Sdist]:
     versions: dict[str, Version] = {}
     files: list[Wheel | Sdist] = []
     for row in page.files:

@@ -7,12 +7,14 @@ say it, and what they mean is certain. uv repairs it the same way; every other e
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 __all__ = ["repaired"]
 
 _ORDERED_PREFIX = re.compile(r"(>=|<=|(?<![=!~<>])[<>])(\s*[0-9]+(?:\.[0-9]+)*)\.\*")
 
 
+@lru_cache(maxsize=4096)  # thousands of files say the same
 def repaired(text: str) -> str:
     """Return specifiers or a whole requirement without ``.*`` behind an ordered comparison.
 
