@@ -1,0 +1,311 @@
+"""The layout of design section 2, kept by machine: who may import whom, how big, how fast to import."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = ROOT / "src"
+PACKAGE = SOURCES / "holdfast"
+EXTENSION = SOURCES / "metaflow_extensions"
+
+MOST_LINES = 400
+"""Longer than this, a module has two jobs (style.md)."""
+
+# The path of the data, and which rooms each room may use: always further left, never right.
+_PATH = ("errors", "spec", "index", "solve", "lock", "store", "hydrate")
+MAY_IMPORT: dict[str, frozenset[str]] = {
+    **{room: frozenset(_PATH[:place]) for place, room in enumerate(_PATH)},
+    # What joins the rooms into one call, and what the library shows of it.
+    "resolving": frozenset(_PATH),
+    "api": frozenset({*_PATH, "resolving"}),
+    "__init__": frozenset({*_PATH, "resolving", "api"}),
+    # Stands beside the path: it makes what the path reads, and shares with it only words.
+    "forge": frozenset({"errors", "spec"}),
+    "bootstrap": frozenset(),
+}
+FRONTS = ("cli", "metaflow_extensions")
+"""They may import everything; nobody imports them."""
+
+HEAVY = ("httpx", "msgspec", "obstore", "packaging", "pypi_simple", "rattler", "rich", "ruamel", "typer")
+"""Third parties whose import is noticeable (or drags in one that is)."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module as it is written in a file; ``top_level`` if it runs when the file is imported."""
+
+    file: Path
+    line: int
+    module: str
+    top_level: bool
+
+    @property
+    def root(self) -> str:
+        return self.module.partition(".")[0]
+
+    @property
+    def room(self) -> str:
+        """``index`` of ``holdfast.index.pypi``; ``__init__`` of ``holdfast`` itself."""
+        return [*self.module.split("."), "__init__"][1]
+
+    def __str__(self) -> str:
+        return f"{self.file.relative_to(ROOT)}:{self.line} imports {self.module}"
+
+
+def modules(under: Path = SOURCES) -> list[Path]:
+    return sorted(path for path in under.rglob("*.py") if "egg-info" not in str(path))
+
+
+def imports_of(file: Path) -> Iterator[Import]:
+    tree = ast.parse(file.read_text("utf-8"), str(file))
+
+    def walk(node: ast.AST, top_level: bool) -> Iterator[Import]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                for alias in child.names:
+                    yield Import(file, child.lineno, alias.name, top_level)
+            elif isinstance(child, ast.ImportFrom):
+                assert child.level == 0, f"{file}:{child.lineno}: a relative import hides where it points"
+                module = child.module or ""
+                if module == "holdfast":  # `from holdfast import api` imports holdfast.api
+                    for alias in child.names:
+                        yield Import(file, child.lineno, f"holdfast.{alias.name}", top_level)
+                else:
+                    yield Import(file, child.lineno, module, top_level)
+            inside = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            yield from walk(child, top_level and not inside and not _only_for_types(child))
+
+    yield from walk(tree, True)
+
+
+def _only_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def room_of(file: Path) -> str:
+    """``index`` of ``src/holdfast/index/pypi.py``, ``api`` of ``src/holdfast/api.py``."""
+    relative = file.relative_to(PACKAGE)
+    return relative.parts[0] if len(relative.parts) > 1 else relative.stem
+
+
+EVERY_IMPORT = [one for file in modules() for one in imports_of(file)]
+
+
+def test_the_reader_of_imports_sees_what_is_there() -> None:
+    assert len(EVERY_IMPORT) > 300
+    assert any(one.root == "rattler" and not one.top_level for one in EVERY_IMPORT)
+    assert {"spec", "index", "solve", "lock", "store", "hydrate", "forge"} <= {
+        room_of(file) for file in modules(PACKAGE)
+    }
+
+
+def test_imports_point_one_way_along_the_path_of_the_data() -> None:
+    wrong = [
+        str(one)
+        for one in EVERY_IMPORT
+        if one.root == "holdfast"
+        and one.file.is_relative_to(PACKAGE)
+        and (room := room_of(one.file)) not in FRONTS
+        and one.room not in {room, *MAY_IMPORT[room]}
+    ]
+    assert wrong == []
+
+
+def test_every_room_has_a_rule() -> None:
+    assert {room_of(file) for file in modules(PACKAGE)} - set(FRONTS) <= set(MAY_IMPORT)
+
+
+def test_nobody_imports_the_fronts() -> None:
+    wrong = [
+        str(one)
+        for one in EVERY_IMPORT
+        if (one.module.startswith("holdfast.cli") and "cli" not in one.file.relative_to(SOURCES).parts)
+        or (one.root == "metaflow_extensions" and not one.file.is_relative_to(EXTENSION))
+    ]
+    assert wrong == []
+
+
+def test_the_forge_takes_only_words_from_spec() -> None:
+    taken = {one.module for one in EVERY_IMPORT if one.room == "spec" and _in(one, "forge")}
+    assert taken <= {"holdfast.spec.names", "holdfast.spec.platform", "holdfast.spec"}
+
+
+def test_holdfast_never_imports_metaflow() -> None:
+    assert [str(one) for one in EVERY_IMPORT if one.root == "metaflow" and _in(one, "")] == []
+
+
+def test_stores_prefixes_and_the_solver_stay_behind_their_own_room() -> None:
+    """Each third party is met in few rooms: who else wants it goes through those."""
+    rooms = {
+        "rattler": {"index", "solve", "hydrate", "forge", "spec", "cli"},
+        "httpx": {"index", "hydrate", "forge", "cli"},
+        "rich": {"cli"},
+        "typer": {"cli"},
+        "ruamel": {"spec", "cli"},
+    }
+    wrong = [
+        str(one)
+        for one in EVERY_IMPORT
+        if one.root in rooms and one.file.is_relative_to(PACKAGE) and room_of(one.file) not in rooms[one.root]
+    ]
+    assert wrong == []
+
+
+def test_rattler_is_imported_only_where_it_is_used() -> None:
+    """py-rattler takes tens of milliseconds to load: never while a module of ours is imported."""
+    assert [str(one) for one in EVERY_IMPORT if one.root == "rattler" and one.top_level] == []
+
+
+def test_import_holdfast_loads_nothing_heavy() -> None:
+    code = f"import sys, holdfast; print([name for name in {HEAVY!r} if name in sys.modules])"
+    assert _python("-c", code) == "[]\n"
+
+
+def test_import_holdfast_loads_no_module_of_its_own() -> None:
+    """The public names are looked up when they are first used (PEP 562)."""
+    code = "import sys, holdfast; print(sorted(name for name in sys.modules if name.startswith('holdfast')))"
+    assert _python("-c", code) == "['holdfast']\n"
+
+
+def test_every_public_name_exists() -> None:
+    code = "import holdfast; print([name for name in holdfast.__all__ if getattr(holdfast, name) is None])"
+    assert _python("-c", code) == "[]\n"
+
+
+@pytest.mark.parametrize("word", ["util", "utils", "helpers", "common", "misc"])
+def test_no_module_is_named_after_nothing(word: str) -> None:
+    assert [path for path in modules() if path.stem == word] == []
+
+
+def test_no_module_is_longer_than_a_reader_s_patience() -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for path in modules()
+        if (lines := len(path.read_text("utf-8").splitlines())) > MOST_LINES
+    }
+    assert long == {}
+
+
+def test_metaflow_extensions_is_a_namespace() -> None:
+    """Metaflow's extensions share that package: an ``__init__.py`` of ours would hide all others."""
+    assert (EXTENSION / "holdfast" / "__init__.py").is_file()
+    assert not (EXTENSION / "__init__.py").exists()
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in modules()
+        if (text := path.read_text("utf-8")).strip() and not ast.get_docstring(ast.parse(text))
+    ]
+    assert silent == []
+
+
+# Written in parts, so that this file doesn't hold what it looks for.
+FORBIDDEN = (
+    # The public index is what pypi_simple says it is, never a host name of ours.
+    re.compile(r"(?<!test\.)\b" + "pypi" + r"\.org\b"),
+    re.compile("files" + r"\." + "python" + "hosted"),
+    re.compile("registry" + r"\." + "npm" + "js"),
+    re.compile("deb" + r"\." + "debian" + r"\.org"),
+    # A path of the machine that something was written on.
+    re.compile(r"(?<![\w.])/" + "work" + r"/(?:main|shared)"),
+    re.compile(r"(?<![\w.])/" + "root" + r"/[\w.]"),
+    re.compile("/" + "tmp" + "/" + "bash_" + "jobs"),
+)
+
+
+def tracked_files() -> list[Path]:
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("not a git checkout")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    return [ROOT / name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_no_file_names_a_registry_s_host_or_a_path_of_a_machine() -> None:
+    found = []
+    for path in tracked_files():
+        text = path.read_bytes().decode("utf-8", "replace")
+        for pattern in FORBIDDEN:
+            found += [f"{path.relative_to(ROOT)}: {match.group()}" for match in pattern.finditer(text)]
+    assert found == []
+
+
+def test_the_forbidden_patterns_match_what_they_are_for() -> None:
+    hits = [
+        "https://" + "pypi" + ".org/simple/",
+        "https://" + "files.python" + "hosted.org/x",
+        "https://registry.npm" + "js.org/",
+        "http://deb.debian" + ".org/",
+        "/work" + "/main/src",
+        " /root" + "/.cache",
+        "/tmp/bash_" + "jobs.0/1",
+    ]
+    assert [bool(pattern.search(hit)) for pattern, hit in zip(FORBIDDEN, hits, strict=True)] == [True] * len(
+        hits
+    )
+    assert not any(
+        pattern.search("examples.org/simple /homework/mainly $HOME/root/x") for pattern in FORBIDDEN
+    )
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_both_packages_and_says_so(tmp_path: Path) -> None:
+    """Metaflow finds an extension through ``top_level.txt``, which setuptools alone writes."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    shutil.copytree(SOURCES, source / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--quiet",
+        "--wheel-dir",
+        str(tmp_path),
+        str(source),
+    ]
+    built = subprocess.run(build, capture_output=True, text=True, check=False)
+    if built.returncode and "setuptools" in built.stderr and "Could not find" in built.stderr:
+        pytest.skip("setuptools cannot be fetched for the build")
+    assert built.returncode == 0, built.stderr
+
+    [wheel] = tmp_path.glob("holdfast-*.whl")
+    with zipfile.ZipFile(wheel) as opened:
+        names = opened.namelist()
+        [top_level] = [name for name in names if name.endswith(".dist-info/top_level.txt")]
+        assert opened.read(top_level).decode().split() == ["holdfast", "metaflow_extensions"]
+    assert "metaflow_extensions/holdfast/__init__.py" in names
+    assert "metaflow_extensions/__init__.py" not in names
+    assert {"holdfast/py.typed", "holdfast/index/mapping.json"} <= set(names)
+    ours = {str(path.relative_to(SOURCES)) for path in modules()}
+    assert ours <= set(names)
+
+
+def _in(one: Import, room: str) -> bool:
+    return one.file.is_relative_to(PACKAGE / room)
+
+
+def _python(*arguments: str) -> str:
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
