@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from holdfast.errors import Unreachable
 from holdfast.index.project import Sdist, Wheel
-from holdfast.index.simple_page import Page, files_of, links, parse_page
+from holdfast.index.rows import Page, files_of, parse_page
+from holdfast.index.simple_page import links
 from holdfast.spec.names import PypiName
 
 URL = "https://index.example/simple/tiny/"

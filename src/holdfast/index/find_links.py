@@ -10,7 +10,8 @@ from holdfast.errors import UsageError
 from holdfast.index.file_names import FileNameReader, is_safe
 from holdfast.index.pages import Pages
 from holdfast.index.project import Sdist, Wheel
-from holdfast.index.simple_page import Link, files_of, links, rows_of
+from holdfast.index.rows import files_of, rows_of
+from holdfast.index.simple_page import Link, links
 from holdfast.index.urls import local_path
 from holdfast.spec.names import PypiName
 

@@ -10,7 +10,8 @@ import msgspec
 from holdfast.errors import Unreachable
 from holdfast.index.http import HttpClient, Response
 from holdfast.index.http_cache import HttpCache
-from holdfast.index.simple_page import ACCEPT, FORMAT, Link, Page, links, parse_page
+from holdfast.index.rows import FORMAT, Page, parse_page
+from holdfast.index.simple_page import ACCEPT, Link, links
 from holdfast.index.urls import without_secrets
 from holdfast.index.wheel_metadata import refusal
 from holdfast.spec.names import PypiName

@@ -25,7 +25,7 @@ from holdfast.index.http_cache import HttpCache
 from holdfast.index.metadata_cache import MetadataCache
 from holdfast.index.pages import Pages
 from holdfast.index.project import CoreMetadata, IndexFile, Project, Sdist, Wheel
-from holdfast.index.simple_page import Page, files_of, parse_page, rows_of
+from holdfast.index.rows import Page, files_of, parse_page, rows_of
 from holdfast.index.urls import local_path
 from holdfast.index.wheel_metadata import WheelMetadataReader
 from holdfast.spec.credentials import take_credentials

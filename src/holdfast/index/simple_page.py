@@ -1,38 +1,28 @@
-"""Pages of the simple API (PEP 503, 592, 629, 658, 691, 700, 714), HTML and JSON, read into rows.
+"""Pages of the simple API (PEP 503, 592, 629, 658, 691, 700, 714), HTML and JSON, read into links.
 
-A page of thousands of files is parsed once and kept as rows (:class:`Page`, msgpack); a warm run reads
-those, never the HTML again. HTML is scanned with a regular expression for the two tags that count: five
+HTML is scanned with a regular expression for the two tags that count: five
 times faster than ``html.parser`` on boto3's page of 4000 files, and the tests compare it with that.
 """
 
 from __future__ import annotations
 
-import gc
 import html
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 import msgspec
-from packaging.version import Version
 
 from holdfast.errors import Unreachable
-from holdfast.index.file_names import FileName, FileNameReader
-from holdfast.index.project import Sdist, Wheel
 from holdfast.index.specifiers import repaired
 from holdfast.index.urls import without_secrets
-from holdfast.spec.names import PypiName
 
-__all__ = ["ACCEPT", "FORMAT", "Link", "Page", "PageFile", "files_of", "links", "parse_page", "rows_of"]
+__all__ = ["ACCEPT", "Link", "links"]
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 """The Accept header of PEP 691: JSON if the index can."""
-
-FORMAT = 1
-"""Version of the rows and of what the parser makes of a page; kept rows of another one are dropped."""
 
 # Attribute values may hold ">" in quotes; a comment may hold anchors that do not count.
 _TAG = re.compile(
@@ -42,28 +32,6 @@ _ATTRIBUTE = re.compile(r"""([^\s=>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _API_MAJOR = 1  # PEP 629: refuse another major version
-
-
-class PageFile(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One file as a page announces it; fields as in :class:`holdfast.index.project.IndexFile`."""
-
-    filename: str
-    url: str
-    version: str
-    tags: str
-    build: tuple[int, str] | None
-    sha256: str | None
-    size: int | None
-    requires_python: str
-    yanked: str | None
-    upload_time: datetime | None
-    metadata: str | None
-
-
-class Page(msgspec.Struct, frozen=True, array_like=True):
-    """The files of one project that one page lists, sorted by version, then file name."""
-
-    files: list[PageFile]
 
 
 class Link(msgspec.Struct, frozen=True, gc=False):
@@ -79,118 +47,10 @@ class Link(msgspec.Struct, frozen=True, gc=False):
     metadata: str | None = None
 
 
-def parse_page(body: bytes, content_type: str, url: str, project: PypiName) -> Page:
-    """Return the usable files of ``project`` that a page lists.
-
-    Files of other projects, of unknown formats, with unsafe names or with URLs that are not http(s) (or
-    file, on a local page) are skipped, as PEP 503 clients do.
-
-    :param url: where the page came from, after redirects: relative links count from there.
-    :raises Unreachable: where the page is not readable, or speaks another major version (PEP 629).
-    """
-    return rows_of(links(body, content_type, url), FileNameReader(project))
-
-
-def rows_of(found: Iterable[Link], reader: FileNameReader) -> Page:
-    """Return those links that are usable files of the reader's project, as sorted rows."""
-    with _without_gc():
-        return _rows_of(found, reader)
-
-
-def _rows_of(found: Iterable[Link], reader: FileNameReader) -> Page:
-    read = [(link, name) for link in found if (name := reader.read(link.filename)) is not None]
-    # Far fewer versions than files: spell and compare each once.
-    versions = sorted({id(name.version): name.version for _, name in read}.values())
-    spelled = {id(version): str(version) for version in versions}
-    ranks: dict[int, int] = {}
-    for position, version in enumerate(versions):
-        same = position > 0 and version == versions[position - 1]
-        ranks[id(version)] = ranks[id(versions[position - 1])] if same else position
-    read.sort(key=lambda item: (ranks[id(item[1].version)], item[0].filename))
-    return Page([_row(link, name, spelled[id(name.version)]) for link, name in read])
-
-
-def _row(link: Link, name: FileName, version: str) -> PageFile:
-    sha256 = link.hashes.get("sha256", "")
-    return PageFile(
-        filename=link.filename,
-        url=link.url,
-        version=version,
-        tags=name.tags,
-        build=name.build or None,
-        sha256=sha256.lower() if _SHA256.fullmatch(sha256) else None,
-        size=link.size,
-        requires_python=link.requires_python,
-        yanked=link.yanked,
-        upload_time=link.upload_time,
-        metadata=link.metadata,
-    )
-
-
-def files_of(page: Page, index: str) -> list[Wheel | Sdist]:
-    """Return a page's rows as files; those of one version share one ``Version``."""
-    with _without_gc():
-        return _files_of(page, index)
-
-
-@contextmanager
-def _without_gc() -> Iterator[None]:
-    """Pause the cyclic garbage collector: with 100000 new objects, none garbage, it takes half the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-def _files_of(page: Page, index: str) -> list[Wheel | Sdist]:
-    versions: dict[str, Version] = {}
-    files: list[Wheel | Sdist] = []
-    for row in page.files:
-        version = versions.get(row.version)
-        if version is None:
-            version = versions[row.version] = Version(row.version)
-        if row.tags:
-            files.append(
-                Wheel(
-                    filename=row.filename,
-                    url=row.url,
-                    version=version,
-                    sha256=row.sha256,
-                    size=row.size,
-                    requires_python=row.requires_python,
-                    yanked=row.yanked,
-                    upload_time=row.upload_time,
-                    metadata=row.metadata,
-                    index=index,
-                    build=row.build or (),
-                    tags=row.tags,
-                )
-            )
-        else:
-            files.append(
-                Sdist(
-                    filename=row.filename,
-                    url=row.url,
-                    version=version,
-                    sha256=row.sha256,
-                    size=row.size,
-                    requires_python=row.requires_python,
-                    yanked=row.yanked,
-                    upload_time=row.upload_time,
-                    metadata=row.metadata,
-                    index=index,
-                )
-            )
-    return files
-
-
 def links(body: bytes, content_type: str, url: str) -> Iterator[Link]:
     """Yield every link of a page, whatever it points to.
 
-    :raises Unreachable: as :func:`parse_page`.
+    :raises Unreachable: where the page is not readable, or speaks another major version (PEP 629).
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind.endswith(("+json", "/json")) or body[:64].lstrip().startswith(b"{"):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 __all__ = ["local_path", "without_secrets"]
 
@@ -24,4 +24,8 @@ def local_path(url: str) -> Path | None:
     parts = urlsplit(url)
     if parts.netloc not in ("", "localhost"):
         return None
-    return Path(url2pathname(parts.path))
+    if os.name == "nt":
+        from urllib.request import url2pathname  # slow to import, and needed for drive letters alone
+
+        return Path(url2pathname(parts.path))
+    return Path(unquote(parts.path))
