@@ -122,6 +122,16 @@ def test_a_verified_file_that_is_no_archive_says_so(tmp_path: Path) -> None:
         fill(CondaCache(tmp_path / "cache"), package(path), path)
 
 
+def test_what_a_killed_process_left_is_collected(tmp_path: Path) -> None:
+    path = archive(tmp_path, {"x": b"x"})
+    cache, wanted = CondaCache(tmp_path / "cache"), package(path)
+    leftover = cache.folder(wanted).parent.with_name(f".{wanted.sha256}-killed") / "pkg"
+    leftover.mkdir(parents=True)
+    fill(cache, wanted, path)
+    assert cache.find(wanted) is not None
+    assert not leftover.parent.exists()
+
+
 def test_tasks_that_want_one_package_extract_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = archive(tmp_path, {"x": b"x"})
     cache, wanted = CondaCache(tmp_path / "cache"), package(path)

@@ -397,7 +397,18 @@ def test_killed_at_any_moment_the_next_run_completes(
         assert killed_at_work >= 5
 
 
-def test_a_failure_while_linking_leaves_no_prefix_and_keeps_the_old_one_out_of_the_way(
+@pytest.mark.parametrize("variable", ["HOLDFAST_CACHE", "HOLDFAST_ENVS", "HOLDFAST_STORE"])
+def test_a_place_that_cannot_be_written_is_named(
+    forged_channel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(variable, str(tmp_path / "file" / "folder"))
+    with pytest.raises(Unreachable, match="cannot be") as caught:
+        hydrate(lock_of(conda_packages(forged_channel, names=("python_abi",))))
+    assert str(tmp_path / "file") in str(caught.value)
+
+
+def test_a_failure_while_linking_leaves_nothing(
     mixed: Lock, tmp_path: Path, shared_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from holdfast.hydrate import hydrate as module

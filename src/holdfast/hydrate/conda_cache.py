@@ -87,7 +87,10 @@ class CondaCache:
                 return entry
             if not verified:
                 await loop.run_in_executor(pool, _verify, archive, package)
-            workshop = Path(tempfile.mkdtemp(dir=entry_path.parent, prefix=f".{package.sha256[:12]}-"))
+            # We hold this package's lock, so whose folder it was is dead.
+            for leftover in entry_path.parent.glob(f".{package.sha256}-*"):
+                shutil.rmtree(leftover, ignore_errors=True)
+            workshop = Path(tempfile.mkdtemp(dir=entry_path.parent, prefix=f".{package.sha256}-"))
             stack.callback(shutil.rmtree, workshop, ignore_errors=True)
             extracted = await rattler_bridge.extract(archive, workshop / "pkg")
             if extracted != package.sha256:
@@ -114,8 +117,8 @@ def _publish(workshop: Path, entry_path: Path) -> CondaEntry:
     entry = CondaEntry(_listing(top), paths, shortest)
     (workshop / "manifest.json").write_bytes(msgspec.json.encode(entry))
     if entry_path.exists():
-        # Damaged, else it had been found: out of the way, deleted with the workshop of whoever is next.
-        discarded = Path(tempfile.mkdtemp(dir=entry_path.parent, prefix=".discarded-"))
+        # Damaged, else it had been found.
+        discarded = Path(tempfile.mkdtemp(dir=entry_path.parent, prefix=f".{entry_path.name}-"))
         entry_path.rename(discarded / "entry")
         shutil.rmtree(discarded, ignore_errors=True)
     # The workshop's name dies with the rename: mkdtemp's 0o700 would lock other users out of a shared cache.

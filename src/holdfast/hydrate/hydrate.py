@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from holdfast.errors import UsageError
+from holdfast.errors import Unreachable, UsageError
 from holdfast.hydrate import conda_meta, rattler_bridge
 from holdfast.hydrate.conda_cache import CondaCache
 from holdfast.hydrate.fetch import Fetcher
@@ -58,7 +58,7 @@ def hydrate(
     :raises UsageError: where the environment cannot be made here, or the prefix holds something else.
     :raises NotFound: where the lock has no environment for the platform, or this host no such interpreter.
     :raises IntegrityError: where a package's bytes are not the locked ones; nothing is installed.
-    :raises Unreachable: where a package is not here and cannot be fetched.
+    :raises Unreachable: where a package is not here and cannot be fetched, or a folder cannot be written.
     :raises Conflict: where a conda package and a wheel claim the same file.
     """
     platform = choose_platform(lock, platform)
@@ -83,16 +83,16 @@ def hydrate(
             packages_store, offline=offline, credentials=credentials, received=received
         ),
     )
-    with locked(target.lock_file) as descriptor:
-        if target.is_complete():  # made by another process while we waited
-            return target.path
-        target.refuse_foreign()
-        target.clear_work()
-        try:
-            rattler_bridge.run(making.make(target, descriptor))
-        finally:
-            making.progress.finish()
-            target.clean_up()
+    try:
+        with locked(target.lock_file) as descriptor:
+            if not target.is_complete():  # nobody made it while we waited
+                making.run(target, descriptor)
+    except OSError as error:
+        raise Unreachable(
+            f"the prefix or a cache cannot be written ({error.strerror or error})",
+            where=str(error.filename or target.path),
+            advice="check permissions and space, or set HOLDFAST_ENVS and HOLDFAST_CACHE",
+        ) from error
     return target.path
 
 
@@ -108,7 +108,16 @@ class _Making:
     progress: Progress
     make_fetcher: Callable[[Callable[[int], None]], Fetcher]
 
-    async def make(self, target: Prefix, lock_descriptor: int) -> None:
+    def run(self, target: Prefix, lock_descriptor: int) -> None:
+        target.refuse_foreign()
+        target.clear_work()
+        try:
+            rattler_bridge.run(self._make(target, lock_descriptor))
+        finally:
+            self.progress.finish()
+            target.clean_up()
+
+    async def _make(self, target: Prefix, lock_descriptor: int) -> None:
         conda_cache = CondaCache(cache_dir() / "conda")
         prepared = await prepare(
             self.packages,
