@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from packaging.version import Version
 
 from holdfast.spec.names import PypiName
@@ -12,8 +13,7 @@ from holdfast.spec.names import PypiName
 __all__ = ["CoreMetadata", "IndexFile", "Project", "Sdist", "Wheel"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexFile:
+class IndexFile(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One distribution file of a project.
 
     :ivar filename: as the index spells it; a plain name, never a path.
@@ -40,8 +40,7 @@ class IndexFile:
     index: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wheel(IndexFile):
+class Wheel(IndexFile, frozen=True, kw_only=True, gc=False):
     """A built distribution (PEP 427).
 
     :ivar build: the build tag, ``()`` for none; the higher wins among equals.
@@ -53,8 +52,7 @@ class Wheel(IndexFile):
     tags: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sdist(IndexFile):
+class Sdist(IndexFile, frozen=True, kw_only=True, gc=False):
     """A source distribution (PEP 625)."""
 
 

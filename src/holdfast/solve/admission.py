@@ -22,6 +22,7 @@ from holdfast.spec.requirements import PypiRequirement, Requirements
 __all__ = ["Admission", "Admitted", "Refusal"]
 
 _EXACT = ("==", "===")
+_UNBUILT = "is a source distribution, and building is not supported yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,13 @@ class Refusal:
     """Why a file cannot be chosen.
 
     :ivar reason: one clause, fit to follow the file's name.
+    :ivar needs_building: whether it could be chosen if it were built.
     """
 
     filename: str
     version: Version
     reason: str
+    needs_building: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class Admission:
         for file in project.files:
             reason = self._refusal(file, name, pinned, hashes, prereleases)
             if reason is not None:
-                refusals.append(Refusal(file.filename, file.version, reason))
+                refusals.append(Refusal(file.filename, file.version, reason, reason == _UNBUILT))
             elif isinstance(file, Wheel):
                 wheels.append(file)
         return Admitted(tuple(wheels), tuple(refusals), prereleases)
@@ -109,7 +112,7 @@ class Admission:
         if hashes and f"sha256:{file.sha256}" not in hashes:
             return "has none of the hashes asked for"
         if isinstance(file, Sdist):
-            return "is a source distribution, and building is not supported yet"
+            return _UNBUILT
         if name in self._requirements.no_binary or ":all:" in self._requirements.no_binary:
             return "is a wheel, and --no-binary asks for a source distribution"
         return None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from holdfast.errors import NoSolution
-from holdfast.solve.encoding import read_name
+from holdfast.solve.admission import Refusal
+from holdfast.solve.encoding import is_solver_name, read_name
 from holdfast.solve.pool import ProjectPool
 from holdfast.solve.world import PypiWorld
 from holdfast.spec.names import PypiName
@@ -19,6 +20,7 @@ _OURS = re.compile(
     r"(?: (?P<build>w\d+_\d+(?:_\d+)?|conda_\d+(?:_\d+)?))?"
 )
 _PYTHON_BUILD = re.compile(r'\[build="[^"]*"\]')
+_ABSENT = re.compile(r"No candidates were found for ([^\s]+)")
 _MOST_LINES = 60
 
 
@@ -41,24 +43,55 @@ def explain(reasons: str, requirements: Requirements, world: PypiWorld | None) -
     :param reasons: the solver's own words.
     :param world: the PyPI side, None where the conda side alone has no solution.
     """
-    causes: list[str] = []
     advice = None
-    if world is not None:
-        for name, pool in sorted(world.loaded().items()):
-            if solver_mentions(reasons, name) and not pool.candidates and not pool.bridges:
-                causes.append(_nothing_usable(pool, requirements, world))
-    text = _translated(reasons, world)
-    missing = re.findall(r"No candidates were found for ([a-z0-9_.-]+)", text)
-    for name in missing:
-        if not name.startswith("pypi--"):
-            causes.append(f"no channel has {name} in a version and build that fits")
-            channels = ", ".join(requirements.channels)
-            advice = f"check the name and the version; channels searched: {channels}"
-    lines = text.splitlines()
+    mentioned = _mentioned(reasons, world)
+    causes = [
+        _nothing_usable(pool, requirements, world)
+        for pool in mentioned
+        if world is not None and not _has_usable(pool, world)
+    ]
+    absent = [name for name in _ABSENT.findall(reasons) if not is_solver_name(name)]
+    if absent and not causes:
+        causes.extend(f"no channel has {name} in a version and build that fits" for name in absent)
+        searched = ", ".join(requirements.channels)
+        advice = f"check the name and the version (channels searched: {searched})"
+    unbuilt = [text for pool in mentioned if (text := _only_sources(pool))]
+    if unbuilt:
+        advice = f"{'; '.join(unbuilt)}, and building is not supported yet"
+    lines = _translated(reasons, world).splitlines()
     if len(lines) > _MOST_LINES:
         lines = [*lines[:_MOST_LINES], f"... and {len(lines) - _MOST_LINES} lines more"]
     what = causes[0] if causes else "no environment satisfies all requirements"
     return Explanation(what, tuple(causes), "\n".join(lines), advice)
+
+
+def _mentioned(reasons: str, world: PypiWorld | None) -> list[ProjectPool]:
+    if world is None:
+        return []
+    return [pool for name, pool in sorted(world.loaded().items()) if solver_mentions(reasons, name)]
+
+
+def _has_usable(pool: ProjectPool, world: PypiWorld) -> bool:
+    return bool(pool.bridges) or any(
+        world.knowledge.unusable(candidate.wheel) is None and world.mask(candidate)
+        for candidate in pool.candidates
+    )
+
+
+def _only_sources(pool: ProjectPool) -> str:
+    """Name versions that could help if they were built; empty where there are none."""
+    usable = {candidate.wheel.version for candidate in pool.candidates}
+    unbuilt = sorted(
+        {
+            refusal.version
+            for refusal in pool.refusals
+            if refusal.needs_building and refusal.version not in usable
+        }
+    )
+    if not unbuilt or not usable:
+        return ""
+    shown = ", ".join(map(str, unbuilt[-3:]))
+    return f"{pool.name} {shown} exist{'s' if len(unbuilt) == 1 else ''} only as source distribution"
 
 
 def solver_mentions(reasons: str, name: PypiName) -> bool:
@@ -68,6 +101,13 @@ def solver_mentions(reasons: str, name: PypiName) -> bool:
 
 def _nothing_usable(pool: ProjectPool, requirements: Requirements, world: PypiWorld) -> str:
     refusals = [*pool.refusals, *(world.judge.refusal(wheel) for wheel in pool.misfits)]
+    for candidate in pool.candidates:
+        unusable = world.knowledge.unusable(candidate.wheel)
+        refusals.append(
+            Refusal(candidate.wheel.filename, candidate.wheel.version, unusable)
+            if unusable is not None
+            else world.judge.refusal(candidate.wheel)
+        )
     if not refusals and not pool.index:
         searched = ", ".join(requirements.indexes) or "no index"
         return f"no project {pool.name} on {searched}"

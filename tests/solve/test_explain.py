@@ -1,0 +1,96 @@
+"""Why there is no solution, in words: what people read first is part of the product."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from holdfast.errors import NoSolution
+from holdfast.solve.explain import Explanation
+from solving import World
+from worlds import make_sdist
+
+
+def explained(world: World, conda: list[str], pypi: list[str], **options: object) -> Explanation:
+    with pytest.raises(NoSolution) as caught:
+        world.solve(conda, pypi, **options)
+    assert isinstance(caught.value, Explanation)
+    # Nothing of the encoding shows.
+    for text in (str(caught.value), caught.value.reasons):
+        assert "pypi--" not in text
+        assert "replaced_by_wheel" not in text
+    return caught.value
+
+
+def test_a_project_that_does_not_exist(world: World) -> None:
+    world.python("3.12.1")
+    error = explained(world, [], ["nosuchthing"])
+    assert error.what == f"no project nosuchthing on {world.index_url}/"
+
+
+def test_a_conda_package_that_does_not_exist(world: World) -> None:
+    error = explained(world, ["nosuchthing"], [])
+    assert error.what == "no channel has nosuchthing in a version and build that fits"
+    assert error.advice == f"check the name and the version (channels searched: {world.channel_url})"
+
+
+def test_no_wheel_for_the_platform(world: World) -> None:
+    world.python("3.12.1")
+    world.wheel("app", "1.0", tags="cp312-cp312-win_amd64")
+    error = explained(world, [], ["app"])
+    assert error.what.startswith("app has no file that can be used: app-1.0-cp312-cp312-win_amd64.whl ")
+    assert "Windows" in error.what
+
+
+def test_python_is_too_new(world: World) -> None:
+    world.python("3.13.1")
+    world.wheel("app", "1.0", requires_python="<3.12")
+    error = explained(world, [], ["app"])
+    assert error.what == ("app has no file that can be used: app-1.0-py3-none-any.whl needs Python <3.12")
+
+
+def test_glibc_is_too_old(world: World) -> None:
+    world.python("3.12.1")
+    world.wheel("app", "1.0", tags="cp312-cp312-manylinux_2_39_x86_64")
+    error = explained(world, [], ["app"])
+    assert "glibc 2.39" in error.what
+
+
+def test_every_file_was_yanked(world: World) -> None:
+    world.python("3.12.1")
+    gone = world.wheel("app", "1.0")
+    world.page_options = {"yanked": {gone.name: "leaks"}}
+    error = explained(world, [], ["app"])
+    assert error.what == (
+        "app has no file that can be used: app-1.0-py3-none-any.whl was yanked: leaks (only == admits it)"
+    )
+
+
+def test_a_conflict_across_the_two_sides_names_both(world: World) -> None:
+    world.python("3.12.1")
+    world.conda("numpy", "2.1.0", ["python"])
+    world.wheel("numpy", "1.26.4")
+    world.wheel("model", "1.0", ["numpy<2"])
+    error = explained(world, ["python", "numpy"], ["model"])
+    assert "model" in error.reasons
+    assert "numpy<2 (PyPI)" in error.reasons
+
+
+def test_versions_that_would_have_to_be_built_are_mentioned(world: World, tmp_path: Path) -> None:
+    world.python("3.12.1")
+    world.conda("lib", "1.0", ["python"])
+    world.wheel("app", "2.0", ["lib>=2"])
+    world.add(make_sdist(tmp_path / "sdists", "app", "1.0"))
+    error = explained(world, ["python", "lib"], ["app"])
+    assert error.advice == "app 1.0 exists only as source distribution, and building is not supported yet"
+
+
+def test_a_wheel_whose_dependency_is_a_url(world: World) -> None:
+    world.python("3.12.1")
+    world.wheel("app", "1.0", ["lib @ https://files.example/lib-1.0-py3-none-any.whl"])
+    error = explained(world, [], ["app"])
+    assert error.what == (
+        "app has no file that can be used: app-1.0-py3-none-any.whl depends on a URL (lib @ ...), "
+        "which only the user may ask for"
+    )

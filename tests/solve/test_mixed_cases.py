@@ -1,0 +1,100 @@
+"""Requests on which conda-first tools fail, over real conda-forge records and the real PyPI.
+
+Versions are not asserted: PyPI moves. Ownership and validity are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast.errors import NoSolution
+from holdfast.index.pypi import PypiIndexes
+from holdfast.solve.request import solve_request
+from holdfast.solve.solution import ChosenWheel, PlatformSolution
+from holdfast.spec.build import build_requirements
+from loopback import LoopbackServer
+from validity import problems
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+CASES = SHARED / "mixed-cases.json"
+
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not CASES.exists(), reason="no sample of conda-forge beside the project"
+    ),
+]
+
+
+def _cases() -> list[dict[str, Any]]:
+    return json.loads(CASES.read_text())["cases"] if CASES.exists() else []
+
+
+NEEDS_BUILDING = {"M20"}
+"""Every release of mailgun with a wheel needs requests>=2.32; the one that does not is an sdist."""
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("sample")
+    for subdir in ("linux-64", "noarch"):
+        (folder / subdir).mkdir()
+        shutil.copy(SHARED / "conda-forge-sample" / subdir / "repodata.json.zst", folder / subdir)
+    with LoopbackServer(folder) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def _metadata(
+    cache: Path, indexes: tuple[str, ...], solution: PlatformSolution
+) -> dict[str, tuple[str, ...]]:
+    async def read() -> dict[str, tuple[str, ...]]:
+        source = PypiIndexes(indexes, cache_dir=cache)
+        try:
+            found = {}
+            for chosen in solution.wheels:
+                found[chosen.wheel.url] = (await source.metadata(chosen.wheel)).requires_dist
+            return found
+        finally:
+            await source.aclose()
+
+    return asyncio.run(read())
+
+
+def _solved(case: dict[str, Any], sample: str, cache: Path) -> PlatformSolution:
+    requirements = build_requirements(conda=case["conda"], pypi=case["pypi"], channels=[sample])
+    solution = solve_request(requirements, ["linux-64"], cache_dir=cache)["linux-64"]
+    metadata = _metadata(cache, requirements.indexes, solution)
+
+    def requires_dist(chosen: ChosenWheel) -> tuple[str, ...]:
+        return metadata[chosen.wheel.url]
+
+    assert problems(solution, case["pypi"], requires_dist) == []
+    return solution
+
+
+@pytest.mark.parametrize("case", _cases(), ids=lambda case: case["id"])
+def test_it_resolves_with_one_owner_for_each_distribution(
+    case: dict[str, Any], sample: str, cache: Path
+) -> None:
+    if case["id"] in NEEDS_BUILDING:
+        with pytest.raises(NoSolution, match="only as source distribution, and building is not supported"):
+            _solved(case, sample, cache)
+        return
+    solution = _solved(case, sample, cache)
+    asked = {text.split()[0] for text in case["conda"]}
+    assert asked <= {str(package.name) for package in solution.conda}
+    # A project that releases daily must not unroll release by release (a naive loop takes 242 rounds).
+    assert solution.statistics.rounds <= 15
