@@ -65,6 +65,7 @@ def hydrate(
     wanted = Marker(req_id=lock.req_id, full_id=lock.full_id, platform=platform, complete=True)
     target = Prefix(prefix_path(lock, prefix, name), wanted)
     if target.is_complete():
+        target.tidy()
         return target.path
     target.refuse_foreign()
     locked_platform = lock.platforms[platform]

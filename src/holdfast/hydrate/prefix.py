@@ -18,6 +18,7 @@ from holdfast.errors import UsageError
 from holdfast.lock.identity import environment_name
 from holdfast.lock.model import Lock
 from holdfast.store.atomic import replace
+from holdfast.store.filelock import locked
 from holdfast.store.layout import plain_name
 from holdfast.store.paths import envs_dir
 
@@ -144,6 +145,12 @@ class Prefix:
         """
         for leftover in (self.work, *self.path.parent.glob(f"{_escaped(self._trash_stem)}*")):
             shutil.rmtree(leftover, ignore_errors=True)
+
+    def tidy(self) -> None:
+        """Clean up after a process that was killed between completing the prefix and cleaning up."""
+        if self.work.exists() or self.lock_file.exists():
+            with suppress(OSError), locked(self.lock_file):  # a shared prefix may be read-only for us
+                self.clean_up()
 
     @property
     def _trash_stem(self) -> str:
