@@ -28,9 +28,7 @@ CASES = SHARED / "mixed-cases.json"
 pytestmark = [
     pytest.mark.network,
     pytest.mark.slow,
-    pytest.mark.skipif(
-        not CASES.exists(), reason="no sample of conda-forge beside the project"
-    ),
+    pytest.mark.skipif(not CASES.exists(), reason="no sample of conda-forge beside the project"),
 ]
 
 

@@ -18,6 +18,9 @@ from holdfast.spec.requirements import PypiRequirement
 
 __all__ = ["LookAhead"]
 
+_FIRST_LOOK = 16
+"""Metadata read at once when the solver first asks for a candidate that was not foreseen: a round of solving
+costs as much as reading some twenty."""
 _MOST_AT_ONCE = 64
 """Metadata read at once for one project that keeps coming back: boto3 has 2,000 releases."""
 _MOST_LEVELS = 100
@@ -163,7 +166,7 @@ class LookAhead:
                 and self._world.knowledge.is_open(other.wheel)
             ]
             below.sort(key=lambda other: -other.ordinal)
-            wanted.extend(below[: min(2**returns, _MOST_AT_ONCE)])
+            wanted.extend(below[: min(_FIRST_LOOK * 2 ** (returns - 1), _MOST_AT_ONCE)])
         return wanted
 
     async def glance(self, candidates: Iterable[Candidate]) -> None:
