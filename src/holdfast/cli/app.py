@@ -1,0 +1,57 @@
+"""The commands, put together."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from holdfast.cli.command import takes_groups
+from holdfast.cli.create import create
+from holdfast.cli.demo import demo
+from holdfast.cli.forge import forge
+from holdfast.cli.reporter import is_terminal
+from holdfast.cli.resolve import resolve
+from holdfast.cli.run import run
+from holdfast.cli.show import show
+
+__all__ = ["make_app"]
+
+
+def make_app() -> typer.Typer:
+    """Return the command line application."""
+    app = typer.Typer(
+        name="holdfast",
+        add_completion=True,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        # Importing rich takes longer than everything else that --help does.
+        rich_markup_mode="rich" if is_terminal(sys.stdout) else None,
+    )
+    app.callback()(_root)
+    app.command()(takes_groups(resolve))
+    app.command()(takes_groups(create))
+    # The command's own options are not ours: the first word that is no option ends them.
+    app.command(context_settings={"allow_interspersed_args": False})(takes_groups(run))
+    app.command()(takes_groups(show))
+    app.command()(takes_groups(forge))
+    app.command()(takes_groups(demo))
+    return app
+
+
+def _version(given: bool) -> None:
+    if given:
+        from importlib.metadata import version
+
+        print(f"holdfast {version('holdfast')}", flush=True)
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="print the version", is_eager=True, callback=_version),
+    ] = False,
+) -> None:
+    """One exact, hash-locked environment out of conda and PyPI together, re-hydrated anywhere."""

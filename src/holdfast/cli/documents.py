@@ -1,0 +1,60 @@
+"""The JSON documents that commands write to stdout (design, section 9)."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from holdfast.lock.model import Lock, LockedPackage
+    from holdfast.resolving import Resolution
+
+__all__ = ["lock_document", "resolution_document", "write_json"]
+
+
+def write_json(document: dict[str, Any]) -> None:
+    """Write a document to stdout, and nothing else."""
+    import json
+
+    sys.stdout.write(f"{json.dumps(document, indent=1, ensure_ascii=False)}\n")
+    sys.stdout.flush()
+
+
+def resolution_document(resolution: Resolution) -> dict[str, Any]:
+    """Return what ``holdfast resolve --json`` says."""
+    lock = lock_document(resolution.lock)
+    platforms = lock.pop("platforms")
+    return {
+        **lock,
+        "newly_resolved": resolution.newly_resolved,
+        "seconds": round(resolution.seconds, 3),
+        "platforms": platforms,
+    }
+
+
+def lock_document(lock: Lock) -> dict[str, Any]:
+    """Return what ``holdfast show --json`` says."""
+    return {
+        "req_id": lock.req_id,
+        "full_id": lock.full_id,
+        "platforms": {
+            platform: [_package(package) for package in locked.packages]
+            for platform, locked in lock.platforms.items()
+        },
+    }
+
+
+def _package(package: LockedPackage) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "kind": package.kind,
+        "name": package.name,
+        "version": package.version,
+    }
+    if package.kind == "conda":
+        document["build"] = package.build
+    document["file"] = package.file
+    if package.kind == "python":
+        return document | {"implementation": package.implementation, "abi": package.abi}
+    if package.extras:
+        document["extras"] = list(package.extras)
+    return document | {"url": package.url, "sha256": package.sha256, "size": package.size}

@@ -1,0 +1,110 @@
+"""The environment a command works on: ``ENV``, or what a request asks for; and its prefix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from holdfast.cli.options import RequestOptions, StoreOptions
+from holdfast.cli.reporter import Reporter
+from holdfast.cli.request import is_request, read_request
+from holdfast.errors import UsageError
+
+if TYPE_CHECKING:
+    from holdfast.lock.model import Lock
+    from holdfast.resolving import Resolution
+    from holdfast.spec.requirements import Credential, Requirements
+    from holdfast.store.local import Store
+
+__all__ = ["Environment", "environment_of", "make_prefix", "resolve_showing"]
+
+
+class Environment:
+    """A lock, the platform asked for (None for this host's), and what its origins want to be shown."""
+
+    def __init__(self, lock: Lock, platform: str | None, credentials: Sequence[Credential]) -> None:
+        self.lock = lock
+        self.platform = platform
+        self.credentials = credentials
+
+
+def environment_of(
+    env: str | None, request: RequestOptions, store: Store, *, offline: bool, reporter: Reporter
+) -> Environment:
+    """Return the environment that ``ENV`` means, or that the request asks for: resolved before, or now.
+
+    :raises UsageError: where both are given, or neither.
+    """
+    asked = is_request(request)
+    if env is not None and asked:
+        raise UsageError(
+            f"an environment ({env}) and a request are given", advice="give ENV, or what to resolve, not both"
+        )
+    platform = request.platform[0] if len(request.platform) == 1 else None
+    if env is not None:
+        from holdfast.store.reference import find_lock
+
+        if len(request.platform) > 1:
+            raise UsageError("a prefix is for one platform", advice="give --platform once")
+        return Environment(find_lock(env, store), platform, ())
+    if not asked:
+        raise UsageError(
+            "no environment is given",
+            advice="give a lock file, req_id:full_id or an alias; or -f environment.yml and the like",
+        )
+    requirements = read_request(request, reporter)
+    resolution = resolve_showing(requirements, store, offline=offline, reporter=reporter)
+    if resolution.newly_resolved:
+        reporter.say(
+            f"resolved in {resolution.seconds:.1f} s: {resolution.lock.req_id}:{resolution.lock.full_id}"
+        )
+    return Environment(resolution.lock, platform, requirements.credentials)
+
+
+def resolve_showing(
+    requirements: Requirements,
+    store: Store,
+    *,
+    reporter: Reporter,
+    offline: bool = False,
+    force: bool = False,
+    dry_run: bool = False,
+) -> Resolution:
+    """Resolve, and show what is being done and what should be known about the result."""
+    from holdfast.resolving import resolve_request
+
+    with reporter.steps() as steps:
+        resolution = resolve_request(
+            requirements, store=store, force=force, dry_run=dry_run, offline=offline, progress=steps
+        )
+    for warning in resolution.warnings:
+        reporter.warn(warning)
+    if resolution.rounds:
+        reporter.detail(f"{resolution.rounds} rounds of the joint solve")
+    return resolution
+
+
+def make_prefix(
+    environment: Environment,
+    store: Store,
+    options: StoreOptions,
+    reporter: Reporter,
+    *,
+    prefix: Path | None = None,
+    name: str | None = None,
+) -> Path:
+    """Hydrate the environment, showing progress, and return its prefix."""
+    from holdfast.api import hydrate
+    from holdfast.cli.progress import hydration_progress
+
+    return hydrate(
+        environment.lock,
+        environment.platform,
+        store=store,
+        prefix=prefix,
+        name=name,
+        progress=hydration_progress(reporter),
+        offline=options.offline,
+        credentials=environment.credentials,
+    )

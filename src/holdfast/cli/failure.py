@@ -1,0 +1,70 @@
+"""Errors as people read them: one line that says what, where, and what to do; and the exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from datetime import datetime, timezone
+from pathlib import Path
+
+from holdfast.cli.reporter import presentable, styled
+from holdfast.errors import HoldfastError, NoSolution
+
+__all__ = ["report_bug", "report_error"]
+
+_MOST_REASONS = 24
+"""Lines of the solver's reasons that are shown; all of them with ``--verbose``."""
+
+
+def report_error(error: HoldfastError, *, verbose: bool = False) -> int:
+    """Show an error and return its exit code."""
+    print(f"{styled('error:', 'bold red', sys.stderr)} {presentable(_line(error))}", file=sys.stderr)
+    reasons = getattr(error, "reasons", "") if isinstance(error, NoSolution) else ""
+    lines = presentable(reasons).splitlines()
+    shown = lines if verbose else lines[:_MOST_REASONS]
+    for line in shown:
+        print(f"  {line}".rstrip(), file=sys.stderr)
+    if len(shown) < len(lines):
+        print(f"  ... {len(lines) - len(shown)} lines more with --verbose", file=sys.stderr)
+    if os.environ.get("HOLDFAST_DEBUG"):
+        traceback.print_exception(error)
+    return error.exit_code
+
+
+def report_bug(error: BaseException) -> int:
+    """Show that something happened which must not happen, keep the traceback, and return the exit code."""
+    text = presentable("".join(traceback.format_exception(error)))
+    if os.environ.get("HOLDFAST_DEBUG"):
+        print(text, file=sys.stderr, end="")
+    summary = presentable(f"{type(error).__name__}: {error}").splitlines()[0]
+    kept = _keep(text)
+    more = f"; the traceback is in {kept}" if kept else "; HOLDFAST_DEBUG=1 shows the traceback"
+    label = styled("error:", "bold red", sys.stderr)
+    print(f"{label} this is a bug in holdfast: {summary}{more}; please report it", file=sys.stderr)
+    return HoldfastError.exit_code
+
+
+def _line(error: HoldfastError) -> str:
+    causes = getattr(error, "causes", ())
+    text = "; ".join(causes) if causes else error.what
+    line = f"{error.where}: {text}" if error.where else text
+    line = f"{line}; {error.advice}" if error.advice else line
+    return " ".join(line.splitlines())
+
+
+def _keep(text: str) -> Path | None:
+    from holdfast.store.paths import cache_dir
+
+    now = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    try:
+        folder = cache_dir() / "tracebacks"
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", dir=folder, prefix=f"{now}-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
+            file.write(f"{text}\n{sys.version}\n")
+    except OSError:
+        return None
+    return Path(file.name)

@@ -1,0 +1,76 @@
+"""The program: runs a command, and turns whatever happens into one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from holdfast.errors import HoldfastError
+
+__all__ = ["main"]
+
+_INTERRUPTED = 128 + signal.SIGINT
+_BROKEN_PIPE = 141  # 128 + SIGPIPE, which Windows does not have
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code (design, section 9).
+
+    :param arguments: without the program's name; default: this process's.
+    """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except HoldfastError as error:
+        from holdfast.cli.failure import report_error
+
+        return report_error(error, verbose=not {"-v", "--verbose"}.isdisjoint(arguments))
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; the interpreter must not try to flush it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else 1
+    except BaseException as error:  # a panic in py-rattler is no Exception
+        if (message := _usage_message(error)) is not None:
+            return _report_usage(message, error)
+        from holdfast.cli.failure import report_bug
+
+        return report_bug(error)
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    from holdfast.cli.app import make_app
+
+    code = make_app()(arguments, prog_name="holdfast", standalone_mode=False)
+    return code if isinstance(code, int) else 0
+
+
+def _usage_message(error: BaseException) -> str | None:
+    """Return what typer has to say against the command line; None where ``error`` is something else.
+
+    Told by what it can do: whether typer brings its own click, and under which name, differs by version.
+    """
+    describe = getattr(error, "format_message", None)
+    if describe is None or not isinstance(getattr(error, "exit_code", None), int):
+        return None
+    return str(describe())
+
+
+def _report_usage(message: str, error: BaseException) -> int:
+    from holdfast.cli.failure import report_error
+    from holdfast.errors import UsageError
+
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(message, file=sys.stderr)
+        return UsageError.exit_code
+    command = getattr(context, "command_path", None) or "holdfast"
+    what = message.rstrip(".")
+    return report_error(UsageError(what[:1].lower() + what[1:], advice=f"see `{command} --help`"))

@@ -1,0 +1,106 @@
+"""``holdfast resolve``: from a request to a lock."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from holdfast.cli.options import OutputOptions, RequestOptions, StoreOptions
+from holdfast.cli.reporter import Reporter
+from holdfast.errors import Conflict, NotFound, UsageError
+
+if TYPE_CHECKING:
+    from holdfast.resolving import Resolution
+    from holdfast.spec.requirements import Requirements
+    from holdfast.store.aliases import Alias
+    from holdfast.store.local import Store
+
+__all__ = ["resolve"]
+
+
+def resolve(
+    request: RequestOptions,
+    options: StoreOptions,
+    output: OutputOptions,
+    alias: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="name the environment, e.g. team/torch:v1")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="solve again what was solved before")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="keep nothing")] = False,
+    lock_file: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="write the lock to a file")
+    ] = None,
+) -> None:
+    """Find the one exact environment that satisfies a request, over conda and PyPI together."""
+    from holdfast.cli.environments import resolve_showing
+    from holdfast.cli.request import read_request
+    from holdfast.store.aliases import parse_alias
+    from holdfast.store.local import Store
+
+    reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
+    aliases = [parse_alias(name) for name in alias or ()]
+    if aliases and dry_run:
+        raise UsageError("--alias and --dry-run contradict each other", advice="drop one of them")
+    requirements = read_request(request, reporter)
+    if lock_file is not None and not lock_file.absolute().parent.is_dir():
+        raise UsageError("the folder does not exist", where=str(lock_file), advice="make it first")
+    store = Store(options.store)
+    _refuse_taken(aliases, requirements, store, force=force)
+    resolution = resolve_showing(
+        requirements, store, offline=options.offline, force=force, dry_run=dry_run, reporter=reporter
+    )
+    for name in aliases:
+        store.alias(resolution.lock, str(name))
+    if lock_file is not None:
+        from holdfast.lock.format import write_lock
+
+        write_lock(lock_file, resolution.lock)
+    if output.json:
+        from holdfast.cli.documents import resolution_document, write_json
+
+        write_json(resolution_document(resolution))
+    else:
+        _show(resolution, [*map(str, aliases), *([str(lock_file)] if lock_file else [])], reporter)
+
+
+def _refuse_taken(aliases: list[Alias], requirements: Requirements, store: Store, *, force: bool) -> None:
+    """Refuse names that are written once and taken, before any work; but not where they mean this very lock.
+
+    :raises Conflict: naming the first.
+    """
+    from holdfast.spec.canonical import req_id
+    from holdfast.store.aliases import MUTABLE_TAGS
+
+    for alias in aliases:
+        if alias.tag in MUTABLE_TAGS:
+            continue
+        try:
+            taken = store.aliases.get(alias)
+        except NotFound:
+            continue
+        known = None if force else store.default_lock(req_id(requirements))
+        if known is None or (known.req_id, known.full_id) != taken:
+            raise Conflict(
+                f"the alias {alias} is written once and means another environment",
+                advice=f"choose a new tag, or one of {', '.join(sorted(MUTABLE_TAGS))}",
+            )
+
+
+def _show(resolution: Resolution, names: list[str], reporter: Reporter) -> None:
+    if reporter.quiet:
+        return
+    from holdfast.cli.packages import counts, print_packages, total_size
+
+    lock = resolution.lock
+    for platform, locked in lock.platforms.items():
+        size = total_size(locked)
+        reporter.say(f"{platform}: {counts(locked)}{f', {size}' if size else ''}", "bold")
+        print_packages(locked, sys.stderr)
+    how = "resolved" if resolution.newly_resolved else "resolved before"
+    reporter.say(f"{how} ({resolution.seconds:.2f} s)", "green")
+    reporter.say(f"{lock.req_id}:{lock.full_id}")
+    for name in names:
+        reporter.say(f"also {name}")

@@ -1,0 +1,72 @@
+"""``holdfast show``: what is in an environment."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from holdfast.cli.options import OutputOptions
+from holdfast.cli.reporter import presentable, styled
+from holdfast.errors import NotFound
+
+if TYPE_CHECKING:
+    from holdfast.lock.model import Lock, LockedPlatform
+
+__all__ = ["show"]
+
+
+def show(
+    output: OutputOptions,
+    env: Annotated[str, typer.Argument(metavar="ENV", help="a lock file, req_id:full_id or an alias")],
+    platform: Annotated[list[str] | None, typer.Option(metavar="P", help="this platform alone")] = None,
+    store: Annotated[str | None, typer.Option(metavar="URL", help="where environments are kept")] = None,
+) -> None:
+    """Show the packages of an environment, for each platform."""
+    from holdfast.spec.platform import platform_name
+    from holdfast.store.local import Store
+    from holdfast.store.reference import find_lock
+
+    lock = find_lock(env, Store(store))
+    wanted = [platform_name(name) for name in platform or ()] or list(lock.platforms)
+    if missing := [name for name in wanted if name not in lock.platforms]:
+        raise NotFound(
+            f"the lock has no environment for {missing[0]}, only for {', '.join(lock.platforms)}",
+            advice=f"resolve again with --platform {missing[0]}",
+        )
+    if output.json:
+        from holdfast.cli.documents import lock_document, write_json
+
+        document = lock_document(lock)
+        document["platforms"] = {name: document["platforms"][name] for name in wanted}
+        write_json(document)
+        return
+    _print_head(lock)
+    for name in wanted:
+        _print_platform(name, lock.platforms[name])
+
+
+def _print_head(lock: Lock) -> None:
+    _print_fact("environment", f"{lock.req_id}:{lock.full_id}")
+    asked = lock.requirements
+    for title, key in (("channels", "channels"), ("indexes", "indexes")):
+        if asked.get(key):
+            _print_fact(title, ", ".join(map(str, asked[key])))
+
+
+def _print_platform(name: str, locked: LockedPlatform) -> None:
+    from holdfast.cli.packages import counts, print_packages, total_size
+
+    print()
+    size = total_size(locked)
+    _print_fact("platform", f"{name}: {counts(locked)}{f', {size}' if size else ''}")
+    python = [package for package in locked.packages if package.name == "python" or package.kind == "python"]
+    if python:
+        _print_fact("python", python[0].version)
+    _print_fact("assumes", ", ".join(f"{key} {value}" for key, value in locked.virtual_packages.items()))
+    print_packages(locked, sys.stdout)
+
+
+def _print_fact(title: str, text: str) -> None:
+    print(f"{styled(f'{title:<12}', 'dim', sys.stdout)}{presentable(text)}")
