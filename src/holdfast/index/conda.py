@@ -8,17 +8,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from packaging.version import InvalidVersion, Version
 
-from holdfast.errors import HoldfastError, Unreachable, UsageError
+from holdfast.errors import Unreachable, UsageError
+from holdfast.index.credentials import Credentials
+from holdfast.index.urls import without_secrets
 from holdfast.spec.names import CondaName
+from holdfast.spec.requirements import Credential
 
 if TYPE_CHECKING:
     from rattler import Channel, Gateway, MultiSource, RepoDataRecord
+    from rattler.networking import Client
 
-__all__ = ["CondaChannels", "CondaPackage", "without_secrets"]
+__all__ = ["ChannelUnreachable", "CondaChannels", "CondaPackage", "channel_error", "record_document"]
 
 _DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
 """What conda users know as `defaults` on POSIX platforms."""
@@ -51,16 +55,24 @@ class CondaChannels:
     :param platform: target platform, e.g. ``linux-64``; ``noarch`` is always asked as well.
     :param cache_dir: folder for repodata.
     :param offline: use what the cache has, however old, and never the network.
+    :param credentials: taken out of channel URLs; those in rattler's own store count as well.
     """
 
     def __init__(
-        self, channels: Sequence[str], platform: str, *, cache_dir: Path, offline: bool = False
+        self,
+        channels: Sequence[str],
+        platform: str,
+        *,
+        cache_dir: Path,
+        offline: bool = False,
+        credentials: Sequence[Credential] = (),
     ) -> None:
         self.channels = tuple(channels)
         self.platform = platform
         self.platforms = (platform, "noarch")
         self._cache_dir = cache_dir
         self._offline = offline
+        self._credentials = Credentials(credentials)
         self._gateway: Gateway | None = None
         self._sources: list[Channel | MultiSource] | None = None
         self._records: dict[CondaName, list[RepoDataRecord]] = {}
@@ -77,8 +89,41 @@ class CondaChannels:
             self._gateway = Gateway(
                 cache_dir=self._cache_dir,
                 default_config=SourceConfig(cache_action=action),  # type: ignore[arg-type]
+                client=self._client(),
             )
         return self._gateway
+
+    def _client(self) -> Client | None:
+        """Return a client that logs in where a channel's URL said how, None where the default will do."""
+        headers = {
+            urlsplit(channel).hostname: header
+            for channel in self.channels
+            if "://" in channel and (header := self._credentials.authorization(channel))
+        }
+        if not headers:
+            return None
+        from rattler.networking import (
+            AddHeadersMiddleware,
+            AuthenticationMiddleware,
+            Client,
+            OciMiddleware,
+            RetryMiddleware,
+            S3Middleware,
+        )
+
+        def login(host: str, path: str) -> dict[str, str] | None:
+            header = headers.get(host)
+            return {"Authorization": header} if header else None
+
+        return Client(
+            [
+                RetryMiddleware(3),
+                AuthenticationMiddleware(),
+                AddHeadersMiddleware(login),
+                OciMiddleware(),
+                S3Middleware(),
+            ]
+        )
 
     @property
     def sources(self) -> list[Channel | MultiSource]:
@@ -97,10 +142,10 @@ class CondaChannels:
             if channel == "defaults":
                 urls = _DEFAULTS_WINDOWS if self.platform.startswith("win") else _DEFAULTS
                 return MultiSource("defaults", [Channel(url) for url in urls])
-            return Channel(channel)
+            return Channel(self._credentials.address(channel) if "://" in channel else channel)
         except Exception as error:
             raise UsageError(
-                f"{without_secrets(channel)!r} is not a channel: {error}",
+                f"{without_login(channel)!r} is not a channel: {error}",
                 advice="name a channel (conda-forge), a URL or a folder",
             ) from error
 
@@ -169,35 +214,37 @@ def _package(name: CondaName, records: Sequence[RepoDataRecord]) -> CondaPackage
     )
 
 
-def channel_error(error: Exception) -> HoldfastError:
+class ChannelUnreachable(Unreachable):
+    """A conda channel does not answer, or does not exist. Exit code 4."""
+
+
+def channel_error(error: Exception) -> ChannelUnreachable:
     """Turn py-rattler's gateway error into one that says which channel did not answer."""
     text = str(error)
     missing = _MISSING_SUBDIR.search(text)
     if missing:
-        return Unreachable(
+        return ChannelUnreachable(
             f"no {missing['subdir']}/repodata.json there",
-            where=f"channel {without_secrets(missing['channel'])}",
+            where=f"channel {without_login(missing['channel'])}",
             advice="check the channel's name or URL",
         )
     url = _URL.search(text)
     cause = text.strip().splitlines()[-1].removeprefix("Caused by: ").strip()
-    return Unreachable(
-        f"the channel does not answer ({_URL.sub(lambda found: without_secrets(found[0]), cause)})",
-        where=without_secrets(url[0]) if url else None,
+    return ChannelUnreachable(
+        f"the channel does not answer ({_URL.sub(lambda found: without_login(found[0]), cause)})",
+        where=without_login(url[0]) if url else None,
         advice="check the network, or name a channel that can be reached with -c",
     )
 
 
-def without_secrets(url: str) -> str:
+def without_login(url: str) -> str:
     """Return a URL or channel name without user name, password and ``/t/<token>``."""
-    stripped = re.sub(r"/t/[^/]+/", "/", url)
-    if "://" not in stripped:
-        return stripped
-    parts = urlsplit(stripped)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return without_secrets(re.sub(r"/t/[^/]+/", "/", url))
 
 
 def record_document(record: RepoDataRecord) -> dict[str, Any]:
-    """Return a record as its JSON document, as the channel has it."""
+    """Return a record as its JSON document, as the channel has it, its URLs without credentials."""
     document: dict[str, Any] = json.loads(record.to_json())
+    for key in ("url", "channel"):
+        document[key] = without_login(document.get(key) or "")
     return document

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from holdfast.errors import NoSolution, Unreachable, UsageError
-from holdfast.index.conda import CondaChannels
+from holdfast.errors import NoSolution, UsageError
+from holdfast.index.conda import ChannelUnreachable, CondaChannels
 from holdfast.index.mapping import Mapping
 from holdfast.index.pypi import PypiIndexes
 from holdfast.solve.admission import Admission
@@ -77,7 +79,15 @@ async def _solve_all(
     try:
         solutions = {}
         for platform in platforms:
-            request = _PlatformRequest(requirements, platform, indexes, mapping, cache_dir, offline, progress)
+            request = _PlatformRequest(
+                requirements=requirements,
+                platform=platform,
+                indexes=indexes,
+                mapping=mapping,
+                cache_dir=cache_dir,
+                offline=offline,
+                progress=progress,
+            )
             solutions[platform] = await request.solve()
         return solutions
     finally:
@@ -85,27 +95,21 @@ async def _solve_all(
         await asyncio.sleep(_EXIT_PAUSE)
 
 
+@dataclass(frozen=True, kw_only=True)
 class _PlatformRequest:
     """One request, for one platform."""
 
-    def __init__(
-        self,
-        requirements: Requirements,
-        platform: str,
-        indexes: PypiIndexes,
-        mapping: Mapping,
-        cache_dir: Path,
-        offline: bool,
-        progress: Progress,
-    ) -> None:
-        self.requirements = requirements
-        self.platform = platform
-        self.indexes = indexes
-        self.mapping = mapping
-        self.cache_dir = cache_dir
-        self.offline = offline
-        self.progress = progress
-        self.virtual_packages = virtual_packages(platform, requirements.virtual_packages)
+    requirements: Requirements
+    platform: str
+    indexes: PypiIndexes
+    mapping: Mapping
+    cache_dir: Path
+    offline: bool
+    progress: Progress
+
+    @cached_property
+    def virtual_packages(self) -> dict[str, str]:
+        return virtual_packages(self.platform, self.requirements.virtual_packages)
 
     async def solve(self) -> PlatformSolution:
         started, requests = time.monotonic(), self.indexes.requests
@@ -114,7 +118,7 @@ class _PlatformRequest:
         else:
             try:
                 solution = await self._solve_with(self._channels(), None)
-            except Unreachable as error:
+            except ChannelUnreachable as error:
                 if not self._may_use_host():
                     raise
                 self.progress(f"{error.what}: using this host's Python")
@@ -137,7 +141,11 @@ class _PlatformRequest:
         named = [item.channel for item in self.requirements.conda if item.channel]
         channels = dict.fromkeys([*self.requirements.channels, *sorted(named)])
         return CondaChannels(
-            list(channels), self.platform, cache_dir=self.cache_dir / "repodata", offline=self.offline
+            list(channels),
+            self.platform,
+            cache_dir=self.cache_dir / "repodata",
+            offline=self.offline,
+            credentials=self.requirements.credentials,
         )
 
     async def _solve_on_host(self) -> PlatformSolution:
