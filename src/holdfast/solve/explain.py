@@ -6,7 +6,7 @@ import re
 
 from holdfast.errors import NoSolution
 from holdfast.solve.admission import Refusal
-from holdfast.solve.encoding import is_solver_name, read_name
+from holdfast.solve.encoding import is_solver_name, read_name, token_project
 from holdfast.solve.pool import ProjectPool
 from holdfast.solve.world import PypiWorld
 from holdfast.spec.names import PypiName
@@ -16,7 +16,7 @@ __all__ = ["explain"]
 
 _OURS = re.compile(
     r"(?P<name>pypi--[a-z0-9][a-z0-9-]*)"
-    r"(?: (?P<numbers>(?:(?:[<>=]=?)?\d+(?:[,|](?:[<>=]=?)?\d+)*|\*|\d+(?: \| (?:\d+|\.\.\.))*)))?"
+    r"(?: (?P<numbers>(?:\d+(?: \| (?:\d+|\.\.\.))+|(?:[<>=]=?)?\d+(?:[,|](?:[<>=]=?)?\d+)*|\*)))?"
     r"(?: (?P<build>w\d+_\d+(?:_\d+)?|conda_\d+(?:_\d+)?))?"
 )
 _PYTHON_BUILD = re.compile(r'\[build="[^"]*"\]')
@@ -128,6 +128,8 @@ def _translated(reasons: str, world: PypiWorld | None) -> str:
 
     def said(match: re.Match[str]) -> str:
         name, numbers = match["name"], match["numbers"] or ""
+        if (token := token_project(name)) is not None:
+            return f"a wheel of {token}"
         project, extra = read_name(name)
         shown = f"{project}[{extra}]" if extra else str(project)
         if numbers in {"", "*"}:
