@@ -60,7 +60,7 @@ def forge(
     if output.json:
         from holdfast.cli.documents import write_json
 
-        write_json({"channel": str(directory), "packages": [package.as_json() for package in packages]})
+        write_json({"channel": str(directory.absolute()), "packages": [package.as_json() for package in packages]})
         return
     if output.quiet:
         return
@@ -88,4 +88,4 @@ def forge(
         ),
         sys.stderr,
     )
-    reporter.say(f"the channel is ready ({time.monotonic() - started:.1f} s): -c {directory}", "green")
+    reporter.say(f"the channel is ready ({time.monotonic() - started:.1f} s): -c {directory.absolute()}", "green")
