@@ -31,8 +31,21 @@ def test_a_project_that_does_not_exist(world: World) -> None:
 
 def test_a_conda_package_that_does_not_exist(world: World) -> None:
     error = explained(world, ["nosuchthing"], [])
-    assert error.what == "no channel has nosuchthing in a version and build that fits"
-    assert error.advice == f"check the name and the version (channels searched: {world.channel_url})"
+    assert error.what == "no channel has nosuchthing"
+    assert error.advice == f"check the name and the version (searched: {world.channel_url})"
+
+
+def test_a_conda_version_that_does_not_exist(world: World) -> None:
+    world.python("3.12.1")
+    error = explained(world, ["python 3.11.*"], [])
+    assert error.what == "no channel has python 3.11.*"
+
+
+def test_a_pypi_version_that_does_not_exist(world: World) -> None:
+    world.python("3.12.1")
+    world.wheel("app", "1.0")
+    error = explained(world, [], ["app>=2"])
+    assert error.what == "no index has app>=2 (PyPI)"
 
 
 def test_no_wheel_for_the_platform(world: World) -> None:
@@ -73,8 +86,26 @@ def test_a_conflict_across_the_two_sides_names_both(world: World) -> None:
     world.wheel("numpy", "1.26.4")
     world.wheel("model", "1.0", ["numpy<2"])
     error = explained(world, ["python", "numpy"], ["model"])
-    assert "model" in error.reasons
-    assert "numpy<2 (PyPI)" in error.reasons
+    assert error.what == "numpy<2 (PyPI) has to come as a wheel, but conda's numpy is asked for too"
+    assert error.reasons.splitlines() == [
+        "The following packages are incompatible",
+        "├─ numpy * can be installed with any of the following options:",
+        "│  └─ numpy 2.1.0",
+        "└─ model (PyPI) cannot be installed because there are no viable options:",
+        "   └─ model 1.0 (PyPI) would require",
+        "      └─ numpy<2 (PyPI), which cannot be installed because there are no viable options:",
+        "         └─ numpy 1.26.4 (PyPI) would require",
+        "            └─ no conda numpy beside the wheel, but that is asked for too",
+    ]
+
+
+def test_two_sides_of_pypi_that_disagree(world: World) -> None:
+    world.python("3.12.1")
+    for version in ("1.0", "2.0"):
+        world.wheel("lib", version)
+    world.wheel("model", "1.0", ["lib<2"])
+    error = explained(world, [], ["model", "lib>=2"])
+    assert error.what == "nothing that fits the rest of the request provides lib<2 (PyPI)"
 
 
 def test_versions_that_would_have_to_be_built_are_mentioned(world: World, tmp_path: Path) -> None:

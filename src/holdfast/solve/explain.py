@@ -6,7 +6,7 @@ import re
 
 from holdfast.errors import NoSolution
 from holdfast.solve.admission import Refusal
-from holdfast.solve.encoding import is_solver_name, read_name, token_project
+from holdfast.solve.encoding import read_name, token_project
 from holdfast.solve.pool import ProjectPool
 from holdfast.solve.world import PypiWorld
 from holdfast.spec.names import PypiName
@@ -14,13 +14,27 @@ from holdfast.spec.requirements import Requirements
 
 __all__ = ["explain"]
 
+_VERSION = r"(?:[<>=]=?)?\d+"
 _OURS = re.compile(
     r"(?P<name>pypi--[a-z0-9][a-z0-9-]*)"
-    r"(?: (?P<numbers>(?:\d+(?: \| (?:\d+|\.\.\.))+|(?:[<>=]=?)?\d+(?:[,|](?:[<>=]=?)?\d+)*|\*)))?"
+    rf"(?: (?P<numbers>\d+(?: \| (?:\d+|\.\.\.))+|{_VERSION}(?:[,|]{_VERSION})*|\*))?"
     r"(?: (?P<build>w\d+_\d+(?:_\d+)?|conda_\d+(?:_\d+)?))?"
 )
+# Our way of saying "no conda numpy beside numpy's wheel" takes the solver three lines to report.
+_EVICTION = re.compile(
+    r"pypi--(?P<project>[a-z0-9-]+)--wheel(?: \*)?,"
+    r" which cannot be installed because there are no viable options:"
+    r"\n[^\n]*pypi--(?P=project)--wheel[^\n]* would constrain"
+    r"\n[^\n]*?(?P<owner>[a-z0-9_.-]+) ==0 replaced_by_wheel[^\n]*"
+)
+_TOKEN = re.compile(r"pypi--(?P<project>[a-z0-9-]+)--wheel(?: (?:\*|1))?")
 _PYTHON_BUILD = re.compile(r'\[build="[^"]*"\]')
-_ABSENT = re.compile(r"No candidates were found for ([^\s]+)")
+_ABSENT = re.compile(r"No candidates were found for ([^\n]+?)(?: \*)?\.?$", re.MULTILINE)
+_BESIDE = re.compile(
+    r"([^\n│├└─]+?),? (?:which )?cannot be installed because there are no viable options:"
+    r"\n[^\n]* would require\n[^\n]*no conda (\S+) beside the wheel"
+)
+_UNMET = re.compile(r"([^\n│├└─]+), for which no candidates were found")
 _MOST_LINES = 60
 
 
@@ -50,19 +64,31 @@ def explain(reasons: str, requirements: Requirements, world: PypiWorld | None) -
         for pool in mentioned
         if world is not None and not _has_usable(pool, world)
     ]
-    absent = [name for name in _ABSENT.findall(reasons) if not is_solver_name(name)]
-    if absent and not causes:
-        causes.extend(f"no channel has {name} in a version and build that fits" for name in absent)
-        searched = ", ".join(requirements.channels)
-        advice = f"check the name and the version (channels searched: {searched})"
     unbuilt = [text for pool in mentioned if (text := _only_sources(pool))]
     if unbuilt:
         advice = f"{'; '.join(unbuilt)}, and building is not supported yet"
-    lines = _translated(reasons, world).splitlines()
+    text = _translated(reasons, world)
+    if not causes and (absent := _ABSENT.search(text)):
+        where = "index" if absent[1].endswith("(PyPI)") else "channel"
+        causes = [f"no {where} has {absent[1]}"]
+        searched = ", ".join(requirements.indexes if where == "index" else requirements.channels)
+        advice = advice or f"check the name and the version (searched: {searched})"
+    if not causes:
+        causes = [cause for cause in (_clash(text),) if cause]
+    lines = text.splitlines()
     if len(lines) > _MOST_LINES:
         lines = [*lines[:_MOST_LINES], f"... and {len(lines) - _MOST_LINES} lines more"]
     what = causes[0] if causes else "no environment satisfies all requirements"
     return Explanation(what, tuple(causes), "\n".join(lines), advice)
+
+
+def _clash(text: str) -> str:
+    """Return the likeliest cause that the solver's tree, translated, tells of; empty for none."""
+    beside = _BESIDE.search(text)
+    if beside:
+        return f"{beside[1].strip()} has to come as a wheel, but conda's {beside[2]} is asked for too"
+    alone = _UNMET.search(text)
+    return f"nothing that fits the rest of the request provides {alone[1].strip()}" if alone else ""
 
 
 def _mentioned(reasons: str, world: PypiWorld | None) -> list[ProjectPool]:
@@ -119,7 +145,9 @@ def _nothing_usable(pool: ProjectPool, requirements: Requirements, world: PypiWo
 
 def _translated(reasons: str, world: PypiWorld | None) -> str:
     text = reasons.removeprefix("Cannot solve the request because of: ")
-    text = text.replace("==0 replaced_by_wheel", "(conda's, beside the wheel)")
+    text = _EVICTION.sub(r"no conda \g<owner> beside the wheel, but that is asked for too", text)
+    text = _TOKEN.sub(r"the wheel of \g<project>", text)
+    text = text.replace("==0 replaced_by_wheel", "(conda's) not to be there")
     text = _PYTHON_BUILD.sub("", text)
     if world is None:
         return text.strip()
