@@ -6,7 +6,7 @@ import re
 
 from holdfast.errors import NoSolution
 from holdfast.solve.admission import Refusal
-from holdfast.solve.encoding import read_name, token_project
+from holdfast.solve.encoding import read_name
 from holdfast.solve.pool import ProjectPool
 from holdfast.solve.world import PypiWorld
 from holdfast.spec.names import PypiName
@@ -156,8 +156,6 @@ def _translated(reasons: str, world: PypiWorld | None) -> str:
 
     def said(match: re.Match[str]) -> str:
         name, numbers = match["name"], match["numbers"] or ""
-        if (token := token_project(name)) is not None:
-            return f"a wheel of {token}"
         project, extra = read_name(name)
         shown = f"{project}[{extra}]" if extra else str(project)
         if numbers in {"", "*"}:
