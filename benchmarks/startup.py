@@ -1,0 +1,23 @@
+"""What every call pays before any work: starting Python, importing, reading the command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from benchmarks.figures import Row, Skipped
+from benchmarks.timing import time_command
+from benchmarks.workshop import Workshop
+
+NAME = "startup"
+
+
+def measure(workshop: Workshop) -> Iterator[Row | Skipped]:
+    environment = workshop.environment(workshop.fresh("startup"))
+    runs = workshop.runs(15)
+    bare = time_command([sys.executable, "-c", "pass"], environment, runs)
+    for work, command in (
+        ("import holdfast", [sys.executable, "-c", "import holdfast"]),
+        ("holdfast --help", workshop.holdfast("--help")),
+    ):
+        yield Row(NAME, work, time_command(command, environment, runs), "python -c pass", bare)
