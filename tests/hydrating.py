@@ -123,6 +123,29 @@ except HoldfastError as error:
 """
 
 
+DIES_AT = """
+import os, signal, sys
+left, below = int(sys.argv.pop()), sys.argv.pop()
+changes = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.chmod", "open"}
+def hook(event, arguments):
+    global left
+    if event not in changes or not isinstance(arguments[0], str) or not arguments[0].startswith(below):
+        return
+    if event == "open" and not arguments[2] & (os.O_WRONLY | os.O_RDWR):
+        return
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left -= 1
+sys.addaudithook(hook)
+"""
+
+
+def dying_process(lock_file: Path, prefix: Path, below: Path, change: int) -> int:
+    """Hydrate in a process that is killed just before its ``change``-th change below a folder."""
+    command = [sys.executable, "-c", DIES_AT + HYDRATE, str(lock_file), str(prefix), str(below), str(change)]
+    return subprocess.run(command, capture_output=True, check=False).returncode
+
+
 def hydrating_process(lock_file: Path, prefix: Path, **options: Any) -> subprocess.Popen[str]:
     """Start a process that hydrates a lock; its places are those of this test's environment variables."""
     return subprocess.Popen(

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -21,6 +23,7 @@ from holdfast.store.local import Store
 from hydrating import (
     BASE,
     conda_packages,
+    dying_process,
     hydrating_process,
     lock_of,
     locked_wheel,
@@ -372,6 +375,63 @@ def test_what_was_left_beside_a_complete_prefix_is_collected(
 
 
 @pytest.mark.slow
+def test_killed_before_any_of_its_changes_the_next_run_completes(
+    forged_channel: Path, tmp_path: Path, isolated_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = lock_of(conda_packages(forged_channel, names=("python_abi",)))
+    write_lock(tmp_path / "lock.json", lock)
+    expected = None
+    for change in range(500):
+        world = tmp_path / f"world{change}"
+        world.mkdir()
+        monkeypatch.setenv("HOLDFAST_STORE", str(world / "store"))
+        monkeypatch.setenv("HOLDFAST_CACHE", str(world / "cache"))
+        status = dying_process(tmp_path / "lock.json", world / "env", world, change)
+        assert status in (0, -signal.SIGKILL)
+        assert hydrate(lock, prefix=world / "env") == world / "env"
+        expected = expected or tree(world / "env")
+        assert tree(world / "env") == expected, change
+        assert neighbours(world / "env") == {"store", "cache"}, change
+        assert verify(world / "env") == []
+        if status == 0:
+            break
+    assert status == 0
+    assert change > 20
+
+
+def test_a_prefix_that_cannot_be_moved_is_emptied(
+    forged_channel: Path, tmp_path: Path, shared_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = lock_of(conda_packages(forged_channel, names=("python_abi", "tinylib", "python")))
+    second = lock_of(conda_packages(forged_channel, names=("python_abi",)))
+    mount = hydrate(first, prefix=tmp_path / "mount")
+    inode = mount.stat().st_ino
+    (mount / "bin/mine").write_text("goes with the environment it was put in")
+    rename = Path.rename
+
+    def busy(path: Path, target: Path) -> Path:
+        if path == mount:
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", busy)
+    hydrate(second, prefix=mount)
+    assert verify(mount) == []
+    assert mount.stat().st_ino == inode
+    assert {path.name for path in mount.iterdir()} == {"conda-meta"}
+    assert neighbours(mount) == set()
+
+
+def test_a_prefix_whose_maker_died_before_its_first_file_is_ours(
+    forged_channel: Path, tmp_path: Path, shared_home: Path
+) -> None:
+    lock = lock_of(conda_packages(forged_channel, names=("python_abi",)))
+    (tmp_path / "env/conda-meta").mkdir(parents=True)
+    (tmp_path / "env/conda-meta/.x.part").touch()
+    assert verify(hydrate(lock, prefix=tmp_path / "env")) == []
+
+
+@pytest.mark.slow
 def test_killed_at_any_moment_the_next_run_completes(
     forged_channel: Path, wheels: list[Path], tmp_path: Path, isolated_home: Path
 ) -> None:
@@ -410,7 +470,7 @@ def test_killed_at_any_moment_the_next_run_completes(
             rescuer = hydrating_process(tmp_path / "lock.json", tmp_path / "env")
             _, errors = rescuer.communicate(timeout=60)
             assert rescuer.returncode == 0, errors
-            assert tree(tmp_path / "env") == expected
+            assert tree(tmp_path / "env") == expected, attempt
             assert verify(tmp_path / "env") == []
             assert not [n for n in neighbours(tmp_path / "env") if n.startswith(".env")]
         assert killed_at_work >= 3

@@ -107,7 +107,7 @@ class Prefix:
             return
         if not self.path.is_dir():
             raise UsageError("this is no folder", where=str(self.path), advice="choose another --prefix")
-        if any(self.path.iterdir()) and read_marker(self.path) is None:
+        if read_marker(self.path) is None and not _is_blank(self.path):
             raise UsageError(
                 "this folder holds something else",
                 where=str(self.path),
@@ -161,13 +161,33 @@ class Prefix:
         try:
             self.path.rename(trash / "prefix")
         except OSError:
-            # A mount point cannot be moved: empty it instead.
-            for entry in self.path.iterdir():
-                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+            # A mount point cannot be moved: empty it instead, what says that it is ours last.
+            meta = self.path / _MARKER.parent
+            for entry in (*self.path.iterdir(), *meta.iterdir()):
+                if entry not in (meta, self.path / _MARKER):
+                    _delete(entry)
+            _delete(meta)
 
     def _encoded(self, *, complete: bool) -> bytes:
         marker = msgspec.structs.replace(self._wanted, complete=complete)
         return msgspec.json.encode(marker) + b"\n"
+
+
+def _is_blank(path: Path) -> bool:
+    """Return whether a folder is empty, or as a process leaves it that dies while it writes the marker."""
+    for entry in path.iterdir():
+        if entry.name != _MARKER.parent.name or entry.is_symlink() or not entry.is_dir():
+            return False
+        if any(not (each.name.startswith(".") and each.name.endswith(".part")) for each in entry.iterdir()):
+            return False
+    return True
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _escaped(name: str) -> str:
