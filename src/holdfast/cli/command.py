@@ -19,7 +19,11 @@ from collections.abc import Callable
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, get_type_hints
 
-__all__ = ["takes_groups"]
+__all__ = ["OutputClosed", "takes_groups"]
+
+
+class OutputClosed(Exception):
+    """Whoever read our output has seen enough."""
 
 
 def takes_groups(function: Callable[..., None]) -> Callable[..., None]:
@@ -44,7 +48,11 @@ def takes_groups(function: Callable[..., None]) -> Callable[..., None]:
             name: group(**{field.name: values.pop(field.name) for field in fields(group)})
             for name, group in groups.items()
         }
-        function(**values, **made)
+        try:
+            function(**values, **made)
+        except BrokenPipeError as error:
+            # typer would end the program with exit code 1, as if it were a bug.
+            raise OutputClosed from error
 
     wrapper.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["demo"]
 
 _NAME = "demo"
-_MOST_REASONS = 12
+_MOST_REASONS = 6
 
 
 def demo(
@@ -167,8 +167,9 @@ class _Demo:
         took = self._took("solve", started)
         packages = resolution.lock.platforms[host_platform()].packages
         (numpy,) = (package for package in packages if package.name == "numpy")
+        rounds = "1 round" if resolution.rounds == 1 else f"{resolution.rounds} rounds"
         self.story.say(
-            f"solved in {resolution.rounds} rounds  ({took}): numpy {numpy.version} from {numpy.kind}, "
+            f"solved in {rounds}  ({took}): numpy {numpy.version} from {numpy.kind}, "
             f"not {first.chosen['numpy']}, and everybody is content:",
             "green",
         )

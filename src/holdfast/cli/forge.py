@@ -47,6 +47,7 @@ def forge(
     if python and no_python:
         raise UsageError("--python and --no-python contradict each other", advice="drop one of them")
     started = time.monotonic()
+    channel = directory.absolute()
     with reporter.steps() as steps:
         steps(f"forging a channel in {directory}")
         packages = make_channel(
@@ -60,7 +61,8 @@ def forge(
     if output.json:
         from holdfast.cli.documents import write_json
 
-        write_json({"channel": str(directory.absolute()), "packages": [package.as_json() for package in packages]})
+        documents = [package.as_json() for package in packages]
+        write_json({"channel": str(channel), "packages": documents})
         return
     if output.quiet:
         return
@@ -88,4 +90,4 @@ def forge(
         ),
         sys.stderr,
     )
-    reporter.say(f"the channel is ready ({time.monotonic() - started:.1f} s): -c {directory.absolute()}", "green")
+    reporter.say(f"the channel is ready ({time.monotonic() - started:.1f} s): -c {channel}", "green")

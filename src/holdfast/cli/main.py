@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from holdfast.cli.command import OutputClosed
 from holdfast.errors import HoldfastError
 
 __all__ = ["main"]
@@ -30,8 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return report_error(error, verbose=not {"-v", "--verbose"}.isdisjoint(arguments))
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; the interpreter must not try to flush it at exit.
+    except (BrokenPipeError, OutputClosed):
+        # The interpreter must not try to flush what is left, at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     except SystemExit as error:

@@ -84,14 +84,13 @@ class _Bar:
     def _begin(self, text: str, total: int | None) -> None:
         if self._bar is None:
             from rich.console import Console
-            from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
+            from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
             self._bar = Progress(
                 SpinnerColumn(),
                 TextColumn("{task.description}"),
                 BarColumn(),
                 TextColumn("{task.fields[amount]}"),
-                TransferSpeedColumn(),
                 console=Console(stderr=True),
                 transient=True,
             )

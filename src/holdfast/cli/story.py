@@ -48,7 +48,8 @@ class Story:
         from rich.panel import Panel
         from rich.text import Text
 
-        panel = Panel.fit(Text(presentable(text)), title=title, title_align="left", border_style="dim")
+        shown = Text(presentable(text.strip()))
+        panel = Panel.fit(shown, title=title, title_align="left", border_style="dim")
         Console(file=self._stream).print(panel)
 
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:

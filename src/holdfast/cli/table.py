@@ -60,8 +60,9 @@ def _print_rich(columns: Sequence[Column], rows: Iterable[Sequence[str]], stream
             column.title,
             style=column.style,
             justify="right" if column.right else "left",
-            overflow="ellipsis" if column.long else "fold",
-            no_wrap=True,
+            # Only what may be cut gives way where the terminal is narrow.
+            overflow="ellipsis",
+            no_wrap=not column.long,
         )
     for row in rows:
         table.add_row(*map(Text, row))
