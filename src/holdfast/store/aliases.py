@@ -101,7 +101,9 @@ class Aliases:
         except (FileNotFoundError, NotADirectoryError):
             known = [str(each) for each in self.all()]
             near = difflib.get_close_matches(str(alias), known, n=3, cutoff=0.6)
-            advice = f"did you mean {' or '.join(near)}?" if near else "list what there is: holdfast list"
+            advice = (
+                f"did you mean {' or '.join(near)}?" if near else "name one with: holdfast resolve --alias"
+            )
             raise NotFound(f"no alias {alias}", where=str(self._root), advice=advice) from None
         except msgspec.DecodeError as error:
             raise IntegrityError(f"the alias {alias} is damaged ({error})", where=str(path)) from None

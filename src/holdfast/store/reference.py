@@ -13,6 +13,7 @@ from holdfast.store.local import Store
 
 __all__ = ["find_lock"]
 
+_FILES = (".json", ".lock")
 _IDS = re.compile(r"([0-9a-f]{40}):([0-9a-f]{40})")
 
 
@@ -25,12 +26,18 @@ def find_lock(text: str, store: Store) -> Lock:
     path = Path(text)
     if path.is_file():
         return read_lock(path)
-    if ids := _IDS.fullmatch(text):
-        return store.locks.get(ids[1], ids[2])
+    if match := _IDS.fullmatch(text):
+        return store.locks.get(match[1], match[2])
     try:
         alias = parse_alias(text)
     except UsageError as error:
-        if "/" in text or text.endswith((".json", ".lock")):
+        if "/" in text or text.endswith(_FILES):
             raise NotFound(f"there is no lock file {text}", advice=error.advice) from None
         raise
-    return store.locks.get(*store.aliases.get(alias))
+    try:
+        ids = store.aliases.get(alias)
+    except NotFound:
+        if text.endswith(_FILES):
+            raise NotFound(f"there is no lock file {text}, nor an alias of that name") from None
+        raise
+    return store.locks.get(*ids)
