@@ -28,7 +28,8 @@ class _Lines:
 
     def start(self, total_bytes: int, packages: int) -> None:
         size = f" ({human_size(total_bytes)} to fetch)" if total_bytes else ""
-        self._reporter.say(f"preparing {packages} packages{size}")
+        what = "1 package" if packages == 1 else f"{packages} packages"
+        self._reporter.say(f"preparing {what}{size}")
 
     def advance(self, received_bytes: int, finished_packages: int) -> None:
         """Say nothing: a line for every chunk would be noise."""
