@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from holdfast.cli.main import main
 from loopback import LoopbackServer
 from worlds import make_index, make_wheel
 
@@ -27,6 +28,20 @@ def holdfast() -> Holdfast:
             check=False,
             **{"capture_output": True, "text": True, "timeout": 120, **options},
         )
+
+    return run
+
+
+@pytest.fixture
+def called(capsys: pytest.CaptureFixture[str]) -> Holdfast:
+    """Run the program in this process: as :func:`holdfast`, in a quarter of the time."""
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        words = [str(argument) for argument in arguments]
+        capsys.readouterr()
+        code = main(words)
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(words, code, said.out, said.err)
 
     return run
 

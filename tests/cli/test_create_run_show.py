@@ -25,14 +25,14 @@ def test_create_prints_the_prefix_and_nothing_else(holdfast, world) -> None:
     assert ran.stdout == "reader with tinylib 1.0\n"
 
 
-def test_create_json_says_where_and_what(holdfast, world, tmp_path: Path) -> None:
-    done = holdfast("create", "-f", world.environment_yml(), "--prefix", tmp_path / "env", "--json")
+def test_create_json_says_where_and_what(called, world, tmp_path: Path) -> None:
+    done = called("create", "-f", world.environment_yml(), "--prefix", tmp_path / "env", "--json")
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert list(said) == ["prefix", "req_id", "full_id", "platform", "seconds"]
     assert said["prefix"] == str(tmp_path / "env")
     assert said["platform"] == host_platform()
-    shown = holdfast("show", f"{said['req_id']}:{said['full_id']}", "--json")
+    shown = called("show", f"{said['req_id']}:{said['full_id']}", "--json")
     assert shown.returncode == 0
 
 
@@ -99,9 +99,9 @@ def test_run_refuses_options_that_come_too_late() -> None:
         _split(["e", "--offline", "--", "x"], has_request=False)
 
 
-def test_show_prints_the_same_packages_as_its_json(holdfast, world) -> None:
-    holdfast("resolve", *world.asked, "--alias", "mine")
-    table, document = holdfast("show", "mine"), holdfast("show", "mine", "--json")
+def test_show_prints_the_same_packages_as_its_json(called, world) -> None:
+    called("resolve", *world.asked, "--alias", "mine")
+    table, document = called("show", "mine"), called("show", "mine", "--json")
     assert (table.stderr, document.stderr) == ("", "")
     said = json.loads(document.stdout)
     assert list(said) == ["req_id", "full_id", "platforms"]
@@ -112,9 +112,9 @@ def test_show_prints_the_same_packages_as_its_json(holdfast, world) -> None:
         assert package["kind"] in line.split()
 
 
-def test_show_for_a_platform_that_was_not_locked_is_not_found(holdfast, world) -> None:
-    holdfast("resolve", *world.asked, "--alias", "mine")
-    done = holdfast("show", "mine", "--platform", "win-64")
+def test_show_for_a_platform_that_was_not_locked_is_not_found(called, world) -> None:
+    called("resolve", *world.asked, "--alias", "mine")
+    done = called("show", "mine", "--platform", "win-64")
     assert (done.returncode, done.stdout) == (6, "")
     assert "no environment for win-64" in done.stderr
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -25,15 +24,15 @@ def _one_line(stderr: str) -> str:
     return line
 
 
-def test_2_for_input_that_cannot_be_read(holdfast, tmp_path: Path) -> None:
+def test_2_for_input_that_cannot_be_read(called, tmp_path: Path) -> None:
     (tmp_path / "environment.yml").write_text("dependencies:\n  - numpy\n  - numpy>>1\n")
-    done = holdfast("resolve", "-f", tmp_path / "environment.yml", "--json")
+    done = called("resolve", "-f", tmp_path / "environment.yml", "--json")
     assert (done.returncode, done.stdout) == (2, "")
     assert "environment.yml:3: " in _one_line(done.stderr)
 
 
-def test_3_where_nothing_satisfies_with_the_reasons_below(holdfast, world) -> None:
-    done = holdfast("resolve", *world.where, "--pypi", "reader", "--pypi", "newer", "--json")
+def test_3_where_nothing_satisfies_with_the_reasons_below(called, world) -> None:
+    done = called("resolve", *world.where, "--pypi", "reader", "--pypi", "newer", "--json")
     assert (done.returncode, done.stdout) == (3, "")
     _one_line(done.stderr)
     reasons = [line for line in done.stderr.splitlines() if line.startswith("  ")]
@@ -50,11 +49,11 @@ def test_4_where_a_channel_or_an_index_is_down(holdfast, world) -> None:
 
 
 def test_5_where_a_package_is_not_what_was_locked_and_nothing_is_installed(
-    holdfast, world, tmp_path: Path
+    called, world, tmp_path: Path
 ) -> None:
-    assert holdfast("resolve", *world.asked, "--alias", "mine").returncode == 0
+    assert called("resolve", *world.asked, "--alias", "mine").returncode == 0
     world.index.corrupt("/files/reader-1.0-*.whl", times=None)
-    done = holdfast("create", "mine", "--prefix", tmp_path / "env")
+    done = called("create", "mine", "--prefix", tmp_path / "env")
     assert (done.returncode, done.stdout) == (5, "")
     assert "reader" in _one_line(done.stderr)
     assert not (tmp_path / "env").exists()
@@ -135,25 +134,3 @@ def test_passwords_in_urls_work_and_are_never_shown(holdfast, channel_server, tm
 def test_what_would_steer_a_terminal_is_not_passed_on(capsys) -> None:
     assert main(["resolve", "--conda", "x\x1b[31m>>1"]) == 2
     assert "\x1b" not in capsys.readouterr().err
-
-
-@pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
-@pytest.mark.parametrize("plain", [False, True])
-def test_colours_are_for_terminals_that_want_them(plain: bool) -> None:
-    import pty
-
-    controller, terminal = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm"} | ({"NO_COLOR": "1"} if plain else {})
-    process = subprocess.run(
-        [sys.executable, "-m", "holdfast", "show", "none"],
-        stderr=terminal,
-        stdout=subprocess.PIPE,
-        env=environment,
-        check=False,
-    )
-    os.close(terminal)
-    said = os.read(controller, 10_000).decode()
-    os.close(controller)
-    assert process.returncode == 6
-    assert ("\x1b[" in said) is not plain
-    assert "no alias none:latest" in said

@@ -8,10 +8,10 @@ from pathlib import Path
 from worlds import make_wheel
 
 
-def test_forge_says_what_it_made_and_what_was_there(holdfast, tmp_path: Path) -> None:
+def test_forge_says_what_it_made_and_what_was_there(called, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "small", "1.0")
     command = ("forge", tmp_path / "channel", "--no-python", "--wheel", wheel, "--json")
-    first, second = (holdfast(*command) for _ in range(2))
+    first, second = (called(*command) for _ in range(2))
     assert first.returncode == 0, first.stderr
     said = json.loads(first.stdout)
     assert said["channel"] == str(tmp_path / "channel")
@@ -20,9 +20,9 @@ def test_forge_says_what_it_made_and_what_was_there(holdfast, tmp_path: Path) ->
     assert Path(said["packages"][0]["path"]).is_file()
 
 
-def test_forge_makes_old_packages_too_and_speaks_on_stderr(holdfast, tmp_path: Path) -> None:
+def test_forge_makes_old_packages_too_and_speaks_on_stderr(called, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "small", "1.0")
-    done = holdfast("forge", tmp_path / "c", "--no-python", "--wheel", wheel, "--format", "tar.bz2")
+    done = called("forge", tmp_path / "c", "--no-python", "--wheel", wheel, "--format", "tar.bz2")
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert f"-c {tmp_path / 'c'}" in done.stderr
     assert [path.name.endswith(".tar.bz2") for path in (tmp_path / "c" / "noarch").glob("small-*")] == [True]

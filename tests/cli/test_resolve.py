@@ -65,40 +65,40 @@ def test_quiet_says_nothing_at_all(holdfast, world, tmp_path: Path) -> None:
     assert read_lock(tmp_path / "lock").platforms
 
 
-def test_a_dry_run_keeps_nothing(holdfast, world, isolated_home: Path) -> None:
-    assert holdfast("resolve", *world.asked, "--dry-run").returncode == 0
+def test_a_dry_run_keeps_nothing(called, world, isolated_home: Path) -> None:
+    assert called("resolve", *world.asked, "--dry-run").returncode == 0
     assert not list((isolated_home / "store").rglob("lock.json"))
 
 
-def test_an_alias_names_what_was_resolved_and_may_be_given_again(holdfast, world) -> None:
+def test_an_alias_names_what_was_resolved_and_may_be_given_again(called, world) -> None:
     for _ in range(2):
-        done = holdfast("resolve", *world.asked, "--alias", "team/x:v1", "--alias", "team/x")
+        done = called("resolve", *world.asked, "--alias", "team/x:v1", "--alias", "team/x")
         assert done.returncode == 0, done.stderr
-    one, two = (holdfast("show", name, "--json").stdout for name in ("team/x:v1", "team/x:latest"))
+    one, two = (called("show", name, "--json").stdout for name in ("team/x:v1", "team/x:latest"))
     assert one == two != ""
 
 
-def test_a_taken_name_is_refused_before_any_work(holdfast, world) -> None:
-    assert holdfast("resolve", *world.asked, "--alias", "team/x:v1").returncode == 0
+def test_a_taken_name_is_refused_before_any_work(called, world) -> None:
+    assert called("resolve", *world.asked, "--alias", "team/x:v1").returncode == 0
     asked = world.requests()
-    other = holdfast("resolve", *world.where, "--pypi", "newer", "--alias", "team/x:v1")
+    other = called("resolve", *world.where, "--pypi", "newer", "--alias", "team/x:v1")
     assert other.returncode == 7
     assert "team/x:v1 is written once" in other.stderr
     assert world.requests() == asked
 
 
-def test_constraints_and_overrides_come_from_files(holdfast, world, tmp_path: Path) -> None:
+def test_constraints_and_overrides_come_from_files(called, world, tmp_path: Path) -> None:
     bounds, replaced = tmp_path / "bounds.txt", tmp_path / "replaced.txt"
     bounds.write_text("tinylib>=2\n")
     replaced.write_text("tinylib>=2\n")
-    refused = holdfast("resolve", *world.asked, "--constraint", bounds)
+    refused = called("resolve", *world.asked, "--constraint", bounds)
     assert refused.returncode == 3, refused.stderr
-    done = holdfast("resolve", *world.asked, "--override", replaced, "--json")
+    done = called("resolve", *world.asked, "--override", replaced, "--json")
     packages = {p["name"]: p["version"] for p in json.loads(done.stdout)["platforms"][host_platform()]}
     assert packages["tinylib"] == "2.0"
 
 
-def test_a_pyprojects_extras_and_groups_count_when_named(holdfast, world, tmp_path: Path) -> None:
+def test_a_pyprojects_extras_and_groups_count_when_named(called, world, tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(
         '[project]\nname = "mine"\nversion = "1"\ndependencies = ["shelf"]\n'
         '[project.optional-dependencies]\nread = ["reader"]\n'
@@ -106,7 +106,7 @@ def test_a_pyprojects_extras_and_groups_count_when_named(holdfast, world, tmp_pa
     )
 
     def names(*options: str) -> set[str]:
-        done = holdfast("resolve", *world.where, "-p", tmp_path, *options, "--json")
+        done = called("resolve", *world.where, "-p", tmp_path, *options, "--json")
         assert done.returncode == 0, done.stderr
         return {p["name"] for p in json.loads(done.stdout)["platforms"][host_platform()]} & {
             "shelf", "reader", "newer",

@@ -1,0 +1,89 @@
+"""On a terminal: spinners, bars and colours on stderr, and still nothing but the result on stdout."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pty = pytest.importorskip("pty")
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+OnTerminal = Callable[..., "tuple[subprocess.CompletedProcess[str], str]"]
+
+
+@pytest.fixture
+def on_terminal() -> OnTerminal:
+    """Run the program with stderr (or both streams) on a terminal; return the process and what that shows."""
+
+    def run(*arguments: object, both: bool = False, **environment: str):
+        controller, terminal = pty.openpty()
+        shown: list[bytes] = []
+
+        def read() -> None:
+            while True:
+                try:
+                    chunk = os.read(controller, 65536)
+                except OSError:  # Linux's way to say that the last writer is gone
+                    return
+                if not chunk:
+                    return
+                shown.append(chunk)
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        done = subprocess.run(
+            [sys.executable, "-m", "holdfast", *map(str, arguments)],
+            stderr=terminal,
+            stdout=terminal if both else subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "100", **environment},
+            text=True,
+            check=False,
+        )
+        os.close(terminal)
+        reader.join(10)
+        os.close(controller)
+        return done, b"".join(shown).decode()
+
+    return run
+
+
+def test_create_shows_progress_there_and_the_prefix_alone_on_stdout(
+    on_terminal, world, tmp_path: Path
+) -> None:
+    done, shown = on_terminal("create", "-f", world.environment_yml(), "--prefix", tmp_path / "env")
+    assert done.returncode == 0, shown
+    assert done.stdout == f"{tmp_path / 'env'}\n"
+    words = _ESCAPES.sub("", shown)
+    assert "solving conda and PyPI together" in words
+    assert "linking" in words
+    assert "ready in" in words
+
+
+def test_quiet_means_it_there_too(on_terminal, world, tmp_path: Path) -> None:
+    done, shown = on_terminal("create", "-q", "-f", world.environment_yml(), "--prefix", tmp_path / "env")
+    assert (done.returncode, shown) == (0, "")
+
+
+def test_a_narrow_terminal_cuts_builds_and_sources_but_no_name_or_version(on_terminal, called, world) -> None:
+    assert called("resolve", *world.asked, "--alias", "mine").returncode == 0
+    _, shown = on_terminal("show", "mine", both=True, COLUMNS="60")
+    words = _ESCAPES.sub("", shown).replace("\r", "")
+    assert max(map(len, words.split("platform", 1)[1].splitlines()[3:])) <= 60
+    for text in ("tinylib", "reader", "conda", "pypi"):
+        assert text in words.split()
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_colours_are_for_terminals_that_want_them(on_terminal, plain: bool) -> None:
+    done, shown = on_terminal("show", "none", **({"NO_COLOR": "1"} if plain else {}))
+    assert done.returncode == 6
+    assert ("\x1b[" in shown) is not plain
+    assert "no alias none:latest" in shown
