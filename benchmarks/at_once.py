@@ -41,7 +41,8 @@ def measure(workshop: Workshop) -> Iterator[Row | Skipped]:
     bare = [workshop.fresh(f"bare{number}") / "p" for number in range(PROCESSES)]
     reference = time_together([(theirs(workshop, kit, prefix, home), environment) for prefix in bare])
 
-    if len({_tree(prefix) for prefix in prefixes}) != 1:
+    contents: dict[tuple[int, int], bytes] = {}
+    if len({_tree(prefix, contents) for prefix in prefixes}) != 1:
         raise CommandFailed(f"the {PROCESSES} prefixes differ")
     work = f"{PROCESSES} processes at once, warm cache"
     note = f"equal trees; {busy:.1f} of {os.cpu_count()} cores busy"
@@ -55,8 +56,11 @@ def _cpu_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _tree(prefix: Path) -> str:
-    """Return a digest of every path, mode, link target and content, the prefix's own path taken out."""
+def _tree(prefix: Path, contents: dict[tuple[int, int], bytes]) -> str:
+    """Return a digest of every path, mode, link target and content, the prefix's own path taken out.
+
+    :param contents: digests of the files that prefixes share by hard links, by device and inode.
+    """
     digest = hashlib.sha256()
     own = os.fsencode(prefix)
     for path in sorted(prefix.rglob("*")):
@@ -64,9 +68,19 @@ def _tree(prefix: Path) -> str:
         if path.is_symlink():
             digest.update(os.fsencode(path.readlink()))
         elif path.is_file():
-            digest.update(f"{path.stat().st_mode:o}".encode())
-            content = path.read_bytes().replace(own, b"<prefix>").replace(b"\0", b"")
-            if path.name == "RECORD" or path.parent.name == "conda-meta":
-                content = _HASH_OF_FILE.sub(b"<hash>", content)  # of files that hold the prefix
-            digest.update(hashlib.sha256(content).digest())
+            facts = path.stat()
+            digest.update(f"{facts.st_mode:o}".encode())
+            key = (facts.st_dev, facts.st_ino)
+            if key not in contents:
+                contents[key] = hashlib.sha256(_comparable(path, own)).digest()
+            digest.update(contents[key])
     return digest.hexdigest()
+
+
+def _comparable(path: Path, own: bytes) -> bytes:
+    content = path.read_bytes()
+    if path.stat().st_nlink == 1:
+        content = content.replace(own, b"<prefix>").replace(b"\0", b"")
+    if path.name == "RECORD" or path.parent.name == "conda-meta":
+        content = _HASH_OF_FILE.sub(b"<hash>", content)  # of files that hold the prefix
+    return content

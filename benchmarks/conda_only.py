@@ -24,7 +24,7 @@ CASES = {
         "jupyterlab",
     ],
     "geo": ["python >=3.10", "geopandas", "xarray", "dask"],
-    "pytorch": ["python 3.11.*", "pytorch", "numpy <2"],
+    "pytorch": ["python 3.12.*", "pytorch", "numpy"],
 }
 PLATFORM = "linux-64"
 

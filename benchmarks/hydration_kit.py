@@ -17,10 +17,9 @@ from worlds import make_index
 __all__ = ["Kit", "make_kit"]
 
 WANTED = (
-    *("numpy", "scipy", "pandas", "pyarrow", "polars", "scikit-learn", "scikit-image", "statsmodels"),
-    *("matplotlib", "plotly", "bokeh", "opencv-python-headless", "numba", "onnxruntime", "duckdb"),
-    *("transformers", "xarray", "dask", "h5py", "shapely", "pyproj", "lightgbm", "catboost"),
-    *("fastapi", "sqlalchemy", "requests", "rich", "cryptography", "lxml", "grpcio"),
+    *("numpy", "scipy", "pandas", "pyarrow", "polars", "scikit-learn", "statsmodels", "matplotlib"),
+    *("opencv-python-headless", "numba", "onnxruntime", "duckdb", "xarray", "h5py", "shapely", "lightgbm"),
+    *("fastapi", "sqlalchemy", "requests", "rich", "cryptography", "lxml", "grpcio", "httpx"),
 )
 QUICK = ("requests", "rich", "sqlalchemy", "pydantic", "lxml")
 

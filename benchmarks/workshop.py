@@ -51,6 +51,7 @@ class Workshop:
 
     def __exit__(self, *exc: object) -> None:
         self._stack.close()
+        print("cleaning up", file=sys.stderr)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def runs(self, many: int) -> int:
