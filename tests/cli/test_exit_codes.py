@@ -105,7 +105,7 @@ def test_the_traceback_of_a_bug_is_shown_to_those_who_ask(capsys, monkeypatch) -
     assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 
-def test_passwords_in_urls_work_and_are_never_shown(holdfast, channel_server, tmp_path: Path) -> None:
+def test_passwords_in_urls_work_and_are_never_shown(holdfast, called, channel_server, tmp_path: Path) -> None:
     wheels = [make_wheel(tmp_path / "wheels", "shelf", "1.0"), make_wheel(tmp_path / "wheels", "odd", "1.0")]
     index = make_index(tmp_path / "index", wheels)
     with LoopbackServer(index, auth=("user", SECRET)) as server:
@@ -115,14 +115,14 @@ def test_passwords_in_urls_work_and_are_never_shown(holdfast, channel_server, tm
         good = holdfast("create", *where, "--pypi", "shelf", "-v", "--json")
         assert good.returncode == 0, good.stderr
         ids = json.loads(good.stdout)
-        shown = holdfast("show", f"{ids['req_id']}:{ids['full_id']}")
-        written = holdfast("resolve", *where, "--pypi", "shelf", "-o", lock)
+        shown = called("show", f"{ids['req_id']}:{ids['full_id']}")
+        written = called("resolve", *where, "--pypi", "shelf", "-o", lock)
         stranger = url.replace("user", "nobody")
-        wrong = holdfast("resolve", "--index-url", stranger, *where[:2], "--pypi", "odd")
+        wrong = called("resolve", "--index-url", stranger, *where[:2], "--pypi", "odd")
         assert wrong.returncode == 4
-        bad = holdfast("resolve", *where, "--pypi", f"odd @ {url}files/none.whl")
+        bad = called("resolve", *where, "--pypi", f"odd @ {url}files/none.whl")
         assert bad.returncode != 0
-        typo = holdfast("resolve", *where, "--pypi", f"odd; {url}")
+        typo = called("resolve", *where, "--pypi", f"odd; {url}")
         assert typo.returncode == 2
     everything = "".join(done.stdout + done.stderr for done in (good, shown, written, wrong, bad, typo))
     quoted = url.partition("user:")[2].partition("@")[0]

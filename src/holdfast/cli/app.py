@@ -24,7 +24,6 @@ def make_app() -> typer.Typer:
     app = typer.Typer(
         name="holdfast",
         add_completion=True,
-        no_args_is_help=True,
         pretty_exceptions_enable=False,
         # Importing rich takes longer than everything else that --help does.
         rich_markup_mode="rich" if is_terminal(sys.stdout) else None,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 from collections.abc import Sequence
 
 from holdfast.cli.command import OutputClosed
-from holdfast.errors import HoldfastError
+from holdfast.errors import HoldfastError, UsageError
 
 __all__ = ["main"]
 
@@ -23,6 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
+        if not arguments:
+            with contextlib.redirect_stdout(sys.stderr):
+                _run(["--help"])
+            return UsageError.exit_code
         code = _run(arguments)
         sys.stdout.flush()
     except HoldfastError as error:
@@ -66,12 +71,8 @@ def _usage_message(error: BaseException) -> str | None:
 
 def _report_usage(message: str, error: BaseException) -> int:
     from holdfast.cli.failure import report_error
-    from holdfast.errors import UsageError
 
     context = getattr(error, "ctx", None)
-    if type(error).__name__ == "NoArgsIsHelpError":
-        print(message, file=sys.stderr)
-        return UsageError.exit_code
     command = getattr(context, "command_path", None) or "holdfast"
     what = message.rstrip(".")
     return report_error(UsageError(what[:1].lower() + what[1:], advice=f"see `{command} --help`"))
