@@ -14,7 +14,8 @@ from holdfast.spec.platform import host_platform, platform_name
 from holdfast.spec.requirements import Requirements
 
 if TYPE_CHECKING:
-    from holdfast.lock.model import Lock, LockedPlatform
+    from holdfast.lock.model import Lock
+    from holdfast.solve.solution import PlatformSolution
     from holdfast.store.local import Store
 
 __all__ = ["Resolution", "resolve_request"]
@@ -71,18 +72,20 @@ def resolve_request(
     known = None if force else store.default_lock(req_id(requirements))
     if known is not None and set(wanted) <= set(known.platforms):
         return Resolution(known, False, time.monotonic() - started)
-    solved, rounds, warnings = _solve(
-        requirements,
-        [platform for platform in wanted if known is None or platform not in known.platforms],
-        offline,
-        progress,
-    )
-    from holdfast.lock.from_solution import make_lock_of
+    missing = [platform for platform in wanted if known is None or platform not in known.platforms]
+    solutions = _solve(requirements, missing, offline, progress)
+    from holdfast.lock.from_solution import locked_platform, make_lock_of
 
+    solved = {platform: locked_platform(solution) for platform, solution in solutions.items()}
     lock = make_lock_of(requirements, {**(known.platforms if known else {}), **solved})
     if not dry_run:
+        # Bytes before the lock that names them: nobody else has a wheel that was built here.
+        for solution in solutions.values():
+            _keep_built(solution, store)
         store.save(lock, versions=_versions())
-    return Resolution(lock, True, time.monotonic() - started, rounds, warnings)
+    warnings = dict.fromkeys(warning for solution in solutions.values() for warning in solution.warnings)
+    rounds = max(solution.statistics.rounds for solution in solutions.values())
+    return Resolution(lock, True, time.monotonic() - started, rounds, tuple(warnings))
 
 
 def _targets(requirements: Requirements, platforms: Sequence[str]) -> list[str]:
@@ -95,26 +98,27 @@ def _solve(
     platforms: Sequence[str],
     offline: bool,
     progress: Callable[[str], None] | None,
-) -> tuple[dict[str, LockedPlatform], int, tuple[str, ...]]:
-    from holdfast.lock.from_solution import locked_platform
+) -> dict[str, PlatformSolution]:
     from holdfast.solve.request import solve_request
     from holdfast.store.paths import cache_dir
 
     try:
-        solutions = solve_request(
+        return solve_request(
             requirements, platforms, cache_dir=cache_dir(), offline=offline, progress=progress
         )
     except Unreachable as error:
         if offline and error.advice is None:
             raise Unreachable(error.what, where=error.where, advice="drop --offline") from error
         raise
-    warnings = dict.fromkeys(warning for solution in solutions.values() for warning in solution.warnings)
-    rounds = max(solution.statistics.rounds for solution in solutions.values())
-    return (
-        {platform: locked_platform(solution) for platform, solution in solutions.items()},
-        rounds,
-        tuple(warnings),
-    )
+
+
+def _keep_built(solution: PlatformSolution, store: Store) -> None:
+    for wheel in solution.wheels:
+        if wheel.source is not None:
+            with wheel.source.path.open("rb") as stream:
+                store.packages.put(
+                    wheel.sha256, wheel.wheel.filename, iter(lambda: stream.read(1 << 20), b"")
+                )
 
 
 def _versions() -> dict[str, str]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from holdfast.errors import NoSolution
 from holdfast.solve.explain import Explanation
 from solving import World
-from worlds import make_sdist
 
 
 def explained(world: World, conda: list[str], pypi: list[str], **options: object) -> Explanation:
@@ -106,15 +103,6 @@ def test_two_sides_of_pypi_that_disagree(world: World) -> None:
     world.wheel("model", "1.0", ["lib<2"])
     error = explained(world, [], ["model", "lib>=2"])
     assert error.what == "nothing that fits the rest of the request provides lib<2 (PyPI)"
-
-
-def test_versions_that_would_have_to_be_built_are_mentioned(world: World, tmp_path: Path) -> None:
-    world.python("3.12.1")
-    world.conda("lib", "1.0", ["python"])
-    world.wheel("app", "2.0", ["lib>=2"])
-    world.add(make_sdist(tmp_path / "sdists", "app", "1.0"))
-    error = explained(world, ["python", "lib"], ["app"])
-    assert error.advice == "app 1.0 exists only as source distribution, and building is not supported yet"
 
 
 def test_a_wheel_whose_dependency_is_a_url(world: World) -> None:

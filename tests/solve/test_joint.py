@@ -9,7 +9,7 @@ import pytest
 
 from holdfast.errors import NoSolution, Unreachable, UsageError
 from solving import World
-from worlds import make_sdist, make_wheel, rewrite_zip
+from worlds import make_wheel, rewrite_zip
 
 
 def test_it_backtracks_over_conda_for_what_pypi_needs(world: World) -> None:
@@ -330,11 +330,8 @@ def test_an_index_without_upload_times_cannot_honour_a_date(world: World) -> Non
         world.solve(pypi=["app"], exclude_newer="2024-03-01")
 
 
-def test_what_would_have_to_be_built_is_refused_clearly(world: World, tmp_path: Path) -> None:
+def test_what_has_to_be_built_from_a_url_is_refused_clearly(world: World) -> None:
     world.python("3.12.1")
-    world.add(make_sdist(tmp_path / "sdists", "sourceonly", "1.0"))
-    with pytest.raises(NoSolution, match="building is not supported yet"):
-        world.solve(pypi=["sourceonly"])
     with pytest.raises(UsageError, match="would have to be built"):
         world.solve(pypi=["app @ git+https://git.example/app"])
 

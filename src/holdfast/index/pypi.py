@@ -26,6 +26,7 @@ from holdfast.index.metadata_cache import MetadataCache
 from holdfast.index.pages import Pages
 from holdfast.index.project import CoreMetadata, IndexFile, Project, Sdist, Wheel
 from holdfast.index.rows import Page, files_of, parse_page, rows_of
+from holdfast.index.source_build import BuiltWheel, SourceBuilder
 from holdfast.index.urls import local_path
 from holdfast.index.wheel_metadata import WheelMetadataReader
 from holdfast.spec.credentials import take_credentials
@@ -77,6 +78,13 @@ class PypiIndexes:
         self._find_links = FindLinks(find_links, self._pages)
         self._metadata_cache = MetadataCache(cache_dir / "metadata", offline=offline)
         self._reader = WheelMetadataReader(self._http, cache_dir / "http")
+        self._builder = SourceBuilder(
+            self._reader.download,
+            cache_dir=cache_dir,
+            indexes=indexes,
+            find_links=find_links,
+            offline=offline,
+        )
         self._announcing: set[str] = set()
         self._tasks: dict[Hashable, asyncio.Task[Any]] = {}
 
@@ -101,6 +109,27 @@ class PypiIndexes:
         :raises IntegrityError: where bytes do not match a hash the index announces.
         """
         return await self._once(("metadata", file.url), lambda: self._metadata(file))
+
+    async def source_metadata(
+        self, file: Sdist, name: PypiName, python: tuple[int, int] | None
+    ) -> CoreMetadata:
+        """Return the core metadata of a source distribution, building it where it does not bind itself.
+
+        :param python: major and minor version of Python it is wanted for, if known.
+        :raises MetadataUnusable: where it cannot be had.
+        :raises Unreachable: where the network fails.
+        """
+        return await self._once(
+            ("source", file.url, python), lambda: self._builder.metadata(file, name, python)
+        )
+
+    async def build(self, file: Sdist, name: PypiName, python: tuple[int, int] | None) -> BuiltWheel:
+        """Return the wheel of a source distribution, built unless it was before.
+
+        :raises MetadataUnusable: where it cannot be built.
+        :raises Unreachable: where the network fails.
+        """
+        return await self._once(("build", file.url, python), lambda: self._builder.build(file, name, python))
 
     async def hash_of(self, file: IndexFile) -> tuple[str, int]:
         """Return sha256 and size in bytes of a file; the size is 0 where it cannot be learned cheaply.

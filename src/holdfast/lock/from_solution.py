@@ -82,6 +82,8 @@ def _wheel(chosen: ChosenWheel) -> LockedPackage:
         dependencies=chosen.dependencies,
         extras=chosen.extras,
         requires_python=chosen.requires_python,
+        source_url=without_secrets(chosen.source.url) if chosen.source else "",
+        source_sha256=chosen.source.sha256 if chosen.source else "",
     )
 
 

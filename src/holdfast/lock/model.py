@@ -26,6 +26,7 @@ class LockedPackage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     :ivar size: bytes; 0 where the origin does not say and nothing was downloaded.
     :ivar dependencies: conda MatchSpecs, or the PEP 508 requirements that apply here.
     :ivar extras: of a PyPI project, those that were asked for, sorted.
+    :ivar source_url: of a wheel that was built, what it was built from; such a wheel has no ``url``.
     :ivar provides: of a conda package, the PyPI projects whose distribution it owns, sorted.
     """
 
@@ -53,6 +54,8 @@ class LockedPackage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     # PyPI alone
     extras: tuple[str, ...] = ()
     requires_python: str = ""
+    source_url: str = ""
+    source_sha256: str = ""
     # an interpreter of the host alone
     implementation: str = ""
     abi: str = ""

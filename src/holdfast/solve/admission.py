@@ -22,7 +22,7 @@ from holdfast.spec.requirements import PypiRequirement, Requirements
 __all__ = ["Admission", "Admitted", "Refusal"]
 
 _EXACT = ("==", "===")
-_UNBUILT = "is a source distribution, and building is not supported yet"
+_UNBUILT = "is a source distribution, and wheels are tried first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +44,26 @@ class Admitted:
     """The files of a project that may take part, and why others may not.
 
     :ivar wheels: sorted as the index lists them.
+    :ivar sdists: to be built where no wheel serves.
     :ivar prereleases: whether pre-releases of this project are admitted.
     """
 
     wheels: tuple[Wheel, ...]
     refusals: tuple[Refusal, ...]
     prereleases: bool
+    sdists: tuple[Sdist, ...] = ()
 
 
 class Admission:
-    """The user's rules on pre-releases, yanked files, hashes, dates and binaries."""
+    """The user's rules on pre-releases, yanked files, hashes, dates and binaries.
 
-    def __init__(self, requirements: Requirements) -> None:
+    :param sources: whether source distributions of every project take part, not only of those that
+        ``--no-binary`` names.
+    """
+
+    def __init__(self, requirements: Requirements, *, sources: bool = False) -> None:
         self._requirements = requirements
+        self._sources = sources
         self._typed: dict[PypiName, list[PypiRequirement]] = {}
         for requirement in _typed(requirements):
             self._typed.setdefault(requirement.name, []).append(requirement)
@@ -82,6 +89,7 @@ class Admission:
         )
         prereleases = self._requirements.prereleases or self._asks_for_prereleases(name) or not finals
         wheels: list[Wheel] = []
+        sdists: list[Sdist] = []
         refusals: list[Refusal] = []
         for file in project.files:
             reason = self._refusal(file, name, pinned, hashes, prereleases)
@@ -89,7 +97,9 @@ class Admission:
                 refusals.append(Refusal(file.filename, file.version, reason, reason == _UNBUILT))
             elif isinstance(file, Wheel):
                 wheels.append(file)
-        return Admitted(tuple(wheels), tuple(refusals), prereleases)
+            else:
+                sdists.append(file)
+        return Admitted(tuple(wheels), tuple(refusals), prereleases, tuple(sdists))
 
     def _refusal(
         self,
@@ -111,11 +121,12 @@ class Admission:
                 return f"was uploaded after {self._requirements.exclude_newer}"
         if hashes and f"sha256:{file.sha256}" not in hashes:
             return "has none of the hashes asked for"
+        must_build = _names(self._requirements.no_binary, name)
         if isinstance(file, Sdist):
-            return _UNBUILT
-        if name in self._requirements.no_binary or ":all:" in self._requirements.no_binary:
-            return "is a wheel, and --no-binary asks for a source distribution"
-        return None
+            if _names(self._requirements.only_binary, name):
+                return "is a source distribution, and --only-binary excludes it"
+            return None if self._sources or must_build else _UNBUILT
+        return "is a wheel, and --no-binary asks for a source distribution" if must_build else None
 
     def _check_upload_times(self, project: Project) -> None:
         if self._cutoff and project.files and not any(file.upload_time for file in project.files):
@@ -141,6 +152,10 @@ class Admission:
             for requirement in self._typed.get(name, [])
             if requirement.specifier
         )
+
+
+def _names(listed: Iterable[str], name: PypiName) -> bool:
+    return name in listed or ":all:" in listed
 
 
 def _typed(requirements: Requirements) -> Iterable[PypiRequirement]:

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
+from dataclasses import replace
 
-from msgspec.structs import replace
 from packaging.version import Version
 
 from holdfast.index.conda import record_document
-from holdfast.index.project import IndexFile, Wheel
+from holdfast.index.project import IndexFile, Sdist, Wheel
 from holdfast.index.pypi import PypiIndexes
+from holdfast.index.source_build import BuiltWheel
 from holdfast.solve.encoding import Meaning
 from holdfast.solve.host_python import HostPythonSource
 from holdfast.solve.joint import Answer
 from holdfast.solve.ownership import Ownership
 from holdfast.solve.pool import Candidate
-from holdfast.solve.solution import ChosenConda, ChosenPython, ChosenWheel, PlatformSolution, SolveStatistics
+from holdfast.solve.solution import (
+    BuiltFrom,
+    ChosenConda,
+    ChosenPython,
+    ChosenWheel,
+    PlatformSolution,
+    SolveStatistics,
+)
 from holdfast.solve.world import PypiWorld
 from holdfast.spec.names import CondaName, PypiName
 
@@ -83,40 +91,49 @@ async def _wheels(
     by_project: dict[PypiName, list[Meaning]] = {}
     for meaning in meanings:
         by_project.setdefault(meaning.chosen.project, []).append(meaning)
-    chosen = []
+    chosen: list[Awaitable[ChosenWheel]] = []
     for name, parts in sorted(by_project.items()):
         assert world is not None
-        wheel = _wheel_of(parts)
-        file = wheel or next((part.chosen.wheel for part in parts if part.chosen.wheel), None)
+        candidate = next((part.chosen for part in parts if isinstance(part.chosen, Candidate)), None)
+        file = candidate.file if candidate else next((p.chosen.file for p in parts if p.chosen.file), None)
         known = world.knowledge.known(file) if file else None
+        if known is None:
+            continue  # a bridge nobody asked an extra of
         extras = sorted({part.extra for part in parts if part.extra})
         warnings.extend(
             f"{name} {known.metadata.version} has no extra {extra!r}"
             for extra in extras
-            if known is not None and not known.mentions_extra(extra)
+            if not known.mentions_extra(extra)
         )
-        if wheel is not None and known is not None:
-            dependencies = {
-                _MARKER.sub("", dependency.text) for part in parts for dependency in part.dependencies
-            }
-            chosen.append((name, wheel, known, extras, dependencies))
-    hashes = await asyncio.gather(*(indexes.hash_of(wheel) for _, wheel, *_ in chosen))
-    return [
-        ChosenWheel(
-            name,
-            replace(wheel, sha256=sha256),
-            sha256,
-            size,
-            tuple(extra for extra in extras if known.mentions_extra(extra)),
-            tuple(sorted(dependencies)),
-            known.metadata.requires_python,
-        )
-        for (name, wheel, known, extras, dependencies), (sha256, size) in zip(chosen, hashes, strict=True)
-    ]
+        if candidate is not None:
+            found = ChosenWheel(
+                name,
+                _wheel(candidate.file, world),
+                "",
+                0,
+                tuple(extra for extra in extras if known.mentions_extra(extra)),
+                tuple(sorted({_MARKER.sub("", need.text) for part in parts for need in part.dependencies})),
+                known.metadata.requires_python,
+            )
+            chosen.append(_hashed(found, world.built.get(candidate.file.url), candidate.file.url, indexes))
+    return list(await asyncio.gather(*chosen))
 
 
-def _wheel_of(parts: list[Meaning]) -> Wheel | None:
-    return next((part.chosen.wheel for part in parts if isinstance(part.chosen, Candidate)), None)
+def _wheel(file: Wheel | Sdist, world: PypiWorld) -> Wheel:
+    if isinstance(file, Wheel):
+        return file
+    built = world.built[file.url]
+    return Wheel(filename=built.path.name, url="", version=built.metadata.version, tags=built.tags)
+
+
+async def _hashed(
+    chosen: ChosenWheel, built: BuiltWheel | None, url: str, indexes: PypiIndexes
+) -> ChosenWheel:
+    if built is not None:
+        source = BuiltFrom(url, built.source_sha256, built.path)
+        return replace(chosen, sha256=built.sha256, size=built.size, source=source)
+    sha256, size = await indexes.hash_of(chosen.wheel)
+    return replace(chosen, sha256=sha256, size=size)
 
 
 def _check_owners(conda: Iterable[ChosenConda], wheels: Iterable[ChosenWheel]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from holdfast.errors import NoSolution
+from holdfast.index.project import Sdist, Wheel
 from holdfast.solve.admission import Refusal
 from holdfast.solve.encoding import read_name
 from holdfast.solve.pool import ProjectPool
@@ -64,15 +65,12 @@ def explain(reasons: str, requirements: Requirements, world: PypiWorld | None) -
         for pool in mentioned
         if world is not None and not _has_usable(pool, world)
     ]
-    unbuilt = [text for pool in mentioned if (text := _only_sources(pool))]
-    if unbuilt:
-        advice = f"{'; '.join(unbuilt)}, and building is not supported yet"
     text = _translated(reasons, world)
     if not causes and (absent := _ABSENT.search(text)):
         where = "index" if absent[1].endswith("(PyPI)") else "channel"
         causes = [f"no {where} has {absent[1]}"]
         searched = ", ".join(requirements.indexes if where == "index" else requirements.channels)
-        advice = advice or f"check the name and the version (searched: {searched})"
+        advice = f"check the name and the version (searched: {searched})"
     if not causes:
         causes = [cause for cause in (_clash(text),) if cause]
     lines = text.splitlines()
@@ -99,25 +97,9 @@ def _mentioned(reasons: str, world: PypiWorld | None) -> list[ProjectPool]:
 
 def _has_usable(pool: ProjectPool, world: PypiWorld) -> bool:
     return bool(pool.bridges) or any(
-        world.knowledge.unusable(candidate.wheel) is None and world.mask(candidate)
+        world.knowledge.unusable(candidate.file) is None and world.mask(candidate)
         for candidate in pool.candidates
     )
-
-
-def _only_sources(pool: ProjectPool) -> str:
-    """Name versions that could help if they were built; empty where there are none."""
-    usable = {candidate.wheel.version for candidate in pool.candidates}
-    unbuilt = sorted(
-        {
-            refusal.version
-            for refusal in pool.refusals
-            if refusal.needs_building and refusal.version not in usable
-        }
-    )
-    if not unbuilt or not usable:
-        return ""
-    shown = ", ".join(map(str, unbuilt[-3:]))
-    return f"{pool.name} {shown} exist{'s' if len(unbuilt) == 1 else ''} only as source distribution"
 
 
 def solver_mentions(reasons: str, name: PypiName) -> bool:
@@ -128,11 +110,11 @@ def solver_mentions(reasons: str, name: PypiName) -> bool:
 def _nothing_usable(pool: ProjectPool, requirements: Requirements, world: PypiWorld) -> str:
     refusals = [*pool.refusals, *(world.judge.refusal(wheel) for wheel in pool.misfits)]
     for candidate in pool.candidates:
-        unusable = world.knowledge.unusable(candidate.wheel)
+        unusable = world.knowledge.unusable(candidate.file)
         refusals.append(
-            Refusal(candidate.wheel.filename, candidate.wheel.version, unusable)
+            Refusal(candidate.file.filename, candidate.file.version, unusable)
             if unusable is not None
-            else world.judge.refusal(candidate.wheel)
+            else _misfit(candidate.file, world)
         )
     if not refusals and not pool.index:
         searched = ", ".join(requirements.indexes) or "no index"
@@ -141,6 +123,12 @@ def _nothing_usable(pool: ProjectPool, requirements: Requirements, world: PypiWo
     reasons = "; ".join(f"{refusal.filename} {refusal.reason}" for refusal in newest[:3])
     more = f"; and {len(newest) - 3} files more" if len(newest) > 3 else ""
     return f"{pool.name} has no file that can be used: {reasons}{more}"
+
+
+def _misfit(file: Wheel | Sdist, world: PypiWorld) -> Refusal:
+    if isinstance(file, Wheel):
+        return world.judge.refusal(file)
+    return Refusal(file.filename, file.version, "needs another Python")
 
 
 def _translated(reasons: str, world: PypiWorld | None) -> str:

@@ -8,15 +8,18 @@ is one.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from holdfast.errors import HoldfastError, NoSolution
+from holdfast.index.project import Sdist
 from holdfast.solve.encoding import Meaning
 from holdfast.solve.lookahead import LookAhead
 from holdfast.solve.pool import Candidate
+from holdfast.solve.pythons import Mask
 from holdfast.solve.records import PypiRecords
 from holdfast.solve.solver import CondaSolver, Unsatisfiable
 from holdfast.solve.world import PypiWorld
@@ -83,7 +86,10 @@ async def solve_jointly(
         _expect_python(ahead, conda)
         forgotten = await _discover_owners(world, meanings, conda)
         if not forgotten and not await _learn(world, ahead, meanings):
-            return Answer(tuple(conda), tuple(meanings), number)
+            before_building = time.monotonic()
+            if await _build(world, meanings, ahead.python):
+                return Answer(tuple(conda), tuple(meanings), number)
+            deadline += time.monotonic() - before_building  # builds have a limit of their own
         if time.monotonic() > deadline:
             break
     culprit = ahead.most_returned()
@@ -99,7 +105,8 @@ async def _discover_owners(
     """Find conda packages that provide a project of the solution, and that nobody had thought of."""
     wheels = {item.chosen.project for item in meanings if isinstance(item.chosen, Candidate)}
     found = await world.ownership.discover((CondaName(record.name.normalized) for record in conda), wheels)
-    world.forget(found)
+    if found:
+        world.forget(found)
     return bool(found)
 
 
@@ -108,32 +115,42 @@ async def _learn(world: PypiWorld, ahead: LookAhead, meanings: Sequence[Meaning]
     unknown = [
         item.chosen
         for item in meanings
-        if isinstance(item.chosen, Candidate) and world.knowledge.is_open(item.chosen.wheel)
+        if isinstance(item.chosen, Candidate) and world.knowledge.is_open(item.chosen.file)
     ]
     bridged = [
-        item.chosen.wheel
+        item.chosen
         for item in meanings
         if item.extra
         and not isinstance(item.chosen, Candidate)
-        and item.chosen.wheel is not None
-        and world.knowledge.is_open(item.chosen.wheel)
+        and item.chosen.file is not None
+        and world.knowledge.is_open(item.chosen.file)
     ]
     if not unknown and not bridged:
         return False
-    unique = list({candidate.wheel.url: candidate for candidate in unknown}.values())
+    unique = list({candidate.file.url: candidate for candidate in unknown}.values())
     wanted = ahead.next_of(unique, world.loaded())
-    await world.learn([*(candidate.wheel for candidate in wanted), *bridged])
+    await world.learn([*wanted, *bridged])
     await ahead.glance(wanted)
     await ahead.follow(
         [
             dependency
             for candidate in unique
-            if (known := world.knowledge.known(candidate.wheel))
+            if (known := world.knowledge.known(candidate.file))
             for dependency in known.dependencies
             if dependency.marker is None or world.pythons.marker(dependency.marker) & ahead.python
         ]
     )
     return True
+
+
+async def _build(world: PypiWorld, meanings: Sequence[Meaning], python: Mask) -> bool:
+    """Build the chosen source distributions; return whether all their wheels serve the chosen Python."""
+    sources = {
+        item.chosen.file.url: item.chosen
+        for item in meanings
+        if isinstance(item.chosen, Candidate) and isinstance(item.chosen.file, Sdist)
+    }
+    return all(await asyncio.gather(*(world.build(candidate, python) for candidate in sources.values())))
 
 
 def _expect_python(ahead: LookAhead, records: Sequence[RepoDataRecord]) -> None:

@@ -11,7 +11,8 @@ from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 
 from holdfast.index.core_metadata import MetadataUnusable
-from holdfast.index.project import CoreMetadata, Project, Wheel
+from holdfast.index.project import CoreMetadata, Project, Sdist, Wheel
+from holdfast.index.source_build import BuiltWheel
 from holdfast.spec.names import ExtraName, PypiName
 
 __all__ = ["Dependency", "Knowledge", "Known", "ProjectSource"]
@@ -25,6 +26,14 @@ class ProjectSource(Protocol):
 
     async def metadata(self, file: Wheel) -> CoreMetadata:
         """Return a wheel's metadata; raises MetadataUnusable where there is none to be had."""
+
+    async def source_metadata(
+        self, file: Sdist, name: PypiName, python: tuple[int, int] | None
+    ) -> CoreMetadata:
+        """Return an sdist's metadata, building it if need be; raises MetadataUnusable where that fails."""
+
+    async def build(self, file: Sdist, name: PypiName, python: tuple[int, int] | None) -> BuiltWheel:
+        """Return an sdist's wheel; raises MetadataUnusable where it cannot be built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,35 +72,41 @@ class Knowledge:
         self._unusable: dict[str, str] = {}
         self._parsed: dict[str, Dependency] = {}
 
-    def known(self, wheel: Wheel) -> Known | None:
+    def known(self, wheel: Wheel | Sdist) -> Known | None:
         """Return what is known of a wheel, None where it is unknown or unusable."""
         return self._known.get(wheel.url)
 
-    def unusable(self, wheel: Wheel) -> str | None:
+    def unusable(self, wheel: Wheel | Sdist) -> str | None:
         """Return why a wheel cannot be used, None where it can or nobody has looked."""
         return self._unusable.get(wheel.url)
 
-    def is_open(self, wheel: Wheel) -> bool:
+    def is_open(self, wheel: Wheel | Sdist) -> bool:
         """Tell whether nobody has looked at a wheel yet."""
         return wheel.url not in self._known and wheel.url not in self._unusable
 
-    def refuse(self, wheel: Wheel, reason: str) -> None:
+    def refuse(self, wheel: Wheel | Sdist, reason: str) -> None:
         """Mark a wheel as unusable."""
         self._known.pop(wheel.url, None)
         self._unusable[wheel.url] = reason
 
-    async def learn(self, wheels: Iterable[Wheel]) -> list[Wheel]:
-        """Read the metadata of wheels nobody has looked at, side by side; return those.
+    async def learn(
+        self, files: Iterable[tuple[PypiName, Wheel | Sdist]], python: tuple[int, int] | None = None
+    ) -> list[PypiName]:
+        """Read the metadata of files nobody has looked at, side by side; return their projects.
 
+        :param python: major and minor version of Python that is expected, to build with.
         :raises Unreachable: where the index cannot be reached.
         """
-        fresh = list({wheel.url: wheel for wheel in wheels if self.is_open(wheel)}.values())
-        await asyncio.gather(*(self._learn(wheel) for wheel in fresh))
-        return fresh
+        fresh = list({file.url: (name, file) for name, file in files if self.is_open(file)}.values())
+        await asyncio.gather(*(self._learn(name, file, python) for name, file in fresh))
+        return [name for name, _ in fresh]
 
-    async def _learn(self, wheel: Wheel) -> None:
+    async def _learn(self, name: PypiName, wheel: Wheel | Sdist, python: tuple[int, int] | None) -> None:
         try:
-            metadata = await self._source.metadata(wheel)
+            if isinstance(wheel, Sdist):
+                metadata = await self._source.source_metadata(wheel, name, python)
+            else:
+                metadata = await self._source.metadata(wheel)
             dependencies = tuple(self._parse(text) for text in metadata.requires_dist)
         except MetadataUnusable as error:
             self._unusable[wheel.url] = error.reason

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from holdfast.index.project import Sdist
 from holdfast.solve.knowledge import Dependency
 from holdfast.solve.pool import Candidate, ProjectPool
 from holdfast.solve.pythons import Mask
@@ -56,6 +57,8 @@ class LookAhead:
         self.python = self._world.pythons.mask(
             lambda known: known.conda_version == version and known.build == build
         )
+        for known in self._world.pythons.members(self.python):
+            self._world.expected_minor = known.minor
 
     async def follow(self, dependencies: Iterable[Dependency | PypiRequirement]) -> None:
         """Read the metadata of the expected candidates of these dependencies, and of theirs, and so on.
@@ -103,9 +106,9 @@ class LookAhead:
         hopeful = self._hopeful(pool, guess.allowed)
         while hopeful:
             batch, hopeful = hopeful[:width], hopeful[width:]
-            await self._world.learn(candidate.wheel for candidate in batch)
+            await self._world.learn(batch)
             for candidate in batch:
-                if self._world.knowledge.known(candidate.wheel) and self._fits(candidate):
+                if self._world.knowledge.known(candidate.file) and self._fits(candidate):
                     guess.candidate = candidate
                     return
             width = min(2 * width, _MOST_AT_ONCE)
@@ -122,7 +125,8 @@ class LookAhead:
             for candidate in pool.candidates
             if candidate.ordinal in allowed
             and self._fits(candidate)
-            and self._world.knowledge.unusable(candidate.wheel) is None
+            and self._world.knowledge.unusable(candidate.file) is None
+            and not isinstance(candidate.file, Sdist)  # a guess is not worth a build
         ]
         return sorted(fitting, key=lambda candidate: -candidate.ordinal)
 
@@ -132,7 +136,7 @@ class LookAhead:
 
     def _newly_needed(self, guess: _Guess) -> list[Dependency]:
         candidate = guess.candidate
-        known = self._world.knowledge.known(candidate.wheel) if candidate else None
+        known = self._world.knowledge.known(candidate.file) if candidate else None
         if known is None:
             return []
         python = self.python or self._world.pythons.all
@@ -163,7 +167,8 @@ class LookAhead:
                 for other in pools[candidate.project].candidates
                 if other.ordinal < candidate.ordinal
                 and self._fits(other)
-                and self._world.knowledge.is_open(other.wheel)
+                and self._world.knowledge.is_open(other.file)
+                and not isinstance(other.file, Sdist)
             ]
             below.sort(key=lambda other: -other.ordinal)
             wanted.extend(below[: min(_FIRST_LOOK * 2 ** (returns - 1), _MOST_AT_ONCE)])
@@ -178,7 +183,7 @@ class LookAhead:
         demands = {
             (dependency.name, dependency.specifier)
             for candidate in candidates
-            if (known := self._world.knowledge.known(candidate.wheel))
+            if (known := self._world.knowledge.known(candidate.file))
             for dependency in known.dependencies
             if dependency.marker is None or self._world.pythons.marker(dependency.marker) & self.python
         }
@@ -188,7 +193,7 @@ class LookAhead:
             allowed = set(pool.ordinals.allowed(specifier))
             if not self._is_settled(pool, allowed):
                 best.extend(self._hopeful(pool, allowed)[:1])
-        await self._world.learn(candidate.wheel for candidate in best)
+        await self._world.learn(best)
 
     def most_returned(self) -> PypiName | None:
         """Return the project that came back most often, None where none did."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from packaging.version import Version
 
-from holdfast.index.project import Wheel
+from holdfast.index.project import Sdist, Wheel
 from holdfast.index.wheel_tags import PythonAbi, supported, why_not
 from holdfast.solve.admission import Admitted, Refusal
 from holdfast.solve.ordinals import Ordinals
@@ -19,15 +19,16 @@ __all__ = ["Bridge", "Candidate", "ProjectPool", "WheelJudge", "direct_pool", "m
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """A wheel, and the Python builds it is the best wheel of its version for.
+    """A file, and the Python builds it is the best of its version for.
 
+    :ivar file: a wheel, or a source distribution to make one of.
     :ivar number: position in the pool, which names its records.
     :ivar direct: whether the user named the file itself by URL or path.
     """
 
     project: PypiName
     number: int
-    wheel: Wheel
+    file: Wheel | Sdist
     ordinal: int
     mask: Mask
     direct: bool = False
@@ -38,14 +39,14 @@ class Bridge:
     """A conda package that provides the project in one version.
 
     :ivar spellings: the conda versions equal to it under PEP 440.
-    :ivar wheel: a wheel of the same version to read extras' requirements from, if there is one.
+    :ivar file: a wheel of the same version to read extras' requirements from, if there is one.
     """
 
     project: PypiName
     conda: CondaName
     ordinal: int
     spellings: tuple[str, ...]
-    wheel: Wheel | None
+    file: Wheel | None
 
 
 @dataclass(slots=True, eq=False)
@@ -91,7 +92,7 @@ class WheelJudge:
 
         Ties go to the higher build tag, then to the file name that sorts first.
         """
-        limits = [self.pythons.requires_python(wheel.requires_python) or 0 for wheel in wheels]
+        limits = [self.limit(wheel) for wheel in wheels]
         masks = [0] * len(wheels)
         order = sorted(
             range(len(wheels)),
@@ -111,6 +112,18 @@ class WheelJudge:
                 if not left:
                     break
         return [(wheel, mask) for wheel, mask in zip(wheels, masks, strict=True) if mask]
+
+    def limit(self, file: Wheel | Sdist) -> Mask:
+        """Return the Python builds that a file's Requires-Python admits."""
+        return self.pythons.requires_python(file.requires_python) or 0
+
+    def runs_on(self, tags: str) -> Mask:
+        """Return the Python builds that wheels with these tags run on."""
+        return sum(
+            members
+            for rank, (_, members) in zip(self.ranks(tags), self.pythons.abi_groups, strict=True)
+            if rank is not None
+        )
 
     def refusal(self, wheel: Wheel) -> Refusal:
         """Say why no Python build of the pool can use a wheel."""
@@ -148,8 +161,10 @@ def make_pool(
         for version in versions
         if admitted.prereleases or not version.is_prerelease
     }
-    ordinals = Ordinals([*by_version, *bridged])
+    sdists = {sdist.version: sdist for sdist in admitted.sdists}
+    ordinals = Ordinals([*by_version, *bridged, *sdists])
     misfits: list[Wheel] = []
+    covered: dict[Version, Mask] = {}
     candidates: list[Candidate] = []
     for version, wheels in by_version.items():
         shares = judge.shares(wheels)
@@ -157,6 +172,11 @@ def make_pool(
             candidates.append(Candidate(name, len(candidates), wheel, ordinals.of(version), mask))
         if not shares:
             misfits.extend(wheels)
+        covered[version] = sum(mask for _, mask in shares)  # no Python has two of them
+    for version, sdist in sdists.items():
+        mask = judge.limit(sdist) & ~covered.get(version, 0)
+        if mask:
+            candidates.append(Candidate(name, len(candidates), sdist, ordinals.of(version), mask))
     bridges = [
         Bridge(
             name,

@@ -133,7 +133,7 @@ class PypiRecords:
         subject = _Subject(name, pool, extra or "", self._expectations(pool))
         records: list[RepoDataRecord] = []
         for candidate in pool.candidates:
-            if self._world.knowledge.unusable(candidate.wheel) is None:
+            if self._world.knowledge.unusable(candidate.file) is None:
                 records.extend(await self._kept(subject, candidate))
         for bridge in pool.bridges:
             records.extend(await self._of_bridge(subject, bridge))
@@ -144,7 +144,7 @@ class PypiRecords:
         names = {
             dependency.name
             for candidate in pool.candidates
-            if (known := self._world.knowledge.known(candidate.wheel))
+            if (known := self._world.knowledge.known(candidate.file))
             for dependency in known.dependencies
             if self._world.may_apply(dependency)
         }
@@ -154,13 +154,13 @@ class PypiRecords:
         if not self.expecting:
             return frozenset()
         if pool.name not in self._lockstep:
-            read = (self._world.knowledge.known(candidate.wheel) for candidate in pool.candidates)
+            read = (self._world.knowledge.known(candidate.file) for candidate in pool.candidates)
             self._lockstep[pool.name] = common_lockstep(known for known in read if known)
         return self._lockstep[pool.name]
 
     async def _kept(self, subject: _Subject, candidate: Candidate) -> list[RepoDataRecord]:
         """Return a candidate's records, made anew only where more is known than when they were made."""
-        known = self._world.knowledge.known(candidate.wheel)
+        known = self._world.knowledge.known(candidate.file)
         state: object = True if known else (None if subject.extra else subject.expected)
         key = (subject.name, candidate.number)
         if key not in self._built or self._built[key][0] != state:
@@ -197,9 +197,9 @@ class PypiRecords:
             return [
                 self._record(subject, bridge, build, number, [f"{bridge.conda} {alternatives}"], anywhere)
             ]
-        if bridge.wheel is None or self._world.knowledge.unusable(bridge.wheel) is not None:
+        if bridge.file is None or self._world.knowledge.unusable(bridge.file) is not None:
             return []
-        known = self._world.knowledge.known(bridge.wheel)
+        known = self._world.knowledge.known(bridge.file)
         parts = variants(anywhere.mask, known, subject.extra, self._world.pythons)
         return await self._of_extra(subject, bridge, build, parts, number)
 
@@ -224,7 +224,7 @@ class PypiRecords:
         specs = []
         for lockstep in sorted(subject.expected, key=lambda item: item.name):
             ordinals = (await self._world.pool(lockstep.name)).ordinals
-            low, high = lockstep.bounds(candidate.wheel.version)
+            low, high = lockstep.bounds(candidate.file.version)
             if lockstep.exact:
                 expression = f"=={ordinals.of(low)}" if low in ordinals else "==0"
             else:
@@ -236,7 +236,7 @@ class PypiRecords:
         for dependency in dependencies:
             if self._is_foreign_url(dependency):
                 reason = f"depends on a URL ({dependency.name} @ ...), which only the user may ask for"
-                self._world.knowledge.refuse(candidate.wheel, reason)
+                self._world.knowledge.refuse(candidate.file, reason)
                 return True
         return False
 

@@ -170,13 +170,11 @@ class _PlatformRequest:
         self.progress(f"{self.platform}: solving the conda side")
         conda_first = await self._conda_first(solver)
         ownership = Ownership(channels, self.mapping)
-        if not self.requirements.pypi:
-            answer, world = Answer(tuple(conda_first), (), 1), None
-        else:
+        answer, world = Answer(tuple(conda_first), (), 1), None
+        if self.requirements.pypi:
             pythons = await self._pythons(solver, channels, host)
-            world = self._world(pythons, ownership, conda_first)
             self.progress(f"{self.platform}: solving conda and PyPI together")
-            answer = await solve_jointly(self.requirements, world, solver, conda_first)
+            answer, world = await self._jointly(solver, pythons, ownership, conda_first)
         return await assemble(
             answer,
             world,
@@ -186,6 +184,28 @@ class _PlatformRequest:
             virtual_packages=self.virtual_packages,
             host=host,
         )
+
+    async def _jointly(
+        self,
+        solver: CondaSolver,
+        pythons: PythonPool,
+        ownership: Ownership,
+        conda_first: Sequence[RepoDataRecord],
+    ) -> tuple[Answer, PypiWorld]:
+        """Solve with wheels; where they have no solution, with source distributions as well.
+
+        Building runs code and takes minutes: a release that somebody else built is always preferred.
+        """
+        world = self._world(pythons, ownership, conda_first, sources=False)
+        try:
+            return await solve_jointly(self.requirements, world, solver, conda_first), world
+        except NoSolution:
+            refusals = (refusal for pool in world.loaded().values() for refusal in pool.refusals)
+            if not any(refusal.needs_building for refusal in refusals):
+                raise
+        self.progress(f"{self.platform}: wheels alone have no solution; trying source distributions")
+        world = self._world(pythons, ownership, conda_first, sources=True)
+        return await solve_jointly(self.requirements, world, solver, conda_first), world
 
     async def _conda_first(self, solver: CondaSolver) -> list[RepoDataRecord]:
         """Solve the conda side alone: if that has no solution, nothing has."""
@@ -214,7 +234,12 @@ class _PlatformRequest:
         )
 
     def _world(
-        self, pythons: PythonPool, ownership: Ownership, conda_first: Sequence[RepoDataRecord]
+        self,
+        pythons: PythonPool,
+        ownership: Ownership,
+        conda_first: Sequence[RepoDataRecord],
+        *,
+        sources: bool,
     ) -> PypiWorld:
         if not pythons.builds:
             raise NoSolution("no channel has a Python that fits", advice="check --python and the channels")
@@ -224,4 +249,6 @@ class _PlatformRequest:
             direct=direct_wheels(self.requirements.pypi),
             overrides=self.requirements.overrides,
         )
-        return PypiWorld(self.indexes, ownership, judge, Admission(self.requirements), wishes)
+        return PypiWorld(
+            self.indexes, ownership, judge, Admission(self.requirements, sources=sources), wishes
+        )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from holdfast.index.project import Wheel
 from holdfast.spec.names import CondaName, PypiName
 
-__all__ = ["ChosenConda", "ChosenPython", "ChosenWheel", "PlatformSolution", "SolveStatistics"]
+__all__ = ["BuiltFrom", "ChosenConda", "ChosenPython", "ChosenWheel", "PlatformSolution", "SolveStatistics"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,19 @@ class ChosenConda:
 
 
 @dataclass(frozen=True, slots=True)
+class BuiltFrom:
+    """Where a wheel that was built here comes from, and where it lies.
+
+    :ivar url: of the source distribution.
+    :ivar path: of the wheel, in the cache.
+    """
+
+    url: str
+    sha256: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
 class ChosenWheel:
     """A wheel.
 
@@ -32,6 +46,7 @@ class ChosenWheel:
     :ivar size: bytes, 0 where the origin does not say.
     :ivar extras: those asked for and declared, sorted.
     :ivar dependencies: the PEP 508 requirements that apply here, sorted.
+    :ivar source: what it was built from, None for a wheel of the index.
     """
 
     name: PypiName
@@ -41,6 +56,7 @@ class ChosenWheel:
     extras: tuple[str, ...]
     dependencies: tuple[str, ...]
     requires_python: str
+    source: BuiltFrom | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from packaging.markers import Marker
-from packaging.utils import canonicalize_name
 
-from holdfast.index.project import Wheel
+from holdfast.index.core_metadata import MetadataUnusable
+from holdfast.index.project import Sdist, Wheel
+from holdfast.index.source_build import BuiltWheel
 from holdfast.solve.admission import Admission
 from holdfast.solve.encoding import solver_name
 from holdfast.solve.knowledge import Dependency, Knowledge, ProjectSource
 from holdfast.solve.ownership import Ownership
-from holdfast.solve.pool import Candidate, ProjectPool, WheelJudge, direct_pool, make_pool
+from holdfast.solve.pool import Bridge, Candidate, ProjectPool, WheelJudge, direct_pool, make_pool
 from holdfast.solve.pythons import Mask, PythonPool
 from holdfast.spec.names import CondaName, PypiName
 from holdfast.spec.requirements import PypiRequirement
@@ -37,7 +38,11 @@ class Wishes:
 
 
 class PypiWorld:
-    """Pools, fetched when first asked for, and the knowledge of their candidates, which only grows."""
+    """Pools, fetched when first asked for, and the knowledge of their candidates, which only grows.
+
+    :ivar built: wheels made of chosen source distributions, by the URL of the source.
+    :ivar expected_minor: the Python that will probably be chosen, to build with.
+    """
 
     def __init__(
         self,
@@ -58,6 +63,8 @@ class PypiWorld:
         self._pools: dict[PypiName, asyncio.Task[ProjectPool]] = {}
         self._changed: set[PypiName] = set()
         self._spoken: dict[tuple[str, str], str] = {}
+        self.built: dict[str, BuiltWheel] = {}
+        self.expected_minor: tuple[int, int] | None = None
 
     async def pool(self, name: PypiName) -> ProjectPool:
         """Return a project's pool; side by side callers share one fetch.
@@ -92,13 +99,32 @@ class PypiWorld:
         self._spoken.clear()
         self._changed.update(self._pools, projects)
 
-    async def learn(self, wheels: Iterable[Wheel]) -> None:
-        """Read the metadata of wheels that nobody has looked at.
+    async def learn(self, chosen: Iterable[Candidate | Bridge]) -> None:
+        """Read the metadata of candidates (of bridges: of the wheel) that nobody has looked at.
 
         :raises Unreachable: where an index cannot be reached.
         """
-        for wheel in await self.knowledge.learn(wheels):
-            self._changed.add(PypiName(canonicalize_name(wheel.filename.split("-", 1)[0])))
+        files = [(each.project, each.file) for each in chosen if each.file is not None]
+        self._changed.update(await self.knowledge.learn(files, self.expected_minor))
+
+    async def build(self, candidate: Candidate, python: Mask) -> bool:
+        """Build a chosen source distribution; where its wheel cannot serve the chosen Python, refuse it.
+
+        :returns: whether it serves.
+        """
+        assert isinstance(candidate.file, Sdist)
+        try:
+            built = await self._source.build(candidate.file, candidate.project, self.expected_minor)
+        except MetadataUnusable as error:
+            reason = error.reason
+        else:
+            if self.judge.runs_on(built.tags) & python:
+                self.built[candidate.file.url] = built
+                return True
+            reason = f"gives {built.path.name} when built here, which cannot serve the target"
+        self.knowledge.refuse(candidate.file, reason)
+        self._changed.add(candidate.project)
+        return False
 
     def take_changed(self) -> set[PypiName]:
         """Return the projects of which more is known than at the last call."""
@@ -107,7 +133,7 @@ class PypiWorld:
 
     def mask(self, candidate: Candidate) -> Mask:
         """Return the Pythons a candidate serves, as far as is known."""
-        known = self.knowledge.known(candidate.wheel)
+        known = self.knowledge.known(candidate.file)
         if known is None:
             return candidate.mask
         limit = self.pythons.requires_python(known.metadata.requires_python)

@@ -1,0 +1,81 @@
+"""Source distributions that build without any network: their build backend lies inside."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+_BACKEND = """
+import os, zipfile
+
+NAME, VERSION, TAGS = {name!r}, {version!r}, {tags!r}
+METADATA = {metadata!r}
+
+
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    open({counter!r}, "a").write("built\\n")
+    {failing}
+    stem = NAME.replace("-", "_") + "-" + VERSION
+    path = os.path.join(wheel_directory, stem + "-" + TAGS + ".whl")
+    info = stem + ".dist-info/"
+    wheel = "Wheel-Version: 1.0\\nGenerator: tests\\nRoot-Is-Purelib: true\\nTag: " + TAGS + "\\n"
+    members = {{
+        NAME.replace("-", "_") + ".py": "VERSION = " + repr(VERSION) + "\\n",
+        info + "METADATA": METADATA,
+        info + "WHEEL": wheel,
+    }}
+    members[info + "RECORD"] = "".join(m + ",,\\n" for m in [*members, info + "RECORD"])
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, content in members.items():
+            archive.writestr(zipfile.ZipInfo(member, (1980, 1, 1, 0, 0, 0)), content)
+    return os.path.basename(path)
+"""
+
+
+def make_building_sdist(
+    directory: Path,
+    name: str,
+    version: str,
+    requires_dist: Sequence[str] = (),
+    *,
+    tags: str = "py3-none-any",
+    static: bool = False,
+    fails: bool = False,
+) -> Path:
+    """Write an sdist and return its path; ``<directory>/<name>.built`` gets a line for each build.
+
+    :param static: whether PKG-INFO binds the build (metadata 2.2, nothing dynamic).
+    :param fails: whether the build raises.
+    """
+    lines = [f"Metadata-Version: {'2.2' if static else '2.1'}", f"Name: {name}", f"Version: {version}"]
+    metadata = "\n".join([*lines, *(f"Requires-Dist: {text}" for text in requires_dist)]) + "\n"
+    backend = _BACKEND.format(
+        name=name,
+        version=version,
+        tags=tags,
+        metadata=metadata,
+        counter=str(directory / f"{name}.built"),
+        failing="raise SystemExit('no compiler today')" if fails else "",
+    )
+    project = (
+        "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
+        f"[project]\nname = '{name}'\nversion = '{version}'\n"
+    )
+    root = f"{name.replace('-', '_')}-{version}"
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{root}.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        members = {"PKG-INFO": metadata, "pyproject.toml": project, "backend.py": backend}
+        for member, content in members.items():
+            entry = tarfile.TarInfo(f"{root}/{member}")
+            entry.size = len(content.encode())
+            archive.addfile(entry, io.BytesIO(content.encode()))
+    return path
+
+
+def builds(directory: Path, name: str) -> int:
+    """Return how often an sdist was built."""
+    counter = directory / f"{name}.built"
+    return len(counter.read_text().splitlines()) if counter.exists() else 0

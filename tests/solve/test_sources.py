@@ -1,0 +1,124 @@
+"""Source distributions in the joint solve: tried where wheels have no solution, built once, beside conda."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from holdfast.errors import NoSolution
+from holdfast.resolving import resolve_request
+from holdfast.spec.build import build_requirements
+from holdfast.spec.requirements import Requirements
+from holdfast.store.local import Store
+from sdists import builds, make_building_sdist
+from solving import World
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "sdists"
+
+
+def _asks_for_app(world: World) -> Requirements:
+    world.write()
+    return build_requirements(
+        pypi=["app"], channels=[world.channel_url], index_url=world.index_url, python="3.12"
+    )
+
+
+def test_a_project_without_wheels_is_built_beside_conda_packages(world: World, folder: Path) -> None:
+    world.python("3.12.1")
+    world.conda("numpy", "1.26.4", ["python"])
+    world.conda("numpy", "2.1.0", ["python"])
+    world.add(make_building_sdist(folder, "old-model", "1.0", ["numpy<2", "helper"]))
+    world.wheel("helper", "1.0")
+    solved = world.solve(["python", "numpy"], ["old-model"])
+    assert solved.conda["numpy"] == "1.26.4"
+    assert solved.wheels == {"old-model": "1.0", "helper": "1.0"}
+    built = next(wheel for wheel in solved.solution.wheels if wheel.name == "old-model")
+    assert built.wheel.filename == "old_model-1.0-py3-none-any.whl"
+    assert built.source is not None
+    assert built.source.url.endswith("/old_model-1.0.tar.gz")
+
+
+def test_a_wheel_is_preferred_to_a_newer_source(world: World, folder: Path) -> None:
+    world.python("3.12.1")
+    world.wheel("app", "1.0")
+    world.add(make_building_sdist(folder, "app", "2.0"))
+    assert world.solve(pypi=["app"]).wheels == {"app": "1.0"}
+    assert world.solve(pypi=["app>=2"]).wheels == {"app": "2.0"}
+    assert world.solve(pypi=["app"], no_binary=["app"]).wheels == {"app": "2.0"}
+    with pytest.raises(NoSolution):
+        world.solve(pypi=["app>=2"], only_binary=["app"])
+
+
+def test_a_source_that_may_not_be_built_is_named(world: World, folder: Path) -> None:
+    world.python("3.12.1")
+    world.add(make_building_sdist(folder, "app", "2.0"))
+    with pytest.raises(NoSolution, match="--only-binary excludes it"):
+        world.solve(pypi=["app"], only_binary=[":all:"])
+    assert builds(folder, "app") == 0
+
+
+def test_a_source_is_built_once(world: World, folder: Path) -> None:
+    world.python("3.12.1")
+    world.add(make_building_sdist(folder, "app", "1.0"))
+    first = world.solve(pypi=["app"]).solution.wheels
+    assert world.solve(pypi=["app"]).solution.wheels == first
+    assert builds(folder, "app") == 1
+
+
+def test_a_binding_pkg_info_spares_the_build_of_what_is_not_chosen(world: World, folder: Path) -> None:
+    world.python("3.12.1")
+    world.add(make_building_sdist(folder, "app", "1.0", static=True))
+    world.add(make_building_sdist(folder / "new", "app", "2.0", ["nowhere"], static=True))
+    assert world.solve(pypi=["app"]).wheels == {"app": "1.0"}
+    assert builds(folder, "app") == 1
+    assert builds(folder / "new", "app") == 0
+
+
+def test_a_build_that_fails_is_passed_over_and_told(world: World, folder: Path) -> None:
+    world.python("3.12.1")
+    world.add(make_building_sdist(folder, "app", "2.0", fails=True))
+    with pytest.raises(NoSolution, match=r"app-2\.0\.tar\.gz cannot be built: no compiler today"):
+        world.solve(pypi=["app"])
+    world.add(make_building_sdist(folder, "app", "1.0"))
+    assert world.solve(pypi=["app"]).wheels == {"app": "1.0"}
+
+
+def test_a_wheel_built_here_that_is_not_pure_serves_no_other_platform(world: World, folder: Path) -> None:
+    world.python("3.12.1", subdir="win-64")
+    world.add(make_building_sdist(folder, "app", "1.0", tags="cp312-cp312-linux_x86_64"))
+    with pytest.raises(NoSolution, match=r"gives app-1\.0-cp312-cp312-linux_x86_64\.whl when built here"):
+        world.solve(["python"], ["app"], platform="win-64")
+
+
+def test_a_pure_wheel_built_here_serves_every_platform(world: World, folder: Path) -> None:
+    world.python("3.12.1", subdir="win-64")
+    world.add(make_building_sdist(folder, "app", "1.0"))
+    assert world.solve(["python"], ["app"], platform="win-64").wheels == {"app": "1.0"}
+
+
+def test_the_store_keeps_a_built_wheel_and_the_lock_its_source(world: World, folder: Path) -> None:
+    world.python("3.12.1")
+    world.add(make_building_sdist(folder, "app", "1.0"))
+    lock = resolve_request(_asks_for_app(world), ["linux-64"]).lock
+    package = next(package for package in lock.platforms["linux-64"].packages if package.name == "app")
+    assert package.url == ""
+    assert package.source_url.endswith("/app-1.0.tar.gz")
+    assert len(package.source_sha256) == 64
+    assert Store().packages.has(package.sha256, package.file)
+
+
+def test_two_users_build_the_same_bytes(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.python("3.12.1")
+    world.add(make_building_sdist(folder, "app", "1.0"))
+    requirements = _asks_for_app(world)
+    made = []
+    for user in ("ada", "grace"):
+        monkeypatch.setenv("HOLDFAST_CACHE", str(world.root / user / "cache"))
+        monkeypatch.setenv("HOLDFAST_STORE", str(world.root / user / "store"))
+        made.append(resolve_request(requirements, ["linux-64"]).lock)
+    assert builds(folder, "app") == 2
+    assert made[0] == made[1]
