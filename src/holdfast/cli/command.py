@@ -28,11 +28,10 @@ class OutputClosed(Exception):
 
 def takes_groups(function: Callable[..., None]) -> Callable[..., None]:
     """Return ``function`` with each parameter that is a dataclass replaced by that dataclass's fields."""
-    hints = get_type_hints(function, include_extras=True)
-    signature = inspect.signature(function)
-    groups: dict[str, Any] = {
-        name: hint for name, hint in hints.items() if is_dataclass(hint) and name in signature.parameters
-    }
+    # Not get_type_hints(): before Python 3.11 it hides Annotated inside Optional where a default is None.
+    signature = inspect.signature(function, eval_str=True)
+    hints = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
     parameters: list[inspect.Parameter] = []
     for name, parameter in signature.parameters.items():
         if name in groups:
