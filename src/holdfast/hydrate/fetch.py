@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from holdfast.errors import IntegrityError, Unreachable
+from holdfast.errors import IntegrityError, NotFound, Unreachable
 from holdfast.lock.model import LockedPackage
 from holdfast.spec.requirements import Credential
 from holdfast.store.packages import Incoming, Packages
@@ -65,11 +65,18 @@ class Fetcher:
 
         :raises IntegrityError: where the origin has other bytes; nothing is kept.
         :raises Unreachable: where the origin does not answer, has no such file, or we are offline.
+        :raises NotFound: where it was built elsewhere, so that no origin has it.
         """
         if self._offline:
             raise Unreachable(
                 f"{package.file} is not in the store and nothing may be fetched offline",
                 advice="run once without --offline",
+            )
+        if not package.url:
+            raise NotFound(
+                f"{package.file} was built where it was resolved, and is not in this store",
+                where=package.source_url or None,
+                advice="use the store it was resolved to, or resolve again with --force",
             )
         with self._packages.receive(package.sha256, package.file, package.size) as incoming:
             try:
