@@ -217,3 +217,25 @@ def test_the_ids_are_those_of_all_versions_to_come() -> None:
     document = example()
     assert document["req_id"] == "9106ab837da22bf93dd9c72ab1f1cd9e96c801a5"
     assert document["full_id"] == "1244add1e36289460caf3b62ef2daa9192c7c4f3"
+
+
+def test_an_empty_list_is_left_out_whichever_way_python_made_it() -> None:
+    """On Python 3.10, ``tuple(x for x in [])`` is not the object ``()``, which msgspec compares with."""
+    common: dict[str, Any] = {
+        "kind": "pypi",
+        "name": "a",
+        "version": "1",
+        "file": "a-1.whl",
+        "sha256": "0" * 64,
+    }
+    made = LockedPackage(**common, extras=tuple(x for x in ()), dependencies=tuple(x for x in ()))
+    one, two = (
+        encode(
+            make_lock(
+                {}, requirements_id({}), {"linux-64": LockedPlatform(virtual_packages={}, packages=(p,))}
+            )
+        )
+        for p in (made, LockedPackage(**common))
+    )
+    assert one == two
+    assert b"extras" not in one

@@ -6,6 +6,7 @@ import json
 import re
 import tempfile
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -33,7 +34,7 @@ def encode(lock: Lock) -> bytes:
     document = msgspec.to_builtins(lock)
     for platform, locked in lock.platforms.items():
         ordered = sorted(locked.packages, key=package_order)
-        document["platforms"][platform]["packages"] = msgspec.to_builtins(ordered)
+        document["platforms"][platform]["packages"] = [_without_empty(package) for package in ordered]
     text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False)
     return f"{text}\n".encode()
 
@@ -99,6 +100,12 @@ def write_lock(path: Path, lock: Lock) -> None:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
         raise UsageError(f"cannot be written ({error.strerror})", where=str(path)) from None
+
+
+def _without_empty(package: LockedPackage) -> dict[str, Any]:
+    # msgspec leaves out an empty tuple only where it is the very object of the default, which the one that
+    # Python 3.10 makes of an empty generator is not.
+    return {name: value for name, value in msgspec.to_builtins(package).items() if value not in ((), [])}
 
 
 class _Head(msgspec.Struct):
