@@ -20,7 +20,7 @@ def measure(workshop: Workshop) -> Iterator[Row | Skipped]:
     kit = workshop.once("kit", make_kit)
     beside, target, most = "py-rattler + uv pip sync", "within 1.3x of the two", 1.3
 
-    cold, cold_bare = _in_turn(workshop, kit, workshop.runs(3), warm=False)
+    cold, cold_bare = _in_turn(workshop, kit, workshop.runs(2), warm=False)
     yield Row(NAME, "cold, from loopback http", cold, beside, cold_bare, target, most, note=kit.packages)
     warm, warm_bare = _in_turn(workshop, kit, workshop.runs(5), warm=True)
     yield Row(NAME, "warm cache", warm, beside, warm_bare, target, most, note=kit.packages)

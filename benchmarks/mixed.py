@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.figures import Row, Skipped, Timing
 from benchmarks.surroundings import find_solver_of_conda_lock
-from benchmarks.timing import CommandFailed, run_command, time_command
+from benchmarks.timing import CommandFailed, time_command
 from benchmarks.workshop import SAMPLE_CHANNEL, SHARED, Workshop, each
 
 NAME = "mixed"
@@ -48,16 +48,14 @@ def _measure_case(workshop: Workshop, channel: str, case: dict[str, Any]) -> Ite
     work = f"{case['id']} ({len(case['conda'])} conda + {', '.join(case['pypi'])})"
     try:
         cold = time_command(command, environment, 1, warm_up=False)
-        said = json.loads(run_command(command, environment))
+        said, rounds = _described([*command, "--verbose"], environment)
         warm = time_command(command, environment, workshop.runs(3), warm_up=False)
     except CommandFailed as error:
         yield Skipped(NAME, work, str(error))
         return
     chosen = said["platforms"][case["platform"]]
     wheels = sum(package["kind"] == "pypi" for package in chosen)
-    note = f"{len(chosen) - wheels} conda, {wheels} wheels"
-    if rounds := _rounds([*command, "--verbose"], environment):
-        note += f", {rounds} rounds"
+    note = f"{len(chosen) - wheels} conda, {wheels} wheels, {rounds} rounds"
     yield Row(NAME, f"{work}; cold", cold, note="network and all")
     target, most = ("under 5 s", 5.0) if case["id"] == UNROLLING else ("under 1 s", 1.0)
     yield Row(NAME, f"{work}; warm", warm, target=target, most_seconds=most, note=note)
@@ -70,11 +68,13 @@ def _measure_case(workshop: Workshop, channel: str, case: dict[str, Any]) -> Ite
             yield Skipped(NAME, f"{work}: conda-lock", theirs)
 
 
-def _rounds(command: list[str], environment: dict[str, str]) -> int | None:
-    """Return how many rounds the joint solve took, as it tells on stderr."""
-    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stderr
-    found = re.search(r"(\d+) rounds? of the joint solve", said)
-    return int(found[1]) if found else None
+def _described(command: list[str], environment: dict[str, str]) -> tuple[dict[str, Any], str]:
+    """Return the document of a result, and how many rounds the joint solve took, as it tells on stderr."""
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise CommandFailed(f"holdfast resolve ended with {done.returncode}")
+    found = re.search(r"(\d+) rounds? of the joint solve", done.stderr)
+    return json.loads(done.stdout), found[1] if found else "?"
 
 
 def _conda_lock(

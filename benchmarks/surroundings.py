@@ -24,7 +24,7 @@ def machine() -> dict[str, str]:
     facts["system"] = platform.system()
     facts["Python"] = platform.python_version()
     if hasattr(os, "getloadavg"):
-        facts["load before"] = f"{os.getloadavg()[0]:.1f}"
+        facts["load before it, from other work,"] = f"{os.getloadavg()[0]:.1f}"
     return facts
 
 
