@@ -20,8 +20,12 @@ def _no_network() -> str | None:
     import httpx
     from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
+    from holdfast.index.http import tls_context
+
+    page = f"{PYPI_SIMPLE_ENDPOINT.rstrip('/')}/pip/"
     try:
-        answer = httpx.head(f"{PYPI_SIMPLE_ENDPOINT.rstrip('/')}/pip/", timeout=5, follow_redirects=True)
+        # Trusting what the program trusts: the user's certificates may stand in pip's variables alone.
+        answer = httpx.head(page, timeout=5, follow_redirects=True, verify=tls_context())
     except httpx.HTTPError as error:
         return f"{type(error).__name__}: {error}"
     return None if answer.status_code < 400 else f"it answered {answer.status_code}"

@@ -207,7 +207,7 @@ class HttpClient:
 
             self._httpx = httpx.AsyncClient(
                 http2=True,
-                verify=_tls(),
+                verify=tls_context(),
                 timeout=httpx.Timeout(self._timeout, pool=None),
                 limits=httpx.Limits(max_connections=32, max_keepalive_connections=32),
                 headers={"user-agent": f"holdfast/{version('holdfast')}"},
@@ -216,7 +216,7 @@ class HttpClient:
         return self._httpx
 
 
-def _tls() -> ssl.SSLContext:
+def tls_context() -> ssl.SSLContext:
     """Trust what the user's variables name, else the system, else (no system store found) certifi."""
     import ssl
     from pathlib import Path
