@@ -111,4 +111,4 @@ def test_a_certificate_file_that_is_none_is_a_usage_error(
 def test_without_any_variable_some_authority_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     for other in http._CERTIFICATE_VARIABLES:
         monkeypatch.delenv(other, raising=False)
-    assert http._tls().verify_mode.name == "CERT_REQUIRED"
+    assert http.tls_context().verify_mode.name == "CERT_REQUIRED"
