@@ -91,13 +91,27 @@ class Admission:
         wheels: list[Wheel] = []
         sdists: list[Sdist] = []
         refusals: list[Refusal] = []
+        must_build = _names(self._requirements.no_binary, name)
+        may_build = (self._sources or must_build) and not _names(self._requirements.only_binary, name)
+        is_prerelease: dict[Version, bool] = {}
         for file in project.files:
+            # Thousands of files, of which nearly all are plain: the reasons are worked out for the rest.
+            version = file.version
+            early = is_prerelease.get(version)
+            if early is None:
+                early = is_prerelease[version] = version.is_prerelease
+            plain = (
+                file.yanked is None and not (early and not prereleases) and not self._cutoff and not hashes
+            )
+            if isinstance(file, Wheel) and plain and not must_build:
+                wheels.append(file)
+                continue
             reason = self._refusal(file, name, pinned, hashes, prereleases)
             if reason is not None:
-                refusals.append(Refusal(file.filename, file.version, reason, reason == _UNBUILT))
+                refusals.append(Refusal(file.filename, version, reason, reason == _UNBUILT))
             elif isinstance(file, Wheel):
                 wheels.append(file)
-            else:
+            elif may_build:
                 sdists.append(file)
         return Admitted(tuple(wheels), tuple(refusals), prereleases, tuple(sdists))
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 
 from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.project import CoreMetadata, Project, Sdist, Wheel
 from holdfast.index.source_build import BuiltWheel
+from holdfast.solve.pythons import Condition
 from holdfast.spec.names import ExtraName, PypiName
 
 __all__ = ["Dependency", "Knowledge", "Known", "ProjectSource"]
@@ -43,7 +43,7 @@ class Dependency:
     name: PypiName
     extras: tuple[ExtraName, ...]
     specifier: str
-    marker: Marker | None
+    marker: Condition | None
     url: str
     text: str
 
@@ -133,7 +133,7 @@ def parse_dependency(text: str) -> Dependency:
         PypiName(canonicalize_name(requirement.name)),
         tuple(sorted(ExtraName(canonicalize_name(extra)) for extra in requirement.extras)),
         str(requirement.specifier),
-        requirement.marker,
+        Condition(str(requirement.marker)) if requirement.marker else None,
         requirement.url or "",
         text,
     )

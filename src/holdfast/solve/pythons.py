@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NewType
 
 from packaging.markers import Marker
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -18,7 +19,10 @@ from packaging.version import Version
 
 from holdfast.spec.platform import marker_environment
 
-__all__ = ["Mask", "PythonBuild", "PythonPool"]
+__all__ = ["Condition", "Mask", "PythonBuild", "PythonPool"]
+
+Condition = NewType("Condition", str)
+"""The text of a valid marker: it stands for the parsed one, which is slow to compare and to print."""
 
 Mask = int
 """A set of Python builds of one :class:`PythonPool`."""
@@ -84,7 +88,7 @@ class PythonPool:
             set(builds), key=lambda build: (build.version, build.kind, build.build)
         )
         self.all: Mask = (1 << len(self.builds)) - 1
-        self._markers: dict[tuple[str, str], Mask] = {}
+        self._markers: dict[tuple[Condition, str], Mask] = {}
         self._requires: dict[str, Mask | None] = {}
         self._splits: dict[Mask, list[tuple[Mask, str]]] = {}
 
@@ -124,11 +128,11 @@ class PythonPool:
             return None
         return self.mask(lambda build: specifier.contains(build.version.base_version, prereleases=True))
 
-    def marker(self, marker: Marker, extra: str = "") -> Mask:
+    def marker(self, condition: Condition, extra: str = "") -> Mask:
         """Return the builds for which a marker holds (PEP 508), with ``extra`` being asked for."""
-        key = (str(marker), extra)
+        key = (condition, extra)
         if key not in self._markers:
-            self._markers[key] = self._evaluate_marker(marker, extra)
+            self._markers[key] = self._evaluate_marker(Marker(condition), extra)
         return self._markers[key]
 
     def _evaluate_marker(self, marker: Marker, extra: str) -> Mask:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from packaging.markers import Marker
 from packaging.version import Version
 
 from holdfast.index.project import CoreMetadata
@@ -26,6 +25,7 @@ from holdfast.solve.encoding import (
 from holdfast.solve.knowledge import Dependency, Known
 from holdfast.solve.lockstep import Lockstep, common_lockstep
 from holdfast.solve.pool import Bridge, Candidate, ProjectPool
+from holdfast.solve.pythons import Condition
 from holdfast.solve.world import PypiWorld
 from holdfast.spec.names import PypiName
 from holdfast.spec.requirements import PypiRequirement
@@ -265,7 +265,7 @@ def _as_dependency(requirement: PypiRequirement) -> Dependency:
         requirement.name,
         requirement.extras,
         requirement.specifier,
-        Marker(requirement.marker) if requirement.marker else None,
+        Condition(requirement.marker) if requirement.marker else None,
         requirement.url,
         str(requirement),
     )

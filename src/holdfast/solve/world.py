@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from packaging.markers import Marker
-
 from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.project import Sdist, Wheel
 from holdfast.index.source_build import BuiltWheel
@@ -16,7 +14,7 @@ from holdfast.solve.encoding import solver_name
 from holdfast.solve.knowledge import Dependency, Knowledge, ProjectSource
 from holdfast.solve.ownership import Ownership
 from holdfast.solve.pool import Bridge, Candidate, ProjectPool, WheelJudge, direct_pool, make_pool
-from holdfast.solve.pythons import Mask, PythonPool
+from holdfast.solve.pythons import Condition, Mask, PythonPool
 from holdfast.spec.names import CondaName, PypiName
 from holdfast.spec.requirements import PypiRequirement
 
@@ -147,7 +145,7 @@ class PypiWorld:
         """Return the Pythons for which a requirement of the user applies."""
         if not requirement.marker:
             return self.pythons.all
-        return self.pythons.marker(Marker(requirement.marker))
+        return self.pythons.marker(Condition(requirement.marker))
 
     async def spec(self, name: PypiName, extra: str, specifier: str) -> str:
         """Return a MatchSpec for a requirement on a project, or on one of its extras."""
