@@ -22,7 +22,6 @@ from holdfast.spec.requirements import PypiRequirement, Requirements
 __all__ = ["Admission", "Admitted", "Refusal"]
 
 _EXACT = ("==", "===")
-_UNBUILT = "is a source distribution, and wheels are tried first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +29,11 @@ class Refusal:
     """Why a file cannot be chosen.
 
     :ivar reason: one clause, fit to follow the file's name.
-    :ivar needs_building: whether it could be chosen if it were built.
     """
 
     filename: str
     version: Version
     reason: str
-    needs_building: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +42,7 @@ class Admitted:
 
     :ivar wheels: sorted as the index lists them.
     :ivar sdists: to be built where no wheel serves.
+    :ivar unbuilt: source distributions left aside, since wheels are tried first.
     :ivar prereleases: whether pre-releases of this project are admitted.
     """
 
@@ -52,6 +50,7 @@ class Admitted:
     refusals: tuple[Refusal, ...]
     prereleases: bool
     sdists: tuple[Sdist, ...] = ()
+    unbuilt: tuple[Sdist, ...] = ()
 
 
 class Admission:
@@ -90,9 +89,11 @@ class Admission:
         prereleases = self._requirements.prereleases or self._asks_for_prereleases(name) or not finals
         wheels: list[Wheel] = []
         sdists: list[Sdist] = []
+        unbuilt: list[Sdist] = []
         refusals: list[Refusal] = []
         must_build = _names(self._requirements.no_binary, name)
-        may_build = (self._sources or must_build) and not _names(self._requirements.only_binary, name)
+        may_build = not _names(self._requirements.only_binary, name)
+        builds = may_build and (self._sources or must_build)
         is_prerelease: dict[Version, bool] = {}
         for file in project.files:
             # Thousands of files, of which nearly all are plain: the reasons are worked out for the rest.
@@ -103,17 +104,15 @@ class Admission:
             plain = (
                 file.yanked is None and not (early and not prereleases) and not self._cutoff and not hashes
             )
-            if isinstance(file, Wheel) and plain and not must_build:
-                wheels.append(file)
-                continue
-            reason = self._refusal(file, name, pinned, hashes, prereleases)
+            wanted = not must_build if isinstance(file, Wheel) else may_build
+            reason = None if plain and wanted else self._refusal(file, name, pinned, hashes, prereleases)
             if reason is not None:
-                refusals.append(Refusal(file.filename, version, reason, reason == _UNBUILT))
+                refusals.append(Refusal(file.filename, version, reason))
             elif isinstance(file, Wheel):
                 wheels.append(file)
-            elif may_build:
-                sdists.append(file)
-        return Admitted(tuple(wheels), tuple(refusals), prereleases, tuple(sdists))
+            else:
+                (sdists if builds else unbuilt).append(file)
+        return Admitted(tuple(wheels), tuple(refusals), prereleases, tuple(sdists), tuple(unbuilt))
 
     def _refusal(
         self,
@@ -139,7 +138,7 @@ class Admission:
         if isinstance(file, Sdist):
             if _names(self._requirements.only_binary, name):
                 return "is a source distribution, and --only-binary excludes it"
-            return None if self._sources or must_build else _UNBUILT
+            return None
         return "is a wheel, and --no-binary asks for a source distribution" if must_build else None
 
     def _check_upload_times(self, project: Project) -> None:

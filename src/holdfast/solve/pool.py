@@ -55,6 +55,7 @@ class ProjectPool:
 
     :ivar owners: conda packages that provide the project; a wheel constrains them away.
     :ivar refusals: files that the user's rules exclude, with the reason.
+    :ivar unbuilt: source distributions left aside, since wheels are tried first.
     :ivar misfits: wheels that run on no Python of the pool; :meth:`WheelJudge.refusal` says why.
     """
 
@@ -65,6 +66,7 @@ class ProjectPool:
     owners: tuple[CondaName, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     misfits: tuple[Wheel, ...] = ()
+    unbuilt: tuple[Sdist, ...] = ()
     index: str = ""
 
     def candidates_at(self, ordinal: int) -> list[Candidate]:
@@ -197,6 +199,7 @@ def make_pool(
         tuple(sorted(conda_versions)),
         admitted.refusals,
         tuple(misfits),
+        admitted.unbuilt,
         index,
     )
 
@@ -209,7 +212,7 @@ def direct_pool(wheel: Wheel, name: PypiName, owners: Iterable[CondaName], judge
         for number, (_, mask) in enumerate(judge.shares([wheel]))
     )
     misfits = () if candidates else (wheel,)
-    return ProjectPool(name, ordinals, candidates, (), tuple(sorted(owners)), (), misfits, wheel.url)
+    return ProjectPool(name, ordinals, candidates, (), tuple(sorted(owners)), (), misfits, (), wheel.url)
 
 
 def _abi(build: PythonBuild) -> PythonAbi:

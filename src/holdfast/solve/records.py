@@ -131,12 +131,14 @@ class PypiRecords:
         pool = await self._world.pool(project)
         await self._load_dependencies(pool)
         subject = _Subject(name, pool, extra or "", self._expectations(pool))
+        excluded = self._world.excluded(pool)
         records: list[RepoDataRecord] = []
         for candidate in pool.candidates:
-            if self._world.knowledge.unusable(candidate.file) is None:
+            if candidate.ordinal not in excluded and self._world.knowledge.unusable(candidate.file) is None:
                 records.extend(await self._kept(subject, candidate))
         for bridge in pool.bridges:
-            records.extend(await self._of_bridge(subject, bridge))
+            if bridge.ordinal not in excluded:
+                records.extend(await self._of_bridge(subject, bridge))
         return records
 
     async def _load_dependencies(self, pool: ProjectPool) -> None:

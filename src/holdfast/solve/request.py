@@ -200,8 +200,7 @@ class _PlatformRequest:
         try:
             return await solve_jointly(self.requirements, world, solver, conda_first), world
         except NoSolution:
-            refusals = (refusal for pool in world.loaded().values() for refusal in pool.refusals)
-            if not any(refusal.needs_building for refusal in refusals):
+            if not any(pool.unbuilt for pool in world.loaded().values()):
                 raise
         self.progress(f"{self.platform}: wheels alone have no solution; trying source distributions")
         world = self._world(pythons, ownership, conda_first, sources=True)
@@ -248,6 +247,7 @@ class _PlatformRequest:
             favoured=frozenset(CondaName(record.name.normalized) for record in conda_first),
             direct=direct_wheels(self.requirements.pypi),
             overrides=self.requirements.overrides,
+            bounds=[*self.requirements.pypi, *self.requirements.constraints],
         )
         return PypiWorld(
             self.indexes, ownership, judge, Admission(self.requirements, sources=sources), wishes

@@ -28,11 +28,13 @@ class Wishes:
     :ivar favoured: conda packages that the conda side wants anyway: their bridges beat wheels.
     :ivar direct: files the user named by URL or path, which replace their project's pool.
     :ivar overrides: requirements that replace what dependencies say of a project.
+    :ivar bounds: requirements and constraints that hold whatever is chosen.
     """
 
     favoured: frozenset[CondaName] = frozenset()
     direct: dict[PypiName, Wheel] = field(default_factory=dict)
     overrides: Sequence[PypiRequirement] = ()
+    bounds: Sequence[PypiRequirement] = ()
 
 
 class PypiWorld:
@@ -58,6 +60,10 @@ class PypiWorld:
         self._source = source
         self._admission = admission
         self._overrides = {requirement.name: requirement for requirement in self.wishes.overrides}
+        self._bounds: dict[PypiName, list[str]] = {}
+        for requirement in self.wishes.bounds:
+            if not requirement.marker and requirement.specifier:
+                self._bounds.setdefault(requirement.name, []).append(requirement.specifier)
         self._pools: dict[PypiName, asyncio.Task[ProjectPool]] = {}
         self._changed: set[PypiName] = set()
         self._spoken: dict[tuple[str, str], str] = {}
@@ -81,6 +87,14 @@ class PypiWorld:
         versions = {version for spelled in owners.versions.values() for version in spelled}
         admitted = self._admission.admit(project, versions)
         return make_pool(name, admitted, owners.versions, self.judge, project.index)
+
+    def excluded(self, pool: ProjectPool) -> frozenset[int]:
+        """Return the ordinals that the request itself rules out: the solver need not see them."""
+        bounds = self._bounds.get(pool.name)
+        if not bounds:
+            return frozenset()
+        inside = set.intersection(*(set(pool.ordinals.allowed(bound)) for bound in bounds))
+        return frozenset(pool.ordinals.allowed("")) - inside
 
     def loaded(self) -> dict[PypiName, ProjectPool]:
         """Return all pools fetched so far."""
