@@ -14,13 +14,13 @@ import msgspec
 from holdfast.errors import IntegrityError, UsageError
 from holdfast.lock.identity import full_id, package_order, requirements_id
 from holdfast.lock.model import SCHEMA, Lock, LockedPackage
+from holdfast.spec.platform import PLATFORMS
 
 __all__ = ["decode", "encode", "read_lock", "write_lock"]
 
 _ID = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MD5 = re.compile(r"([0-9a-f]{32})?")
-_PLATFORM = re.compile(r"[a-z0-9]+(-[a-z0-9]+)?")
 # A file's name, and the parts conda makes folder names of: no separators, no leading dot, no controls. `!`
 # is the epoch of a version; `%` would be decoded in URLs.
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!~=-]*")
@@ -122,7 +122,7 @@ def _check_shape(lock: Lock, where: str) -> None:
         if not _ID.fullmatch(value)
     ]
     for platform, locked in lock.platforms.items():
-        if not _PLATFORM.fullmatch(platform):
+        if platform not in PLATFORMS:
             problems.append(f"{platform!r} is not a platform")
         seen: set[tuple[str, str]] = set()
         for position, package in enumerate(locked.packages):
