@@ -96,6 +96,26 @@ def test_a_conflict_across_the_two_sides_names_both(world: World) -> None:
     ]
 
 
+def test_a_version_that_exists_but_not_for_this_python(world: World) -> None:
+    world.python("3.12.1")
+    world.wheel("app", "1.0")
+    world.wheel("app", "2.0", tags="cp311-cp311-manylinux_2_17_x86_64")
+    error = explained(world, [], ["app==2.0"])
+    assert error.what == (
+        "app==2 has no file that can be used: "
+        "app-2.0-cp311-cp311-manylinux_2_17_x86_64.whl is for CPython 3.11, not CPython 3.12"
+    )
+
+
+def test_a_dependency_that_exists_but_not_for_this_python(world: World) -> None:
+    world.python("3.12.1")
+    world.wheel("lib", "1.0")
+    world.wheel("lib", "2.0", requires_python="<3.12")
+    world.wheel("app", "1.0", ["lib>=2"])
+    error = explained(world, [], ["app"])
+    assert error.what == ("lib>=2 has no file that can be used: lib-2.0-py3-none-any.whl needs Python <3.12")
+
+
 def test_two_sides_of_pypi_that_disagree(world: World) -> None:
     world.python("3.12.1")
     for version in ("1.0", "2.0"):

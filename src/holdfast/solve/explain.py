@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from packaging.specifiers import SpecifierSet
+
 from holdfast.errors import NoSolution
 from holdfast.index.project import Sdist, Wheel
 from holdfast.solve.admission import Refusal
@@ -35,6 +37,10 @@ _BESIDE = re.compile(
     r"([^\n│├└─]+?),? (?:which )?cannot be installed because there are no viable options:"
     r"\n[^\n]* would require\n[^\n]*no conda (\S+) beside the wheel"
 )
+_WITHOUT_CANDIDATES = re.compile(
+    r"No candidates were found for (?P<absent>pypi--[a-z0-9-]+)(?: (?P<numbers>[^\s.]+))?"
+    r"|(?P<unmet>pypi--[a-z0-9-]+)(?: (?P<range>\S+))?, for which no candidates were found"
+)
 _UNMET = re.compile(r"([^\n│├└─]+), for which no candidates were found")
 _MOST_LINES = 60
 
@@ -64,7 +70,7 @@ def explain(reasons: str, requirements: Requirements, world: PypiWorld | None) -
         _nothing_usable(pool, requirements, world)
         for pool in mentioned
         if world is not None and not _has_usable(pool, world)
-    ]
+    ] or _out_of_reach(reasons, world)
     text = _translated(reasons, world)
     if not causes and (absent := _ABSENT.search(text)):
         where = "index" if absent[1].endswith("(PyPI)") else "channel"
@@ -108,27 +114,60 @@ def solver_mentions(reasons: str, name: PypiName) -> bool:
 
 
 def _nothing_usable(pool: ProjectPool, requirements: Requirements, world: PypiWorld) -> str:
-    refusals = [*pool.refusals, *(world.judge.refusal(wheel) for wheel in pool.misfits)]
-    for candidate in pool.candidates:
-        unusable = world.knowledge.unusable(candidate.file)
-        refusals.append(
-            Refusal(candidate.file.filename, candidate.file.version, unusable)
-            if unusable is not None
-            else _misfit(candidate.file, world)
-        )
+    refusals = _refusals(pool, "", world)
     if not refusals and not pool.index:
         searched = ", ".join(requirements.indexes) or "no index"
         return f"no project {pool.name} on {searched}"
-    newest = sorted(refusals, key=lambda refusal: refusal.version, reverse=True)
+    return _no_file(str(pool.name), refusals)
+
+
+def _out_of_reach(reasons: str, world: PypiWorld | None) -> list[str]:
+    """Name requirements whose versions exist, but in no file that can be used."""
+    if world is None:
+        return []
+    pools, spoken = world.loaded(), world.spoken()
+    causes = []
+    for match in _WITHOUT_CANDIDATES.finditer(reasons):
+        name = match["absent"] or match["unmet"]
+        project, _ = read_name(name)
+        specifier = spoken.get((name, match["numbers"] or match["range"] or ""))
+        if project in pools and specifier:
+            refusals = _refusals(pools[project], specifier, world)
+            if refusals:
+                causes.append(_no_file(f"{project}{specifier}", refusals))
+    return causes
+
+
+def _refusals(pool: ProjectPool, specifier: str, world: PypiWorld) -> list[Refusal]:
+    """Return why no file within a specifier can be used; nothing where one can."""
+    accepted = SpecifierSet(specifier, prereleases=True)
+    refusals = [*pool.refusals, *(world.judge.refusal(wheel) for wheel in pool.misfits)]
+    for candidate in pool.candidates:
+        if candidate.file.version in accepted:
+            unusable = world.knowledge.unusable(candidate.file)
+            if unusable is None and world.mask(candidate):
+                return []
+            refusals.append(_refusal(candidate.file, unusable, world))
+    return [refusal for refusal in refusals if refusal.version in accepted]
+
+
+def _refusal(file: Wheel | Sdist, unusable: str | None, world: PypiWorld) -> Refusal:
+    known = world.knowledge.known(file)
+    if unusable is None and known is not None:
+        unusable = f"needs Python {known.metadata.requires_python}"
+    return Refusal(file.filename, file.version, unusable or "needs another Python")
+
+
+def _no_file(what: str, refusals: list[Refusal]) -> str:
+    # A file for another system tells nobody anything, as long as there is one for this system.
+    newest = sorted(refusals, key=lambda refusal: (refusal.version, not _is_elsewhere(refusal)), reverse=True)
     reasons = "; ".join(f"{refusal.filename} {refusal.reason}" for refusal in newest[:3])
     more = f"; and {len(newest) - 3} files more" if len(newest) > 3 else ""
-    return f"{pool.name} has no file that can be used: {reasons}{more}"
+    return f"{what} has no file that can be used: {reasons}{more}"
 
 
-def _misfit(file: Wheel | Sdist, world: PypiWorld) -> Refusal:
-    if isinstance(file, Wheel):
-        return world.judge.refusal(file)
-    return Refusal(file.filename, file.version, "needs another Python")
+def _is_elsewhere(refusal: Refusal) -> bool:
+    return refusal.reason.startswith("is for ") and "Python" not in refusal.reason
 
 
 def _translated(reasons: str, world: PypiWorld | None) -> str:
