@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import holdfast.solve.request
+import holdfast.solve.world
 from holdfast.errors import NoSolution
 from solving import World
 
@@ -100,11 +101,14 @@ def _built(world: SmallWorld, root: Path) -> World:
 
 @pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(small=worlds)
+@given(small=worlds, width=st.sampled_from([1, 16]))
 def test_a_solution_is_found_exactly_when_one_exists(
-    small: SmallWorld, monkeypatch: pytest.MonkeyPatch
+    small: SmallWorld, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(holdfast.solve.request, "_EXIT_PAUSE", 0.0)  # this process goes on
+    # However little of each project the solver is shown at first.
+    monkeypatch.setattr(holdfast.solve.world, "_WIDTH", width)
+    monkeypatch.setattr(holdfast.solve.world, "_WIDER", 2)
     with tempfile.TemporaryDirectory() as folder:
         world = _built(small, Path(folder))
         conda = ["python", *(f"{name} >={low},<={high}" for name, low, high in small.ask_conda)]

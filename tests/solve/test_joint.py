@@ -405,6 +405,17 @@ def test_what_is_expected_of_unread_releases_never_hides_a_solution(world: World
     assert world.solve(pypi=["front", "rival"]).wheels == {"front": "1.0.0", "core": "1.5.0", "rival": "1.0"}
 
 
+def test_an_old_release_is_found_far_below_what_the_solver_is_shown_first(world: World) -> None:
+    world.python("3.12.1")
+    for number in range(60):
+        # Only the oldest can live with the only release of base.
+        world.wheel("app", f"1.{number}", ["base<2"] if number == 0 else ["base>=2"])
+    world.wheel("base", "1.0")
+    solved = world.solve(pypi=["app"])
+    assert solved.wheels == {"app": "1.0", "base": "1.0"}
+    assert solved.rounds <= 6
+
+
 def test_several_platforms_are_solved_each_for_itself(world: World) -> None:
     world.python("3.12.1")
     world.python("3.12.1", subdir="osx-arm64")

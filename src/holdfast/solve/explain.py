@@ -104,7 +104,7 @@ def _mentioned(reasons: str, world: PypiWorld | None) -> list[ProjectPool]:
 def _has_usable(pool: ProjectPool, world: PypiWorld) -> bool:
     return bool(pool.bridges) or any(
         world.knowledge.unusable(candidate.file) is None and world.mask(candidate)
-        for candidate in pool.candidates
+        for candidate in pool.downwards(pool.ordinals.allowed(""))
     )
 
 
@@ -141,14 +141,14 @@ def _out_of_reach(reasons: str, world: PypiWorld | None) -> list[str]:
 def _refusals(pool: ProjectPool, specifier: str, world: PypiWorld) -> list[Refusal]:
     """Return why no file within a specifier can be used; nothing where one can."""
     accepted = SpecifierSet(specifier, prereleases=True)
-    refusals = [*pool.refusals, *(world.judge.refusal(wheel) for wheel in pool.misfits)]
-    for candidate in pool.candidates:
-        if candidate.file.version in accepted:
-            unusable = world.knowledge.unusable(candidate.file)
-            if unusable is None and world.mask(candidate):
-                return []
-            refusals.append(_refusal(candidate.file, unusable, world))
-    return [refusal for refusal in refusals if refusal.version in accepted]
+    allowed = pool.ordinals.allowed(specifier)
+    refusals = [refusal for refusal in pool.refusals if refusal.version in accepted]
+    for candidate in pool.downwards(allowed):
+        unusable = world.knowledge.unusable(candidate.file)
+        if unusable is None and world.mask(candidate):
+            return []
+        refusals.append(_refusal(candidate.file, unusable, world))
+    return [*refusals, *(world.judge.refusal(wheel) for wheel in pool.misfits(allowed))]
 
 
 def _refusal(file: Wheel | Sdist, unusable: str | None, world: PypiWorld) -> Refusal:

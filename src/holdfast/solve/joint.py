@@ -66,15 +66,20 @@ async def solve_jointly(
     deadline = time.monotonic() + MAX_SECONDS
     expecting, forgotten = True, False
     for number in range(1, MAX_ROUNDS + 1):
-        records.refresh(expecting=expecting, forgotten=forgotten)
         specs = [spec for item in asked for spec in await world.specs(item)]
-        root = await records.conditional_root(conditional)
+        await records.settle()
         constraints = [spec for item in requirements.constraints for spec in (await world.specs(item))[:1]]
+        records.refresh(expecting=expecting, forgotten=forgotten)
+        root = await records.conditional_root(conditional)
         try:
             solved = await solver.solve(
                 [*root, *specs], source=records, constraints=constraints, preferred=conda_first
             )
         except Unsatisfiable as error:
+            if world.has_changed:
+                continue  # more was shown while the solver was asking
+            if world.widen():
+                continue
             if expecting:
                 # Perhaps only what was expected of unread releases stands in the way.
                 expecting = False

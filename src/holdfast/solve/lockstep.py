@@ -42,6 +42,13 @@ class Lockstep:
             return version, None
         return version, _bump(version, self.bumped)
 
+    def specifier(self, version: Version) -> str:
+        """Return what a release is expected to ask for, as it would be written."""
+        low, high = self.bounds(version)
+        if self.exact:
+            return f"=={low}"
+        return f">={low},<{high}" if high is not None else f">={low}"
+
 
 def lockstep_of(known: Known) -> frozenset[Lockstep]:
     """Return the unconditional lockstep dependencies of one release."""

@@ -6,8 +6,9 @@ Nothing here decides anything. A wrong guess costs a request; a right one saves 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from holdfast.index.project import Sdist
 from holdfast.solve.knowledge import Dependency
@@ -104,8 +105,7 @@ class LookAhead:
             return
         width = 1
         hopeful = self._hopeful(pool, guess.allowed)
-        while hopeful:
-            batch, hopeful = hopeful[:width], hopeful[width:]
+        while batch := list(islice(hopeful, width)):
             await self._world.learn(batch)
             for candidate in batch:
                 if self._world.knowledge.known(candidate.file) and self._fits(candidate):
@@ -119,16 +119,14 @@ class LookAhead:
             for bridge in pool.bridges
         )
 
-    def _hopeful(self, pool: ProjectPool, allowed: set[int]) -> list[Candidate]:
-        fitting = [
+    def _hopeful(self, pool: ProjectPool, allowed: set[int]) -> Iterator[Candidate]:
+        return (
             candidate
-            for candidate in pool.candidates
-            if candidate.ordinal in allowed
-            and self._fits(candidate)
+            for candidate in pool.downwards(sorted(allowed))
+            if self._fits(candidate)
             and self._world.knowledge.unusable(candidate.file) is None
             and not isinstance(candidate.file, Sdist)  # a guess is not worth a build
-        ]
-        return sorted(fitting, key=lambda candidate: -candidate.ordinal)
+        )
 
     def _fits(self, candidate: Candidate) -> bool:
         mask = self._world.mask(candidate)
@@ -162,16 +160,16 @@ class LookAhead:
         for candidate in candidates:
             wanted.append(candidate)
             returns = self._returns[candidate.project] = self._returns.get(candidate.project, 0) + 1
-            below = [
+            lower = pools[candidate.project].downwards(range(1, candidate.ordinal))
+            below = (
                 other
-                for other in pools[candidate.project].candidates
-                if other.ordinal < candidate.ordinal
-                and self._fits(other)
+                for other in lower
+                if self._fits(other)
                 and self._world.knowledge.is_open(other.file)
                 and not isinstance(other.file, Sdist)
-            ]
-            below.sort(key=lambda other: -other.ordinal)
-            wanted.extend(below[: min(_FIRST_LOOK * 2 ** (returns - 1), _MOST_AT_ONCE)])
+            )
+            most = min(_FIRST_LOOK * 2 ** (returns - 1), _MOST_AT_ONCE)
+            wanted.extend(islice(below, most))
         return wanted
 
     async def glance(self, candidates: Iterable[Candidate]) -> None:
@@ -192,7 +190,7 @@ class LookAhead:
         for (_, specifier), pool in zip(demands, pools, strict=True):
             allowed = set(pool.ordinals.allowed(specifier))
             if not self._is_settled(pool, allowed):
-                best.extend(self._hopeful(pool, allowed)[:1])
+                best.extend(islice(self._hopeful(pool, allowed), 1))
         await self._world.learn(best)
 
     def most_returned(self) -> PypiName | None:

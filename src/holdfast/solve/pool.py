@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from packaging.version import Version
@@ -22,7 +22,7 @@ class Candidate:
     """A file, and the Python builds it is the best of its version for.
 
     :ivar file: a wheel, or a source distribution to make one of.
-    :ivar number: position in the pool, which names its records.
+    :ivar number: position among the candidates of its version.
     :ivar direct: whether the user named the file itself by URL or path.
     """
 
@@ -47,31 +47,6 @@ class Bridge:
     ordinal: int
     spellings: tuple[str, ...]
     file: Wheel | None
-
-
-@dataclass(slots=True, eq=False)
-class ProjectPool:
-    """One project, as the solver is shown it.
-
-    :ivar owners: conda packages that provide the project; a wheel constrains them away.
-    :ivar refusals: files that the user's rules exclude, with the reason.
-    :ivar unbuilt: source distributions left aside, since wheels are tried first.
-    :ivar misfits: wheels that run on no Python of the pool; :meth:`WheelJudge.refusal` says why.
-    """
-
-    name: PypiName
-    ordinals: Ordinals
-    candidates: tuple[Candidate, ...] = ()
-    bridges: tuple[Bridge, ...] = ()
-    owners: tuple[CondaName, ...] = ()
-    refusals: tuple[Refusal, ...] = ()
-    misfits: tuple[Wheel, ...] = ()
-    unbuilt: tuple[Sdist, ...] = ()
-    index: str = ""
-
-    def candidates_at(self, ordinal: int) -> list[Candidate]:
-        """Return the candidates of one version."""
-        return [candidate for candidate in self.candidates if candidate.ordinal == ordinal]
 
 
 class WheelJudge:
@@ -127,9 +102,11 @@ class WheelJudge:
             if rank is not None
         )
 
-    def refusal(self, wheel: Wheel) -> Refusal:
-        """Say why no Python build of the pool can use a wheel."""
-        if self.pythons.requires_python(wheel.requires_python) is None:
+    def refusal(self, wheel: Wheel | Sdist) -> Refusal:
+        """Say why no Python build of the pool can use a file."""
+        if isinstance(wheel, Sdist):
+            reason = f"needs Python {wheel.requires_python}"
+        elif self.pythons.requires_python(wheel.requires_python) is None:
             reason = f"has an invalid Requires-Python ({wheel.requires_python})"
         elif not any(rank is not None for rank in self.ranks(wheel.tags)):
             reason = (
@@ -140,6 +117,97 @@ class WheelJudge:
         else:
             reason = f"needs Python {wheel.requires_python}"
         return Refusal(wheel.filename, wheel.version, reason)
+
+
+class ProjectPool:
+    """One project: its versions, and its candidates, made and shown to the solver as they are needed.
+
+    A project has thousands of releases, of which the solver needs a handful. It is shown the best few that
+    each requirement allows, and more where they do not suffice. What it is shown is a part of what exists,
+    so a solution found with it is one; that there is none only counts once everything is shown.
+
+    :ivar owners: conda packages that provide the project; a wheel excludes them.
+    :ivar refusals: files that the user's rules exclude, with the reason.
+    :ivar unbuilt: source distributions left aside, since wheels are tried first.
+    :ivar index: where the files are from, empty where nobody has the project.
+    :ivar shown: ordinals of the versions whose candidates the solver is shown.
+    """
+
+    def __init__(
+        self,
+        name: PypiName,
+        ordinals: Ordinals,
+        wheels: Mapping[int, Sequence[Wheel]],
+        judge: WheelJudge,
+        *,
+        sdists: Mapping[int, Sdist] | None = None,
+        bridges: Sequence[Bridge] = (),
+        owners: Iterable[CondaName] = (),
+        refusals: Sequence[Refusal] = (),
+        unbuilt: Sequence[Sdist] = (),
+        index: str = "",
+        direct: bool = False,
+    ) -> None:
+        self.name = name
+        self.ordinals = ordinals
+        self.bridges = tuple(bridges)
+        self.owners = tuple(sorted(owners))
+        self.refusals = tuple(refusals)
+        self.unbuilt = tuple(unbuilt)
+        self.index = index
+        self.shown: set[int] = set()
+        self._wheels = wheels
+        self._sdists = sdists or {}
+        self._judge = judge
+        self._direct = direct
+        self._made: dict[int, tuple[Candidate, ...]] = {}
+        self._asked: set[tuple[str, int]] = set()
+
+    def at(self, ordinal: int) -> tuple[Candidate, ...]:
+        """Return the candidates of one version: wheels that run somewhere, then what could be built."""
+        if ordinal not in self._made:
+            self._made[ordinal] = tuple(self._make(ordinal))
+        return self._made[ordinal]
+
+    def _make(self, ordinal: int) -> Iterator[Candidate]:
+        covered: Mask = 0
+        shares = self._judge.shares(self._wheels.get(ordinal, ()))
+        for position, (wheel, mask) in enumerate(shares):
+            covered |= mask
+            yield Candidate(self.name, position, wheel, ordinal, mask, self._direct)
+        sdist = self._sdists.get(ordinal)
+        if sdist is not None and (mask := self._judge.limit(sdist) & ~covered):
+            yield Candidate(self.name, len(shares), sdist, ordinal, mask, self._direct)
+
+    def show(self, specifier: str, count: int) -> bool:
+        """Show the solver the highest ``count`` versions a specifier allows; return whether any is new."""
+        if (specifier, count) in self._asked:
+            return False
+        self._asked.add((specifier, count))
+        before = len(self.shown)
+        for ordinal in reversed(self.ordinals.allowed(specifier)):
+            if self.at(ordinal):
+                self.shown.add(ordinal)
+                count -= 1
+                if count <= 0:
+                    break
+        return len(self.shown) > before
+
+    @property
+    def candidates(self) -> Iterator[Candidate]:
+        """The candidates that the solver is shown, lowest version first."""
+        return (candidate for ordinal in sorted(self.shown) for candidate in self.at(ordinal))
+
+    def downwards(self, ordinals: Sequence[int]) -> Iterator[Candidate]:
+        """Yield the candidates of ascending ordinals, the highest first, shown or not."""
+        return (candidate for ordinal in reversed(ordinals) for candidate in self.at(ordinal))
+
+    def misfits(self, ordinals: Iterable[int]) -> Iterator[Wheel | Sdist]:
+        """Yield the files of versions none of which runs anywhere; the judge says why."""
+        for ordinal in ordinals:
+            if not self.at(ordinal):
+                yield from self._wheels.get(ordinal, ())
+                yield from [self._sdists[ordinal]] if ordinal in self._sdists else []
 
 
 def make_pool(
@@ -165,28 +233,8 @@ def make_pool(
     }
     sdists = {sdist.version: sdist for sdist in admitted.sdists}
     ordinals = Ordinals([*by_version, *bridged, *sdists])
-    misfits: list[Wheel] = []
-    covered: dict[Version, Mask] = {}
-    candidates: list[Candidate] = []
-    for version, wheels in by_version.items():
-        shares = judge.shares(wheels)
-        for wheel, mask in shares:
-            candidates.append(Candidate(name, len(candidates), wheel, ordinals.of(version), mask))
-        if not shares:
-            misfits.extend(wheels)
-        covered[version] = sum(mask for _, mask in shares)  # no Python has two of them
-    for version, sdist in sdists.items():
-        mask = judge.limit(sdist) & ~covered.get(version, 0)
-        if mask:
-            candidates.append(Candidate(name, len(candidates), sdist, ordinals.of(version), mask))
     bridges = [
-        Bridge(
-            name,
-            conda,
-            ordinals.of(version),
-            spellings,
-            by_version.get(version, [None])[0],
-        )
+        Bridge(name, conda, ordinals.of(version), spellings, by_version.get(version, [None])[0])
         for conda, versions in sorted(conda_versions.items())
         for version, spellings in sorted(versions.items())
         if version in bridged
@@ -194,25 +242,21 @@ def make_pool(
     return ProjectPool(
         name,
         ordinals,
-        tuple(candidates),
-        tuple(bridges),
-        tuple(sorted(conda_versions)),
-        admitted.refusals,
-        tuple(misfits),
-        admitted.unbuilt,
-        index,
+        {ordinals.of(version): wheels for version, wheels in by_version.items()},
+        judge,
+        sdists={ordinals.of(version): sdist for version, sdist in sdists.items()},
+        bridges=bridges,
+        owners=conda_versions,
+        refusals=admitted.refusals,
+        unbuilt=admitted.unbuilt,
+        index=index,
     )
 
 
 def direct_pool(wheel: Wheel, name: PypiName, owners: Iterable[CondaName], judge: WheelJudge) -> ProjectPool:
     """Build the pool of a project that the user named by URL or path: that file, and nothing else."""
     ordinals = Ordinals([wheel.version])
-    candidates = tuple(
-        Candidate(name, number, wheel, 1, mask, direct=True)
-        for number, (_, mask) in enumerate(judge.shares([wheel]))
-    )
-    misfits = () if candidates else (wheel,)
-    return ProjectPool(name, ordinals, candidates, (), tuple(sorted(owners)), (), misfits, (), wheel.url)
+    return ProjectPool(name, ordinals, {1: [wheel]}, judge, owners=owners, index=wheel.url, direct=True)
 
 
 def _abi(build: PythonBuild) -> PythonAbi:

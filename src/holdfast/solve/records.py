@@ -64,9 +64,10 @@ class PypiRecords:
         self._world = world
         self.expecting = True
         self._records: dict[str, list[RepoDataRecord]] = {}
-        self._built: dict[tuple[str, int], tuple[object, list[RepoDataRecord]]] = {}
+        self._built: dict[tuple[str, int, int], tuple[object, list[RepoDataRecord]]] = {}
         self._lockstep: dict[PypiName, frozenset[Lockstep]] = {}
         self._meanings: dict[tuple[str, str, str], Meaning] = {}
+        self._settled: set[tuple[str, str]] = set()
 
     def refresh(self, *, expecting: bool, forgotten: bool = False) -> None:
         """Drop what is out of date; to be called before each round.
@@ -78,12 +79,36 @@ class PypiRecords:
             self.expecting = expecting
             self._records.clear()
         if forgotten:
+            self._settled.clear()
             self._built.clear()
             self._meanings.clear()
         for name in [name for name in self._records if read_name(name)[0] in changed]:
             del self._records[name]
         for project in changed:
             self._lockstep.pop(project, None)
+
+    async def settle(self) -> None:
+        """Show the solver what the dependencies of all that is known allow, before it asks."""
+        grew = True
+        while grew:
+            grew = False
+            for pool in list(self._world.loaded().values()):
+                extras = ("", *self._world.extras_of(pool.name))
+                for candidate in list(pool.candidates):
+                    known = self._world.knowledge.known(candidate.file)
+                    if known is None:
+                        await self._expected_specs(self._expectations(pool), candidate)
+                        continue
+                    for extra in extras:
+                        grew |= await self._settle(candidate.file.url, known, extra)
+
+    async def _settle(self, url: str, known: Known, extra: str) -> bool:
+        if (url, extra) in self._settled:
+            return False
+        self._settled.add((url, extra))
+        needed = [each for each in known.dependencies if self._world.may_apply(each, extra)]
+        await self._world.all_specs(needed)
+        return bool(needed)
 
     def meaning(self, record: RepoDataRecord) -> Meaning | None:
         """Return what a record of a solution stands for, None where it is a conda package."""
@@ -164,7 +189,7 @@ class PypiRecords:
         """Return a candidate's records, made anew only where more is known than when they were made."""
         known = self._world.knowledge.known(candidate.file)
         state: object = True if known else (None if subject.extra else subject.expected)
-        key = (subject.name, candidate.number)
+        key = (subject.name, candidate.ordinal, candidate.number)
         if key not in self._built or self._built[key][0] != state:
             self._built[key] = (state, await self._of_candidate(subject, candidate, known))
         return self._built[key][1]
@@ -184,7 +209,7 @@ class PypiRecords:
                 if subject.pool.owners:
                     depends.append(wheel_token(subject.pool.name))
                 if known is None:
-                    depends += await self._expected_specs(subject, candidate)
+                    depends += await self._expected_specs(subject.expected, candidate)
                 records.append(self._record(subject, candidate, build, _WHEEL, depends, base))
         return records
 
@@ -222,15 +247,16 @@ class PypiRecords:
             records.append(self._record(subject, chosen, f"{build}_{number}", build_number, depends, part))
         return records
 
-    async def _expected_specs(self, subject: _Subject, candidate: Candidate) -> list[str]:
+    async def _expected_specs(self, expected: frozenset[Lockstep], candidate: Candidate) -> list[str]:
         specs = []
-        for lockstep in sorted(subject.expected, key=lambda item: item.name):
-            ordinals = (await self._world.pool(lockstep.name)).ordinals
+        for lockstep in sorted(expected, key=lambda item: item.name):
+            pool = await self._world.pool(lockstep.name)
             low, high = lockstep.bounds(candidate.file.version)
+            self._world.show(pool, lockstep.specifier(candidate.file.version), 1)
             if lockstep.exact:
-                expression = f"=={ordinals.of(low)}" if low in ordinals else "==0"
+                expression = f"=={pool.ordinals.of(low)}" if low in pool.ordinals else "==0"
             else:
-                expression = ordinals.around(low, high, _GRAIN)
+                expression = pool.ordinals.around(low, high, _GRAIN)
             specs.append(f"{solver_name(lockstep.name)} {expression}")
         return specs
 

@@ -247,6 +247,7 @@ class _PlatformRequest:
             favoured=frozenset(CondaName(record.name.normalized) for record in conda_first),
             direct=direct_wheels(self.requirements.pypi),
             overrides=self.requirements.overrides,
+            highest=self.requirements.strategy == "highest",
             bounds=[*self.requirements.pypi, *self.requirements.constraints],
         )
         return PypiWorld(

@@ -20,6 +20,12 @@ from holdfast.spec.requirements import PypiRequirement
 
 __all__ = ["PypiWorld", "Wishes"]
 
+_WIDTH = 16
+"""Versions that the solver is shown first for each requirement, of those it allows."""
+_WIDER = 160
+"""How many it is shown next, where they do not suffice; then everything."""
+_EVERYTHING = 1 << 30
+
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
@@ -29,12 +35,14 @@ class Wishes:
     :ivar direct: files the user named by URL or path, which replace their project's pool.
     :ivar overrides: requirements that replace what dependencies say of a project.
     :ivar bounds: requirements and constraints that hold whatever is chosen.
+    :ivar highest: whether the highest versions are preferred; else nothing is kept from the solver.
     """
 
     favoured: frozenset[CondaName] = frozenset()
     direct: dict[PypiName, Wheel] = field(default_factory=dict)
     overrides: Sequence[PypiRequirement] = ()
     bounds: Sequence[PypiRequirement] = ()
+    highest: bool = True
 
 
 class PypiWorld:
@@ -67,6 +75,9 @@ class PypiWorld:
         self._pools: dict[PypiName, asyncio.Task[ProjectPool]] = {}
         self._changed: set[PypiName] = set()
         self._spoken: dict[tuple[str, str], str] = {}
+        self._extras: dict[PypiName, set[str]] = {}
+        self._specifiers: dict[PypiName, set[str]] = {}
+        self._width = _WIDTH if wishes is None or wishes.highest else _EVERYTHING
         self.built: dict[str, BuiltWheel] = {}
         self.expected_minor: tuple[int, int] | None = None
 
@@ -103,6 +114,26 @@ class PypiWorld:
             for name, task in self._pools.items()
             if task.done() and not task.cancelled() and task.exception() is None
         }
+
+    def show(self, pool: ProjectPool, specifier: str, count: int) -> None:
+        """Show the solver the highest ``count`` versions that a specifier allows."""
+        if pool.show(specifier, count):
+            self._changed.add(pool.name)
+
+    def widen(self) -> bool:
+        """Show the solver more of every project; return whether there was more to show."""
+        if self._width >= _EVERYTHING:
+            return False
+        self._width = _WIDER if self._width < _WIDER else _EVERYTHING
+        for name, pool in self.loaded().items():
+            for specifier in self._specifiers.get(name, ()):
+                self.show(pool, specifier, self._width)
+        return True
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether more is known or shown than at the last call of :meth:`take_changed`."""
+        return bool(self._changed)
 
     def forget(self, projects: Iterable[PypiName]) -> None:
         """Drop pools whose owners turned out to be others: their ordinals move."""
@@ -164,6 +195,8 @@ class PypiWorld:
     async def spec(self, name: PypiName, extra: str, specifier: str) -> str:
         """Return a MatchSpec for a requirement on a project, or on one of its extras."""
         pool = await self.pool(name)
+        self._specifiers.setdefault(name, set()).add(specifier)
+        self.show(pool, specifier, self._width)
         subject = solver_name(name, extra)
         expression = pool.ordinals.expression(specifier)
         self._spoken[(subject, expression)] = specifier
@@ -175,7 +208,12 @@ class PypiWorld:
         override = self._overrides.get(dependency.name)
         if override is not None and isinstance(dependency, Dependency):
             specifier = override.specifier
+        self._extras.setdefault(dependency.name, set()).update(dependency.extras)
         return [await self.spec(dependency.name, extra, specifier) for extra in ("", *dependency.extras)]
+
+    def extras_of(self, name: PypiName) -> list[str]:
+        """Return the extras of a project that somebody asked for so far."""
+        return sorted(self._extras.get(name, ()))
 
     async def all_specs(self, dependencies: Iterable[Dependency]) -> list[str]:
         """Return the MatchSpecs of several dependencies, in their order."""
