@@ -151,7 +151,8 @@ def test_stores_prefixes_and_the_solver_stay_behind_their_own_room() -> None:
     """Each third party is met in few rooms: who else wants it goes through those."""
     rooms = {
         "rattler": {"index", "solve", "hydrate", "forge", "spec", "cli"},
-        "httpx": {"index", "hydrate", "forge", "cli"},
+        "httpx": {"index", "store", "forge", "cli"},
+        "obstore": {"store"},
         "rich": {"cli"},
         "typer": {"cli"},
         "ruamel": {"spec", "cli"},

@@ -169,11 +169,6 @@ def test_what_does_not_exist_is_not_found(store: Store, text: str) -> None:
         find_lock(text, store)
 
 
-def test_only_folders_are_stores_yet() -> None:
-    with pytest.raises(UsageError, match="local folder"):
-        Store("s3://bucket/prefix")
-
-
 def test_a_store_is_where_the_variable_says(isolated_home: Path) -> None:
     assert Store().root == isolated_home / "store"
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from holdfast.errors import Unreachable, UsageError
 from holdfast.hydrate import conda_meta, rattler_bridge
 from holdfast.hydrate.conda_cache import CondaCache
-from holdfast.hydrate.fetch import Fetcher
 from holdfast.hydrate.host import check_host, choose_platform
 from holdfast.hydrate.overlap import linking_order
 from holdfast.hydrate.packaged_path import PythonLayout, python_layout
@@ -23,6 +22,7 @@ from holdfast.hydrate.wheel_listing import WheelListings
 from holdfast.hydrate.wheels import WheelLinker
 from holdfast.lock.model import Lock, LockedPackage
 from holdfast.spec.requirements import Credential
+from holdfast.store.fetch import Fetcher
 from holdfast.store.filelock import locked
 from holdfast.store.local import Store
 from holdfast.store.packages import Packages
@@ -72,7 +72,8 @@ def hydrate(
     check_host(platform, locked_platform)
     packages = locked_platform.packages
     interpreters = [host_interpreter(each, find_python) for each in packages if each.kind == "python"]
-    packages_store = (store or Store()).packages
+    kept = store or Store()
+    packages_store = kept.packages
     making = _Making(
         platform=platform,
         packages=packages,
@@ -81,7 +82,11 @@ def hydrate(
         store=packages_store,
         progress=progress or Silent(),
         make_fetcher=lambda received: Fetcher(
-            packages_store, offline=offline, credentials=credentials, received=received
+            packages_store,
+            shared=kept.shared,
+            offline=offline,
+            credentials=credentials,
+            received=received,
         ),
     )
     try:

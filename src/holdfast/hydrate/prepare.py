@@ -12,10 +12,10 @@ from threading import Lock as ThreadLock
 from typing import TypeVar
 
 from holdfast.hydrate.conda_cache import CondaCache, CondaEntry
-from holdfast.hydrate.fetch import Fetcher
 from holdfast.hydrate.progress import Progress
 from holdfast.hydrate.wheel_listing import WheelEntry, WheelListings
 from holdfast.lock.model import LockedPackage
+from holdfast.store.fetch import Fetcher
 from holdfast.store.packages import Packages
 
 __all__ = ["Prepared", "prepare"]

@@ -11,7 +11,9 @@ from holdfast.errors import UsageError
 
 __all__ = [
     "alias_key",
+    "complete_key",
     "lock_key",
+    "lock_prefix",
     "package_key",
     "plain_name",
     "pointer_key",
@@ -39,9 +41,19 @@ def req_id_prefix(req_id: str) -> str:
     return f"envs/{_checked_id(req_id)}"
 
 
+def lock_prefix(req_id: str, full_id: str) -> str:
+    """Return the prefix of a lock, and of what is said about its packages."""
+    return f"{req_id_prefix(req_id)}/{_checked_id(full_id)}"
+
+
 def lock_key(req_id: str, full_id: str) -> str:
     """Return the key of a lock."""
-    return f"{req_id_prefix(req_id)}/{_checked_id(full_id)}/lock.json"
+    return f"{lock_prefix(req_id, full_id)}/lock.json"
+
+
+def complete_key(req_id: str, full_id: str, platform: str) -> str:
+    """Return the key that says: an object store has every package of the lock for ``platform``."""
+    return f"{lock_prefix(req_id, full_id)}/complete/{plain_name(platform)}"
 
 
 def pointers_prefix(req_id: str, user: str) -> str:

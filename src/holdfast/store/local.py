@@ -1,17 +1,26 @@
-"""A store in a local folder."""
+"""A store: packages, locks, pointers and aliases, in a folder or in an object store."""
 
 from __future__ import annotations
 
 import getpass
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from holdfast.errors import UsageError
+from holdfast.errors import NotFound
 from holdfast.lock.model import Lock
+from holdfast.store.address import parse_address
 from holdfast.store.aliases import Alias, Aliases, parse_alias
+from holdfast.store.backend import Backend
+from holdfast.store.folder import FolderBackend
 from holdfast.store.locks import Locks
 from holdfast.store.packages import Packages
-from holdfast.store.paths import store_root
+from holdfast.store.paths import local_store_root, store_root
+
+if TYPE_CHECKING:
+    from holdfast.spec.requirements import Credential
+    from holdfast.store.push import Pushed
+    from holdfast.store.shared_packages import SharedPackages
 
 __all__ = ["Store", "current_user"]
 
@@ -27,54 +36,139 @@ def current_user() -> str:
 
 
 class Store:
-    """Packages by content hash, locks, pointers and aliases, in a folder (layout: design, section 7).
+    """Packages by content hash, locks, pointers and aliases (layout: design, section 7).
 
-    What it holds is complete: bytes are written before the lock that names them, the lock before pointers,
-    pointers before aliases. There is no global lock; any number of processes may use it at once.
+    In an object store, whatever can be found is complete: bytes are written before the lock that names them,
+    the lock before pointers, pointers before aliases. There is no global lock; any number of processes, on
+    any number of machines, may use it at once. Beside an object store stands the local one, a folder: what
+    is resolved stays there until it is pushed, and packages go through it.
 
-    :param root: the folder, made on first use; None for ``HOLDFAST_STORE`` or the user's data folder.
-    :raises UsageError: where ``root`` is a URL: only folders are supported yet.
+    :param root: a folder, made on first use, or ``file://``, ``s3://bucket/prefix``, ``gs://bucket/prefix``,
+        ``az://container/prefix`` or ``memory://name``; None for ``HOLDFAST_STORE`` or the user's data folder.
+        Credentials come from the cloud's usual variables and profiles.
+    :raises UsageError: where ``root`` is the address of no store.
+    :raises Unreachable: where this host is not configured for that cloud.
 
-    :ivar packages: bytes by sha256.
+    :ivar place: the address, for people; without credentials.
+    :ivar root: the folder; of an object store, the local store's.
+    :ivar local: the local store; of a folder, itself.
+    :ivar packages: bytes by sha256, in the folder.
+    :ivar shared: bytes by sha256, in the object store; None for a folder.
     :ivar locks: locks by ``req_id`` and ``full_id``, and who resolved them.
     :ivar aliases: names for locks.
     """
 
     def __init__(self, root: str | Path | None = None) -> None:
-        place = str(root) if root is not None else store_root()
-        place = place.removeprefix("file://")
-        if "://" in place:
-            raise UsageError("only a local folder can be a store yet", where=place.partition("?")[0])
-        self.root = Path(place).expanduser().absolute()
+        address = parse_address(str(root) if root is not None else store_root())
+        self.backend: Backend
+        self.shared: SharedPackages | None
+        if isinstance(address, Path):
+            self.root = address
+            self.local = self
+            self.shared = None
+            self.backend = FolderBackend(address)
+        else:
+            from holdfast.store.cloud import CloudBackend
+            from holdfast.store.shared_packages import SharedPackages
+
+            self.local = Store(local_store_root())
+            self.root = self.local.root
+            cloud = CloudBackend(address)
+            self.backend = cloud
+            self.shared = SharedPackages(cloud)
+        self.place = self.backend.place
         self.packages = Packages(self.root)
-        self.locks = Locks(self.root)
-        self.aliases = Aliases(self.root)
+        self.locks = Locks(self.backend)
+        self.aliases = Aliases(self.backend)
 
     def save(self, lock: Lock, *, versions: Mapping[str, str], user: str | None = None) -> bool:
-        """Keep a lock that was just resolved here and make it its requirements' default.
+        """Keep a lock that was just resolved, in the local store, and make it its requirements' default.
 
         :param versions: of the programs that took part.
-        :return: whether the lock is new to this store.
+        :return: whether the lock is new to the local store.
         :raises Conflict: where another lock stands under its ids.
         """
-        new = self.locks.put(lock)
-        self.locks.point(lock.req_id, lock.full_id, user or current_user(), versions)
+        locks = self.local.locks
+        new = locks.put(lock)
+        locks.point(lock.req_id, lock.full_id, user or current_user(), versions)
         return new
 
     def default_lock(self, req_id: str, user: str | None = None) -> Lock | None:
-        """Return the lock ``user`` (default: the current one) resolved last, None if none."""
-        return self.locks.default(req_id, user or current_user())
+        """Return the lock ``user`` (default: the current one) resolved last, None if none.
+
+        What was resolved on this host goes before what the same user pushed to an object store.
+        """
+        who = user or current_user()
+        found = self.local.locks.default(req_id, who)
+        return found if found is not None or self.shared is None else self.locks.default(req_id, who)
+
+    def lock(self, req_id: str, full_id: str) -> Lock:
+        """Return a lock by its ids: from the local store, else from this one.
+
+        :raises NotFound: where neither has it.
+        :raises IntegrityError: where its content is not what its ids say.
+        """
+        if self.shared is not None:
+            try:
+                return self.local.locks.get(req_id, full_id)
+            except NotFound:
+                pass
+        return self.locks.get(req_id, full_id)
+
+    def get(self, reference: str) -> Lock:
+        """Fetch an environment's definition into the local store and return it; no packages.
+
+        :param reference: ``req_id:full_id``, an alias (``team/torch:v1``), or the path of a lock file.
+        :raises NotFound: where nothing of that name exists.
+        """
+        from holdfast.store.reference import find_lock
+
+        lock = find_lock(reference, self)
+        self.local.locks.put(lock)
+        return lock
+
+    def push(
+        self,
+        lock: Lock,
+        platforms: Sequence[str] | None = None,
+        alias: str | None = None,
+        *,
+        credentials: Sequence[Credential] = (),
+        sent: Callable[[int], None] = lambda _bytes: None,
+    ) -> Pushed:
+        """Bring a lock and all its packages into this store, and give it a name.
+
+        Packages come from the local store, else straight from their origin; what is there already is not
+        sent again, and a push that was interrupted goes on where it was. Every byte is hashed on its way.
+
+        :param platforms: conda's names (``linux-64``); default: all of the lock's.
+        :param alias: ``team/torch:v1``; tags but ``latest``, ``candidate``, ``stable`` are written once.
+        :param credentials: for the origins of packages.
+        :param sent: told how many bytes went out, from any thread.
+        :raises Conflict: where the alias means something else; nothing was sent.
+        :raises IntegrityError: where a package's bytes, here or at its origin, are not the locked ones.
+        :raises NotFound: where a package was built elsewhere and is not here, or a platform is not locked.
+        :raises Unreachable: where the store or an origin does not answer.
+        """
+        from holdfast.store.push import push
+
+        return push(self, lock, platforms or (), alias, credentials=credentials, sent=sent)
 
     def alias(self, lock: Lock, name: str) -> Alias:
         """Give a lock a name (``team/torch:v1``), keeping the lock as well.
+
+        Into an object store it is pushed: what a name there means is complete.
 
         :raises UsageError: where ``name`` is no alias.
         :raises Conflict: where its tag is written once and means another lock.
         """
         alias = parse_alias(name)
+        if self.shared is not None:
+            self.push(lock, alias=name)
+            return alias
         self.locks.put(lock)
-        self.aliases.set(alias, lock.req_id, lock.full_id)
+        self.aliases.name_kept(alias, lock.req_id, lock.full_id)
         return alias
 
     def __repr__(self) -> str:
-        return f"Store({str(self.root)!r})"
+        return f"Store({self.place!r})"

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
-from pathlib import Path
 
 import msgspec
 
-from holdfast.errors import Conflict, NotFound
+from holdfast.errors import Conflict, IntegrityError, NotFound
 from holdfast.lock.format import decode, encode
 from holdfast.lock.model import Lock
-from holdfast.store.atomic import put_if_absent, store_errors
+from holdfast.store.backend import Backend
 from holdfast.store.layout import lock_key, plain_name, pointer_key, pointers_prefix, req_id_prefix
 
 __all__ = ["Locks", "Pointer"]
+
+_LOCK = re.compile(r"envs/([0-9a-f]{40})/([0-9a-f]{40})/lock\.json")
+_POINTER = re.compile(r"-[0-9a-f]{40}\.json$")
 
 
 class Pointer(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,26 +35,26 @@ class Pointer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Locks:
-    """The locks and pointers of a local store, below ``root``."""
+    """The locks and pointers of a store."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
 
     def put(self, lock: Lock) -> bool:
         """Keep ``lock`` and return whether it is new; the same lock may be put twice.
 
         :raises Conflict: where another lock stands under its ids.
         """
-        path = self._root / lock_key(lock.req_id, lock.full_id)
+        key = lock_key(lock.req_id, lock.full_id)
         data = encode(lock)
-        with store_errors(path):
-            if put_if_absent(path, data):
-                return True
-            if path.read_bytes() == data:
-                return False
+        if self._backend.put_if_absent(key, data):
+            return True
+        present = self._backend.get(key)
+        if present is not None and present.data == data:
+            return False
         raise Conflict(
             f"another lock is already kept as {lock.req_id}:{lock.full_id}",
-            where=str(path),
+            where=self._backend.where(key),
             advice="a lock never changes; delete that file if it is damaged",
         )
 
@@ -61,24 +64,31 @@ class Locks:
         :raises NotFound: where it is not there.
         :raises IntegrityError: where its content is not what its ids say.
         """
-        path = self._root / lock_key(req_id, full_id)
-        try:
-            data = path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
+        key = lock_key(req_id, full_id)
+        found = self._backend.get(key)
+        if found is None:
             raise NotFound(
-                f"no environment {req_id}:{full_id}", where=str(self._root), advice="resolve it first"
-            ) from None
-        return decode(data, str(path))
+                f"no environment {req_id}:{full_id}", where=self._backend.place, advice="resolve it first"
+            )
+        lock = decode(found.data, self._backend.where(key))
+        if (lock.req_id, lock.full_id) != (req_id, full_id):
+            raise IntegrityError(
+                f"this is the lock {lock.req_id}:{lock.full_id}, another than its name says",
+                where=self._backend.where(key),
+            )
+        return lock
+
+    def has(self, req_id: str, full_id: str) -> bool:
+        """Return whether a lock is there; it is not read."""
+        return self._backend.size(lock_key(req_id, full_id)) is not None
 
     def full_ids(self, req_id: str) -> list[str]:
         """Return the ``full_id`` of every lock of ``req_id``, sorted."""
-        found = (self._root / req_id_prefix(req_id)).glob("*/lock.json")
-        return sorted(path.parent.name for path in found)
+        return [full_id for _, full_id in self._ids(req_id_prefix(req_id))]
 
     def ids(self) -> Iterator[tuple[str, str]]:
         """Yield ``(req_id, full_id)`` of every lock, sorted."""
-        for path in sorted((self._root / "envs").glob("*/*/lock.json")):
-            yield path.parent.parent.name, path.parent.name
+        yield from self._ids("envs")
 
     def point(
         self, req_id: str, full_id: str, user: str, versions: Mapping[str, str], now: datetime | None = None
@@ -93,27 +103,40 @@ class Locks:
             versions=dict(sorted(versions.items())),
         )
         stamp = moment.strftime("%Y%m%dT%H%M%S.%fZ")
-        path = self._root / pointer_key(req_id, user, stamp, full_id)
-        with store_errors(path):
-            put_if_absent(path, msgspec.json.encode(pointer))
+        key = pointer_key(req_id, user, stamp, full_id)
+        self._backend.put_if_absent(key, msgspec.json.encode(pointer))
         return pointer
 
     def pointers(self, req_id: str, user: str | None = None) -> list[Pointer]:
         """Return the pointers of one user, or of all, newest first; unreadable ones are left out."""
-        folder = self._root / (pointers_prefix(req_id, plain_name(user)) if user else req_id_prefix(req_id))
         found = []
-        for path in folder.glob("*.json" if user else "by-user/*/*.json"):
+        for key in self._pointer_keys(req_id, user):
             try:
-                found.append(msgspec.json.decode(path.read_bytes(), type=Pointer))
-            except (OSError, msgspec.DecodeError):  # noqa: PERF203 (each file on its own)
-                continue  # somebody deleted it meanwhile, or a newer version wrote it
+                present = self._backend.get(key)
+                if present is not None:  # else somebody deleted it meanwhile
+                    found.append(msgspec.json.decode(present.data, type=Pointer))
+            except msgspec.DecodeError:  # noqa: PERF203 (each on its own)
+                continue  # a newer version wrote it
         return sorted(found, key=lambda pointer: (pointer.time, pointer.full_id), reverse=True)
+
+    def pointed(self, req_id: str, user: str) -> list[str]:
+        """Return the ``full_id`` that each pointer of ``user`` means, newest first, without reading any."""
+        names = [key.rpartition("/")[2] for key in self._pointer_keys(req_id, user)]
+        # <time>-<full_id>.json, and times sort as text
+        return [name.removesuffix(".json").rpartition("-")[2] for name in sorted(names, reverse=True)]
 
     def default(self, req_id: str, user: str) -> Lock | None:
         """Return the lock that ``user`` resolved last for ``req_id``, None where there is none."""
-        for pointer in self.pointers(req_id, user):
+        for full_id in self.pointed(req_id, user):
             try:
-                return self.get(pointer.req_id, pointer.full_id)
+                return self.get(req_id, full_id)
             except NotFound:  # noqa: PERF203 (seldom more than one round)
                 continue  # collected as garbage since
         return None
+
+    def _pointer_keys(self, req_id: str, user: str | None) -> list[str]:
+        prefix = pointers_prefix(req_id, plain_name(user)) if user else f"{req_id_prefix(req_id)}/by-user"
+        return [key for key in self._backend.keys(prefix) if _POINTER.search(key)]
+
+    def _ids(self, prefix: str) -> list[tuple[str, str]]:
+        return [(found[1], found[2]) for key in self._backend.keys(prefix) if (found := _LOCK.fullmatch(key))]

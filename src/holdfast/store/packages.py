@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from types import TracebackType
 from holdfast.errors import IntegrityError, NotFound
 from holdfast.store.atomic import store_errors
 from holdfast.store.layout import package_key
+from holdfast.store.promise import Promise
 
 __all__ = ["Incoming", "Packages", "file_sha256"]
 
@@ -28,21 +30,20 @@ def file_sha256(path: Path) -> str:
 
 
 class Incoming:
-    """Bytes of one package on their way in: kept only if they turn out to be the ones that were promised.
-
-    :ivar received: bytes written so far.
-    """
+    """Bytes of one package on their way in: kept only if they turn out to be the ones that were promised."""
 
     def __init__(self, final: Path, sha256: str, size: int) -> None:
-        self.received = 0
+        self._promise = Promise(sha256, size)
         self._final = final
-        self._sha256 = sha256
-        self._size = size
-        self._digest = hashlib.sha256()
         final.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=final.parent, prefix=".", suffix=".part")
         self._temporary = Path(name)
         self._file = os.fdopen(descriptor, "wb", buffering=0)
+
+    @property
+    def received(self) -> int:
+        """Bytes written so far."""
+        return self._promise.received
 
     def write(self, chunk: bytes) -> None:
         """Append ``chunk``.
@@ -51,27 +52,20 @@ class Incoming:
         """
         with store_errors(self._final):
             self._file.write(chunk)
-        self._digest.update(chunk)
-        self.received += len(chunk)
-        if self._size and self.received > self._size:
-            raise IntegrityError(f"more than the {self._size} bytes that were promised")
+        self._promise.take(chunk)
 
     def restart(self) -> None:
         """Forget what was written: the origin cannot resume."""
         self._file.seek(0)
         self._file.truncate()
-        self._digest = hashlib.sha256()
-        self.received = 0
+        self._promise.restart()
 
     def commit(self) -> Path:
         """Keep the bytes and return their path.
 
         :raises IntegrityError: where they are not the ones that were promised; nothing is kept.
         """
-        if self._size and self.received != self._size:
-            raise IntegrityError(f"{self.received} bytes instead of the {self._size} that were promised")
-        if self._digest.hexdigest() != self._sha256:
-            raise IntegrityError(f"sha256 is {self._digest.hexdigest()}, promised was {self._sha256}")
+        self._promise.check()
         self._file.close()
         with store_errors(self._final):
             self._temporary.chmod(0o644)
@@ -98,9 +92,13 @@ class Packages:
         """Return where a package's bytes are, or would be; not verified."""
         return self._root / package_key(sha256, file)
 
-    def has(self, sha256: str, file: str) -> bool:
-        """Return whether a package is there; its bytes are not looked at."""
-        return self.path(sha256, file).is_file()
+    def has(self, sha256: str, file: str, size: int = 0) -> bool:
+        """Return whether a package is there; one of another size than ``size`` (0: unknown) is not."""
+        try:
+            found = self.path(sha256, file).stat()
+        except OSError:
+            return False
+        return stat.S_ISREG(found.st_mode) and size in (0, found.st_size)
 
     @contextmanager
     def receive(self, sha256: str, file: str, size: int = 0) -> Iterator[Incoming]:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["cache_dir", "config_file", "envs_dir", "store_root"]
+__all__ = ["cache_dir", "config_file", "envs_dir", "local_store_root", "store_root"]
 
 
 def store_root() -> str:
     """Return where the default store is: ``HOLDFAST_STORE`` (a folder or URL), else in the user's data."""
     return os.environ.get("HOLDFAST_STORE") or str(_data_dir() / "store")
+
+
+def local_store_root() -> str:
+    """Return where the local store is: :func:`store_root` if that is a folder, else in the user's data."""
+    given = store_root()
+    return given if "://" not in given or given.startswith("file:") else str(_data_dir() / "store")
 
 
 def envs_dir() -> Path:

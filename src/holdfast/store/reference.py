@@ -27,7 +27,7 @@ def find_lock(text: str, store: Store) -> Lock:
     if path.is_file():
         return read_lock(path)
     if match := _IDS.fullmatch(text):
-        return store.locks.get(match[1], match[2])
+        return store.lock(match[1], match[2])
     try:
         alias = parse_alias(text)
     except UsageError as error:
@@ -40,4 +40,4 @@ def find_lock(text: str, store: Store) -> Lock:
         if text.endswith(_FILES):
             raise NotFound(f"there is no lock file {text}, nor an alias of that name") from None
         raise
-    return store.locks.get(*ids)
+    return store.lock(*ids)

@@ -1,4 +1,4 @@
-"""Packages into the store, from where the lock says they came: streamed, hashed on the way, resumed."""
+"""Packages into a store, from where the lock says they came: streamed, hashed on the way, resumed."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from holdfast.errors import IntegrityError, NotFound, Unreachable
 from holdfast.lock.model import LockedPackage
 from holdfast.spec.requirements import Credential
-from holdfast.store.packages import Incoming, Packages
+from holdfast.store.packages import Packages
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Fetcher"]
+    from holdfast.store.shared_packages import SharedPackages
+
+__all__ = ["Fetcher", "Receiving"]
 
 _CHUNK = 1 << 20
 _TRIES = 5
@@ -36,9 +38,31 @@ class _TryAgain(Exception):
         self.pause = pause
 
 
-class Fetcher:
-    """Fetches packages into a store; used from several threads at once.
+class Receiving(Protocol):
+    """A place to write a package's bytes to, which keeps only the right ones."""
 
+    @property
+    def received(self) -> int:
+        """Bytes written so far."""
+        ...
+
+    def write(self, chunk: bytes) -> None:
+        """Append ``chunk``."""
+        ...
+
+    def restart(self) -> None:
+        """Forget what was written."""
+        ...
+
+    def commit(self) -> object:
+        """Verify and keep the bytes."""
+        ...
+
+
+class Fetcher:
+    """Fetches packages into a local store; used from several threads at once.
+
+    :param shared: asked before the origin.
     :param offline: refuse to, naming what is missing.
     :param credentials: sent to the URLs they belong to, and named nowhere.
     :param received: told how many bytes came in, from any thread.
@@ -48,11 +72,13 @@ class Fetcher:
         self,
         packages: Packages,
         *,
+        shared: SharedPackages | None = None,
         offline: bool = False,
         credentials: Sequence[Credential] = (),
         received: Callable[[int], None] = lambda _bytes: None,
     ) -> None:
         self._packages = packages
+        self._shared = shared
         self._offline = offline
         self._credentials = sorted(credentials, key=lambda each: len(each.url_prefix), reverse=True)
         self._received = received
@@ -72,22 +98,49 @@ class Fetcher:
                 f"{package.file} is not in the store and nothing may be fetched offline",
                 advice="run once without --offline",
             )
+        # Opened first: a store that does not answer is noticed before anything is made.
+        kept = self._shared.stream(package.sha256, package.file) if self._shared else None
+        with self._packages.receive(package.sha256, package.file, package.size) as incoming:
+            try:
+                if kept is None:
+                    self.fill(package, incoming)
+                else:
+                    for chunk in kept:
+                        self.take(incoming, chunk)
+                return incoming.commit()
+            except IntegrityError as error:
+                raise IntegrityError(
+                    f"{package.file} is not the file that was locked: {error.what}",
+                    where=self._shared.where(package.sha256, package.file)
+                    if kept and self._shared
+                    else package.url,
+                    advice="nothing was installed; it was changed there or on the way",
+                ) from None
+
+    def fill(self, package: LockedPackage, receiving: Receiving) -> None:
+        """Write a package's bytes, as its origin has them, to ``receiving``; the caller commits.
+
+        :raises IntegrityError: where there are more of them than were locked.
+        :raises Unreachable: where the origin does not answer, or has no such file.
+        :raises NotFound: where it was built elsewhere, so that no origin has it.
+        """
         if not package.url:
             raise NotFound(
                 f"{package.file} was built where it was resolved, and is not in this store",
                 where=package.source_url or None,
                 advice="use the store it was resolved to, or resolve again with --force",
             )
-        with self._packages.receive(package.sha256, package.file, package.size) as incoming:
-            try:
-                self._receive(package, incoming)
-                return incoming.commit()
-            except IntegrityError as error:
-                raise IntegrityError(
-                    f"{package.file} is not the file that was locked: {error.what}",
-                    where=package.url,
-                    advice="nothing was installed; the origin changed it or something on the way did",
-                ) from None
+        self._receive(package, receiving)
+
+    def take(self, receiving: Receiving, chunk: bytes) -> None:
+        """Pass a chunk on, unless :meth:`stop` was called.
+
+        :raises Unreachable: where it was.
+        """
+        if self._stopped.is_set():
+            raise Unreachable("given up, as another package failed")
+        receiving.write(chunk)
+        self._received(len(chunk))
 
     def stop(self) -> None:
         """Make the threads that are still fetching give up soon: another package failed."""
@@ -98,7 +151,7 @@ class Fetcher:
         if self._client is not None:
             self._client.close()
 
-    def _receive(self, package: LockedPackage, incoming: Incoming) -> None:
+    def _receive(self, package: LockedPackage, incoming: Receiving) -> None:
         if urlsplit(package.url).scheme == "file":
             self._copy(package, incoming)
             return
@@ -117,19 +170,19 @@ class Fetcher:
             else:
                 return
 
-    def _copy(self, package: LockedPackage, incoming: Incoming) -> None:
+    def _copy(self, package: LockedPackage, incoming: Receiving) -> None:
         from urllib.request import url2pathname
 
         try:
             with Path(url2pathname(urlsplit(package.url).path)).open("rb") as file:
                 while chunk := file.read(_CHUNK):
-                    self._take(incoming, chunk)
+                    self.take(incoming, chunk)
         except OSError as error:
             raise Unreachable(
                 f"{package.file} cannot be read ({error.strerror})", where=package.url
             ) from None
 
-    def _download(self, package: LockedPackage, incoming: Incoming) -> None:
+    def _download(self, package: LockedPackage, incoming: Receiving) -> None:
         with self._answer(package, resume_at=incoming.received) as answer:
             if answer.status_code == 416 or (incoming.received and answer.status_code != 206):
                 # The origin cannot resume, or has less than we believed.
@@ -150,7 +203,7 @@ class Fetcher:
                     advice=advice.get(answer.status_code, "ask whoever runs that server"),
                 )
             for chunk in answer.iter_raw():
-                self._take(incoming, chunk)
+                self.take(incoming, chunk)
 
     @contextmanager
     def _answer(self, package: LockedPackage, resume_at: int) -> Iterator[httpx.Response]:
@@ -168,12 +221,6 @@ class Fetcher:
             raise _TryAgain(str(error) or type(error).__name__) from None
         except (httpx.InvalidURL, httpx.TooManyRedirects, httpx.UnsupportedProtocol) as error:
             raise Unreachable(f"{package.file} cannot be fetched ({error})", where=package.url) from None
-
-    def _take(self, incoming: Incoming, chunk: bytes) -> None:
-        if self._stopped.is_set():
-            raise Unreachable("given up, as another package failed")
-        incoming.write(chunk)
-        self._received(len(chunk))
 
     def _auth(self, url: str) -> tuple[str, str] | None:
         for credential in self._credentials:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from holdfast.errors import IntegrityError, Unreachable
-from holdfast.hydrate import fetch as module
-from holdfast.hydrate.fetch import Fetcher
 from holdfast.lock.model import LockedPackage
 from holdfast.spec.requirements import Credential
+from holdfast.store import fetch as module
+from holdfast.store.fetch import Fetcher
 from holdfast.store.packages import Packages
 from loopback import LoopbackServer
 

@@ -1,0 +1,131 @@
+"""Where a store is: a folder, or a URL of an object store and how this host reaches it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from holdfast.errors import UsageError
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, MemoryStore, ObjectStore, RetryConfig
+
+__all__ = ["Address", "parse_address"]
+
+RETRIES = 8
+LONGEST_PAUSE = timedelta(seconds=10)
+PATIENCE = timedelta(seconds=120)
+"""How long one request is tried again, from its first try on."""
+
+_SCHEMES = {"s3": "s3", "gs": "gs", "gcs": "gs", "az": "az", "azure": "az", "memory": "memory"}
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!~=@-]*")
+_EXPECTED = "expected a folder, file://, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The address of an object store; credentials are no part of it.
+
+    :ivar scheme: ``s3``, ``gs``, ``az`` or ``memory``.
+    :ivar bucket: bucket or container; of ``memory``, the store's name.
+    :ivar prefix: what every key begins with, without slashes around; may be empty.
+    """
+
+    scheme: str
+    bucket: str
+    prefix: str
+
+    @property
+    def text(self) -> str:
+        """The address as people type it."""
+        return f"{self.scheme}://{self.bucket}{f'/{self.prefix}' if self.prefix else ''}"
+
+    def open(self) -> ObjectStore:
+        """Return obstore's store, configured from the environment as the cloud's own tools are."""
+        from obstore.store import AzureStore, GCSStore, S3Store
+
+        prefix = self.prefix or None
+        if self.scheme == "memory":
+            return _memory(self.text)
+        options: dict[str, Any] = {"client_options": _client(self.scheme), "retry_config": _retries()}
+        if self.scheme == "gs":
+            return GCSStore(self.bucket, prefix=prefix, **options)
+        if self.scheme == "az":
+            return AzureStore(self.bucket, prefix=prefix, **options)
+        from holdfast.store.aws_profile import profile_configuration
+
+        config: Any = profile_configuration()
+        if endpoint := _s3_endpoint():
+            config["endpoint"] = endpoint
+        return S3Store(self.bucket, prefix=prefix, config=config, **options)
+
+
+def parse_address(place: str) -> Path | Address:
+    """Return the folder or the object store that ``place`` names.
+
+    :raises UsageError: where it names none, or carries credentials, which belong into the environment.
+    """
+    if place.startswith("file:"):
+        split = urlsplit(place)
+        if split.netloc not in ("", "localhost") or split.query or split.fragment:
+            raise UsageError("a file: URL names a folder of this machine", advice="expected file:///folder")
+        return Path(unquote(split.path)).absolute()
+    scheme, separator, rest = place.partition("://")
+    if not separator:
+        return Path(place).expanduser().absolute()
+    if scheme not in _SCHEMES:
+        raise UsageError(f"{_plain(scheme)}:// is no store", advice=_EXPECTED)
+    bucket, *parts = rest.rstrip("/").split("/")
+    if "@" in bucket or "?" in rest or "#" in rest:
+        raise UsageError(
+            "a store's address is a bucket and a prefix, nothing else",
+            where=f"{scheme}://",
+            advice="credentials and options are taken from the cloud's usual variables and profiles",
+        )
+    if (not bucket and scheme != "memory") or not all(map(_PART.fullmatch, [bucket or "_", *parts])):
+        raise UsageError(
+            "this is no address of a store", where=f"{scheme}://{_plain(rest)}", advice=_EXPECTED
+        )
+    return Address(_SCHEMES[scheme], bucket, "/".join(parts))
+
+
+@functools.cache
+def _memory(name: str) -> MemoryStore:
+    # The same name is the same store for as long as the process lives.
+    from obstore.store import MemoryStore
+
+    return MemoryStore()
+
+
+def _client(scheme: str) -> ClientConfig:
+    options: ClientConfig = {
+        "user_agent": "holdfast",
+        "connect_timeout": timedelta(seconds=10),
+        # A stalled connection is noticed by the pause between two reads; a big package may take its time.
+        "read_timeout": timedelta(seconds=30),
+        "timeout": timedelta(hours=1),
+    }
+    if scheme == "s3" and (_s3_endpoint() or "").startswith("http://"):
+        options["allow_http"] = True  # whoever configured that endpoint said so
+    return options
+
+
+def _retries() -> RetryConfig:
+    return {"max_retries": RETRIES, "retry_timeout": PATIENCE, "backoff": {"max_backoff": LONGEST_PAUSE}}
+
+
+def _s3_endpoint() -> str | None:
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"):
+        if value := os.environ.get(name):
+            return value
+    return None
+
+
+def _plain(text: str) -> str:
+    return text if text.isprintable() and len(text) < 200 else "..."

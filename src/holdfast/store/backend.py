@@ -1,0 +1,57 @@
+"""What a store is made of, wherever it is: objects under keys, and what can be done to them atomically."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+__all__ = ["Backend", "Object"]
+
+
+class Object(NamedTuple):
+    """An object as it was read.
+
+    :ivar version: what :meth:`Backend.compare_and_swap` compares; means nothing to anybody else.
+    """
+
+    data: bytes
+    version: str
+
+
+class Backend(Protocol):
+    """Objects by key; the keys are those of :mod:`holdfast.store.layout`.
+
+    Whatever is written appears whole or not at all. Every method raises
+    :class:`~holdfast.errors.Unreachable` where the store does not answer or refuses.
+
+    :ivar place: the store's address for messages, without credentials.
+    """
+
+    place: str
+
+    def where(self, key: str) -> str:
+        """Return the address of an object, for messages."""
+        ...
+
+    def get(self, key: str) -> Object | None:
+        """Return an object, None where there is none."""
+        ...
+
+    def size(self, key: str) -> int | None:
+        """Return an object's length in bytes, None where there is none."""
+        ...
+
+    def keys(self, prefix: str) -> list[str]:
+        """Return all keys below ``prefix``, a whole number of parts, sorted."""
+        ...
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """Make an object unless there is one, and return whether there was none."""
+        ...
+
+    def compare_and_swap(self, key: str, data: bytes, version: str | None) -> bool:
+        """Replace the object if it is still at ``version`` (None: absent), and return whether it was."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove an object, if there is one."""
+        ...

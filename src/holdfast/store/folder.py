@@ -1,0 +1,79 @@
+"""Objects in a local folder: link(2) to create, rename(2) to replace, flock(2) to compare and swap."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from holdfast.store.atomic import put_if_absent, replace, store_errors
+from holdfast.store.backend import Object
+from holdfast.store.filelock import locked
+
+__all__ = ["FolderBackend"]
+
+
+class FolderBackend:
+    """A :class:`~holdfast.store.backend.Backend` below the folder ``root``, which is made on first use."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.place = str(root)
+
+    def where(self, key: str) -> str:
+        """Return the path of an object."""
+        return str(self._root / key)
+
+    def get(self, key: str) -> Object | None:
+        """Return an object, None where there is none."""
+        path = self._root / key
+        with store_errors(path):
+            try:
+                data = path.read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        return Object(data, _version(data))
+
+    def size(self, key: str) -> int | None:
+        """Return an object's length in bytes, None where there is none."""
+        path = self._root / key
+        with store_errors(path):
+            try:
+                return path.stat().st_size
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def keys(self, prefix: str) -> list[str]:
+        """Return all keys below ``prefix``, sorted; files that begin with a dot are work in progress."""
+        found = []
+        for folder, _, files in os.walk(self._root / prefix):
+            relative = Path(folder).relative_to(self._root).as_posix()
+            found += [f"{relative}/{name}" for name in files if not name.startswith(".")]
+        return sorted(found)
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """Make an object unless there is one, and return whether there was none."""
+        path = self._root / key
+        with store_errors(path):
+            return put_if_absent(path, data)
+
+    def compare_and_swap(self, key: str, data: bytes, version: str | None) -> bool:
+        """Replace the object if it is still at ``version`` (None: absent), and return whether it was."""
+        path = self._root / key
+        with store_errors(path), locked(path.with_name(f".{path.name}.lock")):
+            current = self.get(key)
+            if (current.version if current else None) != version:
+                return False
+            replace(path, data)
+            return True
+
+    def delete(self, key: str) -> None:
+        """Remove an object, if there is one."""
+        path = self._root / key
+        with store_errors(path):
+            path.unlink(missing_ok=True)
+
+
+def _version(data: bytes) -> str:
+    # Of the content: a value that went and came back is the same value to whoever compares.
+    return hashlib.sha256(data).hexdigest()

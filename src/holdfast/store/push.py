@@ -1,0 +1,185 @@
+"""A lock and all its packages into a store: bytes first, so that whatever can be found there is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Protocol
+
+from holdfast.errors import IntegrityError, NotFound
+from holdfast.lock.model import Lock, LockedPackage
+from holdfast.spec.platform import platform_name
+from holdfast.spec.requirements import Credential
+from holdfast.store.aliases import parse_alias
+from holdfast.store.fetch import Fetcher, Receiving
+from holdfast.store.layout import complete_key, lock_key, lock_prefix
+
+if TYPE_CHECKING:
+    from holdfast.store.local import Store
+
+__all__ = ["Pushed", "push"]
+
+_AT_ONCE = 8
+"""Packages on their way at the same time: each holds a few parts of 8 MiB in memory."""
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a push did.
+
+    :ivar lock: what is in the store now.
+    :ivar platforms: whose packages are there now.
+    :ivar sent: packages that had to be sent.
+    :ivar present: packages that were there, or known to be there, already.
+    :ivar bytes_sent: size of what was sent.
+    :ivar alias: the name it has there, if one was asked for.
+    """
+
+    lock: Lock
+    platforms: tuple[str, ...]
+    sent: int
+    present: int
+    bytes_sent: int
+    alias: str | None = None
+
+
+class _Target(Protocol):
+    """Packages of a folder, or of an object store."""
+
+    def has(self, sha256: str, file: str, size: int = 0) -> bool: ...
+
+    def receive(self, sha256: str, file: str, size: int = 0) -> AbstractContextManager[Receiving]: ...
+
+
+def push(
+    store: Store,
+    lock: Lock,
+    platforms: Sequence[str] = (),
+    alias: str | None = None,
+    *,
+    credentials: Sequence[Credential] = (),
+    sent: Callable[[int], None] = lambda _bytes: None,
+) -> Pushed:
+    """Bring ``lock`` and its packages into ``store``; see :meth:`holdfast.store.local.Store.push`.
+
+    :param sent: told how many bytes went out, from any thread.
+    """
+    wanted = _platforms(lock, platforms)
+    name = parse_alias(alias) if alias is not None else None
+    named = name is not None and store.aliases.refuse_taken(name, lock.req_id, lock.full_id)
+
+    known = set(store.backend.keys(lock_prefix(lock.req_id, lock.full_id)))
+    missing_platforms = [
+        platform
+        for platform in wanted
+        if store.shared is None or complete_key(lock.req_id, lock.full_id, platform) not in known
+    ]
+    packages = _packages(lock, wanted)
+    went = _send_missing(store, _packages(lock, missing_platforms), credentials, sent)
+    if store.shared is not None:
+        for platform in missing_platforms:
+            store.backend.put_if_absent(complete_key(lock.req_id, lock.full_id, platform), b"{}\n")
+    if lock_key(lock.req_id, lock.full_id) not in known:
+        store.locks.put(lock)
+    _point(store, lock)
+    if name is not None and not named:
+        store.aliases.name_kept(name, lock.req_id, lock.full_id)
+    return Pushed(
+        lock=lock,
+        platforms=tuple(wanted),
+        sent=len(went),
+        present=len(packages) - len(went),
+        bytes_sent=sum(went),
+        alias=str(name) if name is not None else None,
+    )
+
+
+def _platforms(lock: Lock, platforms: Sequence[str]) -> list[str]:
+    wanted = sorted({platform_name(platform) for platform in platforms}) or list(lock.platforms)
+    for platform in wanted:
+        if platform not in lock.platforms:
+            raise NotFound(
+                f"the lock has no environment for {platform}, only for {', '.join(lock.platforms)}",
+                advice=f"resolve again with --platform {platform}",
+            )
+    return wanted
+
+
+def _packages(lock: Lock, platforms: Sequence[str]) -> list[LockedPackage]:
+    """Return the packages that have bytes, each once, the big ones first."""
+    found = {
+        (package.sha256, package.file): package
+        for platform in platforms
+        for package in lock.platforms[platform].packages
+        if package.kind != "python"
+    }
+    return sorted(found.values(), key=lambda package: (-package.size, package.file))
+
+
+def _send_missing(
+    store: Store,
+    packages: Sequence[LockedPackage],
+    credentials: Sequence[Credential],
+    sent: Callable[[int], None],
+) -> list[int]:
+    """Send what is not there and return the bytes of each package sent."""
+    if not packages:
+        return []
+    target: _Target = store.shared or store.packages
+    local = store.local.packages
+    fetcher = Fetcher(local, credentials=credentials, received=sent)
+
+    def send(package: LockedPackage) -> int | None:
+        if target.has(package.sha256, package.file, package.size):
+            return None
+        with target.receive(package.sha256, package.file, package.size) as receiving:
+            path = local.path(package.sha256, package.file)
+            try:
+                if path.is_file():
+                    with path.open("rb") as file:
+                        while chunk := file.read(_CHUNK):
+                            fetcher.take(receiving, chunk)
+                else:
+                    fetcher.fill(package, receiving)
+                receiving.commit()
+            except IntegrityError as error:
+                raise IntegrityError(
+                    f"{package.file} is not the file that was locked: {error.what}",
+                    where=str(path) if path.is_file() else package.url,
+                    advice="it was not sent; delete the damaged file, or ask whoever runs the origin",
+                ) from None
+            return receiving.received
+
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="holdfast-push") as pool:
+        futures = [pool.submit(send, package) for package in packages]
+        try:
+            results = [future.result() for future in futures]
+        except BaseException:
+            fetcher.stop()
+            for future in futures:
+                future.cancel()
+            raise
+        finally:
+            fetcher.close()
+    return [result for result in results if result is not None]
+
+
+def _point(store: Store, lock: Lock) -> None:
+    """Tell who resolved it, and when, as far as it is known here; once per user and lock."""
+    from holdfast.store.local import current_user
+
+    user = current_user()
+    if lock.full_id in store.locks.pointed(lock.req_id, user):
+        return
+    for pointer in store.local.locks.pointers(lock.req_id, user):
+        if pointer.full_id == lock.full_id:
+            moment = datetime.fromisoformat(pointer.time.replace("Z", "+00:00"))
+            store.locks.point(lock.req_id, lock.full_id, user, pointer.versions, now=moment)
+            return
+    store.locks.point(lock.req_id, lock.full_id, user, {"holdfast": version("holdfast")})
