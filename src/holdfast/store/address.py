@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Address", "parse_address"]
 
 RETRIES = 8
-LONGEST_PAUSE = timedelta(seconds=10)
+LONGEST_PAUSE = timedelta(seconds=10)  # no shorter than obstore's first one, 0.1 s
 PATIENCE = timedelta(seconds=120)
 """How long one request is tried again, from its first try on."""
 

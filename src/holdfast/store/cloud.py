@@ -24,6 +24,7 @@ _PARTS_AT_ONCE = 4
 _CHUNK = 1 << 20
 _PROBE = "conditional-writes"
 _STATUS = re.compile(r"non-2xx status code: (\d{3}[ A-Za-z-]*)")
+_REFUSED = re.compile(r"non-2xx status code: 40[13]")
 _SEPARATOR = "\n"
 
 
@@ -168,19 +169,22 @@ class CloudBackend:
         )
 
         where = self.where(key) if key else self.place
+        refused = Unreachable(
+            "the store refuses these credentials",
+            where=where,
+            advice="check the cloud's usual variables and profiles, and what they may do there",
+        )
         try:
             yield
         except (PermissionDeniedError, UnauthenticatedError):
-            raise Unreachable(
-                "the store refuses these credentials",
-                where=where,
-                advice="check the cloud's usual variables and profiles, and what they may do there",
-            ) from None
+            raise refused from None
         except (NotSupportedError, NotImplementedError):
             raise Unreachable(
                 "the store cannot do this", where=where, advice="it needs conditional writes (put-if-absent)"
             ) from None
         except (BaseError, OSError, ValueError) as error:
+            if _REFUSED.search(str(error)):  # a writer tells only in words
+                raise refused from None
             raise Unreachable(
                 f"the store cannot be used ({_reason(str(error))})",
                 where=where,

@@ -124,8 +124,12 @@ class Store:
         from holdfast.store.reference import find_lock
 
         lock = find_lock(reference, self)
-        self.local.locks.put(lock)
+        self.near().locks.put(lock)
         return lock
+
+    def near(self) -> Store:
+        """Return the store of this host and user, which is another one if this is a team's folder."""
+        return self.local if self.shared is not None else Store(local_store_root())
 
     def push(
         self,

@@ -132,7 +132,7 @@ def _send_missing(
     if not packages:
         return []
     target: _Target = store.shared or store.packages
-    local = store.local.packages
+    local = store.near().packages
     fetcher = Fetcher(local, credentials=credentials, received=sent)
 
     def send(package: LockedPackage) -> int | None:
@@ -140,8 +140,9 @@ def _send_missing(
             return None
         with target.receive(package.sha256, package.file, package.size) as receiving:
             path = local.path(package.sha256, package.file)
+            here = local.has(package.sha256, package.file, package.size)
             try:
-                if path.is_file():
+                if here:
                     with path.open("rb") as file:
                         while chunk := file.read(_CHUNK):
                             fetcher.take(receiving, chunk)
@@ -151,7 +152,7 @@ def _send_missing(
             except IntegrityError as error:
                 raise IntegrityError(
                     f"{package.file} is not the file that was locked: {error.what}",
-                    where=str(path) if path.is_file() else package.url,
+                    where=str(path) if here else package.url,
                     advice="it was not sent; delete the damaged file, or ask whoever runs the origin",
                 ) from None
             return receiving.received
@@ -177,7 +178,7 @@ def _point(store: Store, lock: Lock) -> None:
     user = current_user()
     if lock.full_id in store.locks.pointed(lock.req_id, user):
         return
-    for pointer in store.local.locks.pointers(lock.req_id, user):
+    for pointer in store.near().locks.pointers(lock.req_id, user):
         if pointer.full_id == lock.full_id:
             moment = datetime.fromisoformat(pointer.time.replace("Z", "+00:00"))
             store.locks.point(lock.req_id, lock.full_id, user, pointer.versions, now=moment)

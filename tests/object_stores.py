@@ -1,0 +1,211 @@
+"""A real S3 API on loopback (moto), behind a proxy that counts, and misbehaves where a test says so."""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import http.client
+import itertools
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from holdfast.lock.model import Lock
+
+__all__ = ["ACCESS_KEY", "S3", "SECRET_KEY", "MakeLock"]
+
+ACCESS_KEY = "loopback-key"
+SECRET_KEY = "loopback-secret"
+MakeLock = Callable[..., Lock]
+"""``make_environment``: number of packages, bytes of each, seed, platforms."""
+
+_HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive", "content-length", "date", "server"}
+_buckets = itertools.count()
+
+
+@dataclass
+class _Fault:
+    methods: tuple[str, ...]
+    pattern: str
+    times: int | None
+    status: int = 0
+    cut: bool = False
+    keep: int | None = None
+    flip: bool = False
+
+
+class S3:
+    """moto's server and the proxy in front of it.
+
+    :ivar requests: ``(method, path with query)`` of everything that came in.
+    :ivar ignores_conditions: behave like servers that do not know ``If-None-Match`` and ``If-Match``.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str]] = []
+        self.authorizations: set[str] = set()
+        self.ignores_conditions = False
+        self._faults: list[_Fault] = []
+        self._lock = threading.Lock()
+        # moto compares and writes in two steps; S3 does it in one.
+        self._conditional = threading.Lock()
+
+    def start(self) -> S3:
+        from moto.server import ThreadedMotoServer
+
+        logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
+        self._moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+        self._moto.start()
+        self._behind = self._moto.get_host_and_port()
+        handler = type("Handler", (_Handler,), {"s3": self})
+        self._proxy = _Server(("127.0.0.1", 0), handler)
+        threading.Thread(target=self._proxy.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def stop(self) -> None:
+        self._proxy.shutdown()
+        self._proxy.server_close()
+        self._moto.stop()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._proxy.server_address[1]}"
+
+    def new_bucket(self) -> str:
+        bucket = f"bucket-{next(_buckets)}"
+        status, _, _ = self.forward("PUT", f"/{bucket}", {}, b"")
+        assert status == 200
+        return bucket
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables by which AWS's own tools find this server."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_REGION": "us-east-1",
+            "AWS_CONFIG_FILE": "none",
+            "AWS_SHARED_CREDENTIALS_FILE": "none",
+        }
+
+    # -- log and faults -------------------------------------------------------------------------
+
+    def forget(self) -> None:
+        with self._lock:
+            self.requests.clear()
+            self.authorizations.clear()
+
+    def count(self, method: str, pattern: str = "*") -> int:
+        with self._lock:
+            return sum(m == method and fnmatch.fnmatchcase(path, pattern) for m, path in self.requests)
+
+    def fail(self, pattern: str, status: int, times: int | None, methods: tuple[str, ...] = ()) -> None:
+        self._faults.append(_Fault(methods, pattern, times, status=status))
+
+    def cut(self, pattern: str, times: int | None, methods: tuple[str, ...] = ()) -> None:
+        """Close the connection without an answer."""
+        self._faults.append(_Fault(methods, pattern, times, cut=True))
+
+    def truncate(self, pattern: str, keep: int, times: int | None) -> None:
+        """Announce everything, send ``keep`` bytes, close the connection."""
+        self._faults.append(_Fault(("GET",), pattern, times, keep=keep))
+
+    def corrupt(self, pattern: str, times: int | None) -> None:
+        self._faults.append(_Fault(("GET",), pattern, times, flip=True))
+
+    def heal(self) -> None:
+        with self._lock:
+            self._faults.clear()
+        self.ignores_conditions = False
+
+    # -- used by the handler --------------------------------------------------------------------
+
+    def fault(self, method: str, path: str) -> _Fault | None:
+        with self._lock:
+            for fault in self._faults:
+                if (not fault.methods or method in fault.methods) and fnmatch.fnmatchcase(
+                    path, fault.pattern
+                ):
+                    if fault.times is not None:
+                        fault.times -= 1
+                        if fault.times <= 0:
+                            self._faults.remove(fault)
+                    return fault
+        return None
+
+    def forward(
+        self, method: str, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        if self.ignores_conditions:
+            headers = {k: v for k, v in headers.items() if k.lower() not in ("if-none-match", "if-match")}
+        conditional = any(key.lower().startswith("if-") for key in headers)
+        with self._conditional if conditional else contextlib.nullcontext():
+            connection = http.client.HTTPConnection(*self._behind, timeout=30)
+            try:
+                connection.request(method, path, body, headers)
+                answer = connection.getresponse()
+                return answer.status, dict(answer.getheaders()), answer.read()
+            finally:
+                connection.close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    s3: S3
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep test output clean."""
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        path = unquote(urlsplit(self.path).path)
+        with self.s3._lock:
+            self.s3.requests.append((self.command, unquote(self.path)))
+            self.s3.authorizations.add(self.headers.get("Authorization", ""))
+        fault = self.s3.fault(self.command, path)
+        if fault is not None and fault.cut:
+            self._hang_up()
+            return
+        if fault is not None and fault.status:
+            self._send(fault.status, {}, b"")
+            return
+        status, headers, content = self.s3.forward(self.command, self.path, dict(self.headers.items()), body)
+        if fault is not None and fault.flip and content:
+            middle = len(content) // 2
+            content = content[:middle] + bytes([content[middle] ^ 0xFF]) + content[middle + 1 :]
+        self._send(status, headers, content, keep=fault.keep if fault else None)
+
+    do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = _answer
+
+    def _send(self, status: int, headers: dict[str, str], content: bytes, keep: int | None = None) -> None:
+        self.send_response(status)
+        for key, value in headers.items():
+            if key.lower() not in _HOP_BY_HOP:
+                self.send_header(key, value)
+        length = next((v for k, v in headers.items() if k.lower() == "content-length"), str(len(content)))
+        self.send_header("Content-Length", length if self.command == "HEAD" else str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content if keep is None else content[:keep])
+        if keep is not None:
+            self.wfile.flush()
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,274 @@
+"""Object stores on bad days, and what they cost on good ones: a real S3 API behind a proxy with faults."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from holdfast.errors import HoldfastError, IntegrityError, Unreachable, UsageError
+from holdfast.lock.format import write_lock
+from holdfast.store import address as address_module
+from holdfast.store.address import Address, parse_address
+from holdfast.store.layout import package_key
+from holdfast.store.local import Store
+from hydrating import BASE, conda_packages, lock_of, output
+from object_stores import ACCESS_KEY, S3, SECRET_KEY, MakeLock
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("s3://bucket/a/b/", Address("s3", "bucket", "a/b")),
+        ("gs://bucket", Address("gs", "bucket", "")),
+        ("az://container/x", Address("az", "container", "x")),
+        ("memory://", Address("memory", "", "")),
+        ("file:///a%20b", Path("/a b")),
+        ("/a/b", Path("/a/b")),
+    ],
+)
+def test_an_address_is_a_folder_or_a_bucket_and_a_prefix(text: str, address: Address | Path) -> None:
+    assert parse_address(text) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "s3://",
+        "ftp://x/y",
+        "s3://key:hidden@bucket/x",
+        "s3://b/x?hidden=1",
+        "s3://b/../x",
+        "s3://b//x",
+        "file://host/x",
+    ],
+)
+def test_what_is_no_address_is_refused_without_repeating_secrets(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Store(text)
+    assert "hidden" not in str(caught.value)
+
+
+def test_an_environment_that_is_there_costs_a_handful_of_requests(
+    s3: S3, s3_place: str, make_environment: MakeLock
+) -> None:
+    lock = make_environment(40)
+    Store(s3_place).push(lock, alias="x:v1")
+    assert s3.count("PUT", "*/packages/*") == 40
+    s3.forget()
+    Store(s3_place).push(lock, alias="x:v1")
+    assert len(s3.requests) == 3, s3.requests
+    s3.forget()
+    assert Store(s3_place).get("x:v1") == lock
+    assert len(s3.requests) <= 2, s3.requests
+
+
+def test_an_interrupted_push_asks_once_for_each_package_and_sends_the_rest(
+    s3: S3, s3_place: str, make_environment: MakeLock
+) -> None:
+    lock = make_environment(20)
+    gone = lock.platforms["linux-64"].packages[7].file
+    s3.fail(f"*{gone}", 403, None, ("PUT",))
+    with pytest.raises(Unreachable, match="refuses these credentials"):
+        Store(s3_place).push(lock)
+    sent = s3.count("PUT", "*/packages/*") - s3.count("PUT", f"*{gone}")
+    s3.heal()
+    s3.forget()
+    Store(s3_place).push(lock)
+    assert s3.count("PUT", "*/packages/*") == 20 - sent
+    assert s3.count("HEAD") == 20
+
+
+@pytest.mark.parametrize("fault", [500, 503, 429, "cut"])
+def test_a_store_that_recovers_is_tried_again(
+    s3: S3, s3_place: str, make_environment: MakeLock, fault: int | str
+) -> None:
+    lock = make_environment(3)
+    for methods in (("GET",), ("PUT",), ("HEAD",)):
+        if isinstance(fault, int):
+            s3.fail("*", fault, 2, methods)
+        else:
+            s3.cut("*", 2, methods)
+    Store(s3_place).push(lock, alias="x:v1")
+    assert s3._faults == []
+    assert Store(s3_place).get("x:v1") == lock
+
+
+def test_a_write_whose_answer_was_lost_is_not_taken_for_another_s(
+    s3: S3, s3_place: str, make_environment: MakeLock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The write happened, its answer did not arrive, and the next try meets what the first one wrote."""
+    lock = make_environment(1)
+    forward, lost = s3.forward, []
+
+    def losing(
+        method: str, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        answer = forward(method, path, headers, body)
+        if method == "PUT" and path.endswith(".json") and path not in lost:
+            lost.append(path)
+            return 503, {}, b""
+        return answer
+
+    monkeypatch.setattr(s3, "forward", losing)
+    Store(s3_place).push(lock, alias="x:v1")
+    Store(s3_place).push(lock, alias="x:latest")
+    assert {path.rpartition("/")[2] for path in lost} >= {"lock.json", "v1.json", "latest.json"}
+    assert Store(s3_place).get("x:v1") == lock
+
+
+@pytest.mark.parametrize("fault", [503, 429, "cut", 403, 301])
+def test_a_store_that_does_not_recover_is_unreachable_and_no_secret_is_told(
+    s3: S3, s3_place: str, make_environment: MakeLock, fault: int | str
+) -> None:
+    lock = make_environment(2)
+    if isinstance(fault, int):
+        s3.fail("*", fault, None)
+    else:
+        s3.cut("*", None)
+    for work in (lambda: Store(s3_place).push(lock, alias="x:v1"), lambda: Store(s3_place).get("x:v1")):
+        with pytest.raises(Unreachable) as caught:
+            work()
+        assert caught.value.exit_code == 4
+        assert caught.value.where is not None
+        assert caught.value.where.startswith(s3_place)
+        assert caught.value.advice
+        assert not any(secret in str(caught.value) for secret in (ACCESS_KEY, SECRET_KEY, "Signature"))
+    s3.heal()
+    assert list(Store(s3_place).aliases.all()) == []
+    Store(s3_place).push(lock, alias="x:v1")
+
+
+def test_a_store_that_is_not_there_is_unreachable_soon(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setattr(address_module, "PATIENCE", timedelta(seconds=1))
+    with pytest.raises(Unreachable, match="the connection"):
+        Store("s3://bucket/x").get("x:v1")
+
+
+def test_a_bucket_that_does_not_exist_says_so(s3: S3, make_environment: MakeLock) -> None:
+    with pytest.raises(HoldfastError) as caught:
+        Store("s3://no-such-bucket/x").push(make_environment(1), alias="x:v1")
+    assert caught.value.exit_code in (4, 6)
+
+
+def test_a_server_that_ignores_conditions_is_refused(
+    s3: S3, s3_place: str, make_environment: MakeLock
+) -> None:
+    s3.ignores_conditions = True
+    with pytest.raises(Unreachable, match="ignores conditional writes"):
+        Store(s3_place).push(make_environment(1), alias="x:v1")
+    assert list(Store(s3_place).aliases.all()) == []
+    assert list(Store(s3_place).locks.ids()) == []
+
+
+def test_keys_come_from_a_profile_where_the_environment_has_none(
+    s3: S3, s3_place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "credentials").write_text(
+        "[default]\naws_access_key_id = wrong\naws_secret_access_key = wrong\n"
+        "[team]\naws_access_key_id = key-of-team\naws_secret_access_key = x\n"
+    )
+    (tmp_path / "config").write_text("[profile team]\nregion = eu-west-1\n")
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_PROFILE", "team")
+    Store(s3_place).backend.keys("aliases")
+    [sent] = s3.authorizations
+    assert "Credential=key-of-team/" in sent
+    assert "/eu-west-1/s3/" in sent
+
+
+def test_a_machine_that_cannot_reach_the_origin_hydrates_from_the_store_alone(
+    s3: S3, s3_place: str, forged_channel: Path, isolated_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from holdfast.hydrate.hydrate import hydrate
+
+    packages = conda_packages(forged_channel, names=BASE)
+    for package in packages:
+        Store().packages.put(
+            package.sha256,
+            package.file,
+            [(forged_channel / package.subdir / package.file).read_bytes()],
+        )
+    unreachable = conda_packages(forged_channel, "http://127.0.0.1:1/channel", BASE)
+    Store(s3_place).push(lock_of(unreachable), alias="team/x:v1")
+    for variable in ("STORE", "CACHE", "ENVS"):
+        monkeypatch.setenv(f"HOLDFAST_{variable}", str(isolated_home / "another machine" / variable))
+    s3.forget()
+    s3.truncate("*/packages/*", 5000, 2)  # resumed
+    lock = Store(s3_place).get("team/x:v1")
+    prefix = hydrate(lock, store=Store(s3_place), prefix=isolated_home / "prefix")
+    assert output(prefix / "bin/tinyapp")
+    assert s3._faults == []
+    s3.forget()
+    hydrate(lock, store=Store(s3_place), prefix=isolated_home / "second prefix")
+    assert s3.requests == []
+
+
+def test_wrong_bytes_from_the_store_are_an_integrity_error_and_nothing_is_made(
+    s3: S3, s3_place: str, forged_channel: Path, isolated_home: Path
+) -> None:
+    from holdfast.hydrate.hydrate import hydrate
+
+    lock = lock_of(conda_packages(forged_channel, names=BASE))
+    Store(s3_place).push(lock)
+    s3.corrupt("*tinylib*", None)
+    with pytest.raises(IntegrityError, match="tinylib") as caught:
+        hydrate(lock, store=Store(s3_place), prefix=isolated_home / "prefix")
+    assert caught.value.exit_code == 5
+    assert str(caught.value).startswith(s3_place)
+    assert not (isolated_home / "prefix").exists()
+    assert list((isolated_home / "store").rglob("tinylib*")) == []
+
+
+PUSH = """
+import sys
+from pathlib import Path
+from holdfast.lock.format import read_lock
+from holdfast.store.local import Store
+Store(sys.argv[1]).push(read_lock(Path(sys.argv[2])), alias=sys.argv[3])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["folder", "s3"])
+def test_whatever_can_be_found_after_a_kill_is_complete_and_the_next_push_finishes(
+    kind: str, make_environment: MakeLock, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    place = str(tmp_path / "team") if kind == "folder" else request.getfixturevalue("s3_place")
+    lock = make_environment(30, 20_000)
+    file = tmp_path / "x.lock"
+    write_lock(file, lock)
+    command = [sys.executable, "-c", PUSH, place, str(file)]
+    started = time.monotonic()
+    subprocess.run([*command, "whole:v1"], check=True)
+    whole = time.monotonic() - started
+    chance = random.Random(7)
+    stopped = 0
+    for round_ in range(12):
+        lock = make_environment(30, 20_000, seed=round_ + 1)
+        write_lock(file, lock)
+        process = subprocess.Popen([*command, f"killed:v{round_}"])
+        time.sleep(chance.uniform(0.3, 1.0) * whole)
+        process.send_signal(signal.SIGKILL)
+        stopped += process.wait() != 0
+        store = Store(place)
+        if store.locks.has(lock.req_id, lock.full_id):
+            assert all(
+                store.backend.size(package_key(each.sha256, each.file)) == each.size
+                for each in lock.platforms["linux-64"].packages
+            )
+        for alias in store.aliases.all("killed"):
+            assert store.locks.has(*store.aliases.get(alias))
+        store.push(lock, alias=f"killed:v{round_}")
+        assert Store(place).get(f"killed:v{round_}") == lock
+    assert stopped > 3
