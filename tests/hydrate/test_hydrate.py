@@ -298,19 +298,22 @@ def test_credentials_are_sent_and_appear_nowhere(forged_channel: Path, isolated_
         assert not path.is_file() or b"secret-word" not in path.read_bytes()
 
 
+@pytest.mark.parametrize("edit", ["longer", "of the same size", "shorter"])
 def test_an_edit_of_a_linked_file_does_not_reach_other_prefixes(
-    mixed: Lock, tmp_path: Path, isolated_home: Path
+    mixed: Lock, tmp_path: Path, isolated_home: Path, edit: str
 ) -> None:
     first = hydrate(mixed, prefix=tmp_path / "first")
     (conda,) = first.glob("lib/python*/site-packages/tinylib/__init__.py")
     (wheel,) = first.glob("lib/python*/site-packages/plain/__init__.py")
     for path in (conda, wheel):
-        with path.open("a") as file:  # in place, as editors do: the same inode as in the caches
-            file.write("raise SystemExit('edited')\n")
-    second = hydrate(mixed, prefix=tmp_path / "second")
-    assert verify(second) == []
-    assert output(second / "bin/tinyapp") == "tinyapp 1.0 with tinylib 1.0"
-    assert output(second / "bin/plain-tool") == "plain 1.0"
+        size = path.stat().st_size
+        text = {"longer": "#" * (size + 1), "of the same size": "#" * size, "shorter": "#"}[edit]
+        path.write_text(text)  # in place, as editors do: the same inode as in the caches
+    for number in range(2):  # what was mended is not damaged the next time
+        later = hydrate(mixed, prefix=tmp_path / f"later-{number}")
+        assert verify(later) == []
+        assert output(later / "bin/tinyapp") == "tinyapp 1.0 with tinylib 1.0"
+        assert output(later / "bin/plain-tool") == "plain 1.0"
 
 
 def test_a_damaged_cache_entry_is_extracted_again(mixed: Lock, tmp_path: Path, isolated_home: Path) -> None:

@@ -17,6 +17,7 @@ from holdfast.hydrate.packaged_path import PythonLayout, python_layout
 from holdfast.hydrate.prefix import Marker, Prefix, prefix_path
 from holdfast.hydrate.prepare import Prepared, prepare
 from holdfast.hydrate.progress import Progress, Silent
+from holdfast.hydrate.unpacked_wheels import UnpackedWheels
 from holdfast.hydrate.venv import FindPython, host_interpreter, make_venv, tidy_venv
 from holdfast.hydrate.wheel_listing import WheelListings
 from holdfast.hydrate.wheels import WheelLinker
@@ -170,6 +171,7 @@ class _Making:
                 self.layout,
                 prepared.archives,
                 cache=uv_cache,
+                unpacked=UnpackedWheels(cache_dir() / "wheel-listings", uv_cache),
                 work=target.work,
                 lock_descriptor=lock_descriptor,
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from holdfast.errors import HoldfastError, IntegrityError
@@ -15,12 +15,21 @@ __all__ = ["run_uv"]
 _FOREIGN = ("UV_", "PIP_", "PYTHON", "VIRTUAL_ENV", "CONDA_", "__PYVENV")
 
 
-def run_uv(arguments: Sequence[str], *, cache: Path, lock_descriptor: int, what: str, where: Path) -> None:
+def run_uv(
+    arguments: Sequence[str],
+    *,
+    cache: Path,
+    lock_descriptor: int,
+    what: str,
+    where: Path,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> None:
     """Run uv; what it is asked for is local, so ``--no-index`` keeps it off the network.
 
     :param lock_descriptor: inherited by uv, so that if we are killed, the next process waits for uv's end
         instead of building into the same prefix.
     :param what: what it does, for messages.
+    :param meanwhile: called while uv runs.
     :raises IntegrityError: where a file's hash is not the locked one.
     :raises HoldfastError: where it fails otherwise.
     """
@@ -35,20 +44,26 @@ def run_uv(arguments: Sequence[str], *, cache: Path, lock_descriptor: int, what:
         # Hard links; where the cache is on another file system, uv copies.
         "UV_LINK_MODE": "hardlink",
     }
-    done = subprocess.run(
+    with subprocess.Popen(
         [find_uv_bin(), *arguments],
         env=environment,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        check=False,
         pass_fds=(lock_descriptor,),
-    )
-    if done.returncode == 0:
+    ) as process:
+        try:
+            meanwhile()
+            _, said = process.communicate()
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode == 0:
         return
-    lines = [line.strip(" ×╰─▶│├") for line in done.stderr.splitlines() if line.strip()]
-    reason = "; ".join(line for line in lines[-6:] if line) or f"uv exited with {done.returncode}"
-    if "Hash mismatch" in done.stderr:
+    lines = [line.strip(" ×╰─▶│├") for line in said.splitlines() if line.strip()]
+    reason = "; ".join(line for line in lines[-6:] if line) or f"uv exited with {process.returncode}"
+    if "Hash mismatch" in said:
         raise IntegrityError(f"{what} failed: {reason}", where=str(where), advice="nothing was installed")
     raise HoldfastError(f"{what} failed: {reason}", where=str(where), advice="report this with the lock")

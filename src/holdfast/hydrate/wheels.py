@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from holdfast.errors import HoldfastError
-from holdfast.hydrate.packaged_path import PythonLayout
+from holdfast.hydrate.packaged_path import PackagedPath, PythonLayout
+from holdfast.hydrate.unpacked_wheels import IN_ARCHIVE, Inspected, UnpackedWheels, identity
 from holdfast.hydrate.uv_bridge import run_uv
 from holdfast.hydrate.wheel_listing import WheelEntry
 from holdfast.lock.model import LockedPackage
@@ -24,6 +25,7 @@ class WheelLinker:
 
     :param archives: where each wheel lies: a folder of its own, so that its name and hash are enough.
     :param cache: uv's cache, best on the prefix's file system.
+    :param unpacked: what is remembered of that cache.
     :param work: a folder for the requirements files.
     """
 
@@ -34,13 +36,16 @@ class WheelLinker:
         archives: Mapping[LockedPackage, Path],
         *,
         cache: Path,
+        unpacked: UnpackedWheels,
         work: Path,
         lock_descriptor: int,
     ) -> None:
         self._prefix = prefix
+        self._site = prefix / layout.site_packages
         self._layout = layout
         self._archives = archives
         self._cache = cache
+        self._unpacked = unpacked
         self._work = work
         self._lock_descriptor = lock_descriptor
 
@@ -51,25 +56,56 @@ class WheelLinker:
 
         :raises HoldfastError: where it fails; the prefix is incomplete then.
         """
-        for group in groups:
-            self._install(group)
-        last = groups[-1] if groups else []
-        overlaid = len(groups) > 1
-        for package in entries:
-            damaged = self._settle(entries[package], check=package in last or not overlaid)
-            if damaged:
-                # Editing a file in a prefix in place edits uv's cache, which is hard linked to it.
-                self._uv(["cache", "clean", "--quiet", package.name], what="cleaning the cache of wheels")
-                self._install([package], anew=True)
-                damaged = self._settle(entries[package], check=True)
-            if damaged:
-                raise HoldfastError(
-                    f"the cache of unpacked wheels is damaged: {damaged} of {package.name}",
-                    where=str(self._cache),
-                    advice="delete that folder and run again",
-                )
+        # Not wheels that later ones are laid over: some of their files are not theirs any more.
+        checked = groups[-1] if groups else ()
+        inspected: dict[LockedPackage, Inspected] = {}
 
-    def _install(self, packages: Sequence[LockedPackage], *, anew: bool = False) -> None:
+        def inspect() -> None:
+            if not inspected:
+                inspected.update(self._unpacked.inspect(checked))
+
+        for group in groups:
+            self._install(group, meanwhile=inspect)
+        for entry in entries.values():
+            self._settle(entry)
+        new = [each for each in checked if not self._is_sound(each, entries[each], inspected.get(each))]
+        self._unpacked.remember(
+            (package, entries[package], witness)
+            for package in new
+            if (witness := identity(self._site / entries[package].dist_info)) is not None
+        )
+
+    def _is_sound(self, package: LockedPackage, entry: WheelEntry, inspected: Inspected | None) -> bool:
+        """Return whether a wheel was linked from where it was inspected; where it is damaged, link it anew.
+
+        :raises HoldfastError: where that does not help.
+        """
+        if inspected is not None and inspected.witness == identity(self._site / entry.dist_info):
+            elsewhere = [each for each in entry.paths if not each.path.startswith(IN_ARCHIVE)]
+            damaged = inspected.damaged or self._damaged(elsewhere)
+            if not damaged:
+                return True
+        elif not (damaged := self._damaged(entry.paths)):
+            return False
+        # Editing a file in a prefix in place edits uv's cache, which is hard linked to it.
+        self._uv(["cache", "clean", "--quiet", package.name], what="cleaning the cache of wheels")
+        self._install([package], anew=True)
+        self._settle(entry)
+        if damaged := self._damaged(entry.paths):
+            raise HoldfastError(
+                f"the cache of unpacked wheels is damaged: {damaged} of {package.name}",
+                where=str(self._cache),
+                advice="delete that folder and run again; if it stays, report the wheel to its project",
+            )
+        return False
+
+    def _install(
+        self,
+        packages: Sequence[LockedPackage],
+        *,
+        anew: bool = False,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> None:
         # Folders as URLs: a requirements file knows no quoting for spaces.
         places = sorted({self._archives[package].parent.as_uri() for package in packages})
         wanted = sorted(f"{each.name}=={each.version} --hash=sha256:{each.sha256}" for each in packages)
@@ -95,36 +131,42 @@ class WheelLinker:
                 str(requirements),
             ],
             what="linking wheels",
+            meanwhile=meanwhile,
         )
 
-    def _uv(self, arguments: Sequence[str], *, what: str) -> None:
+    def _uv(
+        self, arguments: Sequence[str], *, what: str, meanwhile: Callable[[], None] = lambda: None
+    ) -> None:
         run_uv(
             arguments,
             cache=self._cache,
             lock_descriptor=self._lock_descriptor,
             what=what,
             where=self._prefix,
+            meanwhile=meanwhile,
         )
 
-    def _settle(self, entry: WheelEntry, *, check: bool) -> str:
-        """Make a wheel's RECORD (PEP 376) reproducible; return a file that is missing or cut short, or ''.
-
-        :param check: look at the sizes of files; not of wheels that later ones were laid over.
-        """
-        site = self._prefix / self._layout.site_packages
-        record = site / entry.dist_info / "RECORD"
-        note = record.with_name(_NOTE)
-        note.unlink(missing_ok=True)
+    def _settle(self, entry: WheelEntry) -> None:
+        """Make a wheel's RECORD (PEP 376) reproducible."""
+        record = self._site / entry.dist_info / "RECORD"
+        record.with_name(_NOTE).unlink(missing_ok=True)
         # As lines, not as csv: ten times faster, and lines are only dropped and sorted.
         dropped = f"{entry.dist_info}/{_NOTE},".encode()
-        lines = [line for line in record.read_bytes().splitlines() if not line.startswith(dropped)]
-        # Never in place: it may be a hard link of the file in uv's cache.
-        replace(record, b"\n".join(sorted(lines)) + b"\n", durable=False)
-        return self._damaged(entry) if check else ""
+        with record.open("r+b") as file:
+            lines = [line for line in file.read().splitlines() if not line.startswith(dropped)]
+            content = b"\n".join(sorted(lines)) + b"\n"
+            if os.fstat(file.fileno()).st_nlink == 1:  # else it may be uv's cache as well
+                # A third of what a new file costs; and nobody reads a prefix that is not complete.
+                file.seek(0)
+                file.write(content)
+                file.truncate()
+                return
+        replace(record, content, durable=False)
 
-    def _damaged(self, entry: WheelEntry) -> str:
+    def _damaged(self, paths: Iterable[PackagedPath]) -> str:
+        """Return a file that is missing or cut short, else an empty string."""
         top = f"{self._prefix}/"
-        for packaged in entry.paths:
+        for packaged in paths:
             if not packaged.sha256:
                 continue  # made on linking
             path = self._layout.place(packaged.path)
