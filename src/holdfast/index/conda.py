@@ -28,6 +28,7 @@ _DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/p
 """What conda users know as `defaults` on POSIX platforms."""
 _DEFAULTS_WINDOWS = (*_DEFAULTS, "https://repo.anaconda.com/pkgs/msys2")
 
+_NAME_END = re.compile(r"[ =<>!~\[;]")
 _URL = re.compile(r"[a-z]+://[^\s`'\")]+")
 _MISSING_SUBDIR = re.compile(r"could not find subdir '(?P<subdir>[^']+)' in channel '(?P<channel>[^']+)'")
 
@@ -204,7 +205,8 @@ def _package(name: CondaName, records: Sequence[RepoDataRecord]) -> CondaPackage
             purls.update(json.loads(document).get("purls") or ())
         if not needs_python:
             needs_python = record.noarch.python or any(
-                dependency.split(" ", 1)[0] in {"python", "python_abi"} for dependency in record.depends
+                _NAME_END.split(dependency.rpartition("::")[2], maxsplit=1)[0] in {"python", "python_abi"}
+                for dependency in record.depends
             )
     return CondaPackage(
         name,

@@ -30,7 +30,7 @@ __all__ = [
 
 _PREFIX = "pypi--"
 _EXTRA = "--x--"
-_WHEEL_SUFFIX = "--wheel"
+_WHEEL_SUFFIX = "--w--wheel"  # not an extra: those follow `--x--`
 _CHANNEL = "https://pypi.invalid/holdfast"
 _EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
 _EVICTED = "==0 replaced_by_wheel"
@@ -66,7 +66,7 @@ def wheel_token(project: PypiName) -> str:
 
 def token_project(name: str) -> PypiName | None:
     """Return the project whose token a name is, None where it is no token."""
-    if not name.endswith(_WHEEL_SUFFIX):
+    if not name.endswith(_WHEEL_SUFFIX) or _EXTRA in name:
         return None
     return PypiName(name.removeprefix(_PREFIX).removesuffix(_WHEEL_SUFFIX))
 

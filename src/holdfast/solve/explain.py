@@ -25,12 +25,12 @@ _OURS = re.compile(
 )
 # Our way of saying "no conda numpy beside numpy's wheel" takes the solver three lines to report.
 _EVICTION = re.compile(
-    r"pypi--(?P<project>[a-z0-9-]+)--wheel(?: \*)?,"
+    r"pypi--(?P<project>[a-z0-9-]+)--w--wheel(?: \*)?,"
     r" which cannot be installed because there are no viable options:"
-    r"\n[^\n]*pypi--(?P=project)--wheel[^\n]* would constrain"
+    r"\n[^\n]*pypi--(?P=project)--w--wheel[^\n]* would constrain"
     r"\n[^\n]*?(?P<owner>[a-z0-9_.-]+) ==0 replaced_by_wheel[^\n]*"
 )
-_TOKEN = re.compile(r"pypi--(?P<project>[a-z0-9-]+)--wheel(?: (?:\*|1))?")
+_TOKEN = re.compile(r"pypi--(?P<project>[a-z0-9-]+)--w--wheel(?: (?:\*|1))?")
 _PYTHON_BUILD = re.compile(r'\[build="[^"]*"\]')
 _ABSENT = re.compile(r"No candidates were found for ([^\n]+?)(?: \*)?\.?$", re.MULTILINE)
 _BESIDE = re.compile(

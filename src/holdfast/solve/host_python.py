@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["HostPythonSource"]
 
 _CHANNEL = "https://python.invalid/host"
+_EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
 
 
 class HostPythonSource:
@@ -59,5 +61,6 @@ class HostPythonSource:
         record = PackageRecord(
             name="python", version=version, build=BuildString(build), build_number=0, subdir=self._platform
         )
+        record.timestamp = _EPOCH  # a cut-off date drops records without one
         url = f"{_CHANNEL}/{self._platform}/{file_name}"
         return RepoDataRecord(record, file_name=file_name, url=url, channel=_CHANNEL)

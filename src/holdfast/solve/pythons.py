@@ -15,11 +15,11 @@ from typing import NewType
 
 from packaging.markers import Marker
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from holdfast.spec.platform import marker_environment
 
-__all__ = ["Condition", "Mask", "PythonBuild", "PythonPool"]
+__all__ = ["Condition", "Mask", "PythonBuild", "PythonPool", "is_valid_version"]
 
 Condition = NewType("Condition", str)
 """The text of a valid marker: it stands for the parsed one, which is slow to compare and to print."""
@@ -73,6 +73,15 @@ class PythonBuild:
     def kind(self) -> str:
         """The key of the ABI family: ``cp``, ``cpt`` or ``pp``."""
         return "cpt" if self.free_threaded else self.implementation
+
+
+def is_valid_version(text: str) -> bool:
+    """Tell whether a conda version of Python is PEP 440 as well."""
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
 
 
 class PythonPool:

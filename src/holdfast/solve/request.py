@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +23,7 @@ from holdfast.solve.host_python import HostPythonSource
 from holdfast.solve.joint import Answer, solve_jointly
 from holdfast.solve.ownership import Ownership
 from holdfast.solve.pool import WheelJudge
-from holdfast.solve.pythons import PythonBuild, PythonPool
+from holdfast.solve.pythons import PythonBuild, PythonPool, is_valid_version
 from holdfast.solve.solution import PlatformSolution
 from holdfast.solve.solver import CondaSolver, Unsatisfiable
 from holdfast.solve.world import PypiWorld, Wishes
@@ -58,7 +59,14 @@ def solve_request(
     :raises Unreachable: where an index or a channel cannot be reached.
     :raises UsageError: for what is not supported.
     """
-    return asyncio.run(_solve_all(requirements, platforms, cache_dir, offline, progress or _silent))
+    work = _solve_all(requirements, platforms, cache_dir, offline, progress or _silent)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    # In a notebook a loop is running already: one of our own, in a thread of its own.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 def _silent(_: str) -> None:
@@ -224,13 +232,14 @@ class _PlatformRequest:
             records = (await channels.records([CondaName("python")]))[CondaName("python")]
         else:
             records = []
-        return PythonPool(
-            [
-                PythonBuild.from_record(str(record.version), str(record.build))
-                for record in solver.admitted_pythons(records)
-            ],
-            self.platform,
-        )
+        builds = []
+        for record in solver.admitted_pythons(records):
+            version = str(record.version)
+            if is_valid_version(version):
+                builds.append(PythonBuild.from_record(version, str(record.build)))
+            else:
+                solver.exclude_python(version)  # no marker could be evaluated for it
+        return PythonPool(builds, self.platform)
 
     def _world(
         self,

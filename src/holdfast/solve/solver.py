@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from holdfast.errors import HoldfastError, UsageError
+from holdfast.errors import HoldfastError, NoSolution, UsageError
 from holdfast.index.conda import CondaChannels, channel_error
 from holdfast.solve.encoding import is_solver_name
 from holdfast.spec.requirements import CondaRequirement, Requirements
@@ -55,6 +55,7 @@ class CondaSolver:
         self._platform = platform
         self._virtual_packages = dict(virtual_packages)
         self._python_source = python_source
+        self._excluded_pythons: list[str] = []
 
     def conda_specs(self) -> list[str]:
         """Return the conda side of the request, names sorted and Python last.
@@ -78,6 +79,11 @@ class CondaSolver:
             if re.split(r"[ =<>!~\[]", spec.split("::")[-1])[0] == "python"
         )
         return [record for record in records if all(spec.matches(record) for spec in specs)]
+
+    def exclude_python(self, version: str) -> None:
+        """Keep a version of Python out of every solution."""
+        if version not in self._excluded_pythons:
+            self._excluded_pythons.append(version)
 
     @staticmethod
     def is_ours(record: RepoDataRecord) -> bool:
@@ -104,6 +110,8 @@ class CondaSolver:
         extra_sources = [item for item in (self._python_source, source) if item is not None]
         guarded = [_Guarded(item) for item in extra_sources]
         specs = self._parsed([*self.conda_specs()[:-1], *pypi_specs, *self.conda_specs()[-1:]])
+        bounds = [*constraints, *(f"python !={version}" for version in self._excluded_pythons)]
+        virtual_packages = self._generic_virtual_packages()
         try:
             return await solve(
                 [*(self._channels.sources if self._channels else ()), *guarded],
@@ -111,15 +119,20 @@ class CondaSolver:
                 gateway=self._channels.gateway if self._channels else Gateway(),
                 platforms=[self._platform, "noarch"],  # type: ignore[list-item]
                 locked_packages=list(preferred),
-                virtual_packages=self._generic_virtual_packages(),
+                virtual_packages=virtual_packages,
                 timeout=_TIMEOUT,
                 channel_priority=_priority(self._requirements),
                 exclude_newer=_cutoff(self._requirements),
                 strategy=self._requirements.strategy,
-                constraints=list(constraints),
+                constraints=self._parsed(bounds),
             )
         except SolverError as error:
             _raise_first(guarded)
+            if "cancelled" in str(error).lower():
+                raise NoSolution(
+                    f"the solver gave up after {_TIMEOUT.total_seconds():.0f} s",
+                    advice="narrow the request: name versions, or fewer packages at once",
+                ) from error
             raise Unsatisfiable(str(error)) from error
         except HoldfastError:
             raise
@@ -144,9 +157,16 @@ class CondaSolver:
         found = []
         for name, text in sorted(self._virtual_packages.items()):
             version, _, build = text.partition("=")
-            found.append(
-                GenericVirtualPackage(PackageName(name), Version(version or "0"), BuildString(build or "0"))
-            )
+            try:
+                package = GenericVirtualPackage(
+                    PackageName(name), Version(version or "0"), BuildString(build or "0")
+                )
+            except Exception as error:  # rattler raises a class of its own per part
+                raise UsageError(
+                    f"{name}={text} is not a virtual package: {error}",
+                    advice="write __cuda=12.4 or __archspec=1=x86_64",
+                ) from error
+            found.append(package)
         return found
 
 

@@ -231,9 +231,12 @@ class Fetcher:
     def _opened(self) -> httpx.Client:
         import httpx
 
+        from holdfast.index.http import tls_context
+
         with self._client_lock:
             if self._client is None:
                 self._client = httpx.Client(
+                    verify=tls_context(),
                     follow_redirects=True,
                     timeout=httpx.Timeout(30.0, connect=15.0),
                     headers={"User-Agent": "holdfast"},
