@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
+from holdfast.cli.alias import alias
 from holdfast.cli.command import takes_groups
 from holdfast.cli.create import create
 from holdfast.cli.demo import demo
 from holdfast.cli.forge import forge
+from holdfast.cli.get import get
+from holdfast.cli.push import push
 from holdfast.cli.reporter import is_terminal
 from holdfast.cli.resolve import resolve
 from holdfast.cli.run import run
@@ -34,6 +37,9 @@ def make_app() -> typer.Typer:
     # The command's own options are not ours: the first word that is no option ends them.
     app.command(context_settings={"allow_interspersed_args": False})(takes_groups(run))
     app.command()(takes_groups(show))
+    app.command()(takes_groups(alias))
+    app.command()(takes_groups(get))
+    app.command()(takes_groups(push))
     app.command()(takes_groups(forge))
     app.command()(takes_groups(demo))
     return app

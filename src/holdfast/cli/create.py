@@ -29,10 +29,9 @@ def create(
     ] = None,
 ) -> None:
     """Make a prefix of an environment, or of what a request asks for, and print its path."""
-    from holdfast.cli.environments import environment_of, make_prefix
+    from holdfast.cli.environments import environment_of, make_prefix, open_store
     from holdfast.hydrate.host import choose_platform
     from holdfast.hydrate.prefix import prefix_path
-    from holdfast.store.local import Store
 
     reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
     if prefix is not None and name is not None:
@@ -40,7 +39,7 @@ def create(
 
         raise UsageError("a prefix and a name are given", advice="choose one of --prefix and --name")
     started = time.monotonic()
-    store = Store(options.store)
+    store = open_store(options)
     environment = environment_of(env, request, store, offline=options.offline, reporter=reporter)
     prefix_path(environment.lock, prefix, name)  # an impossible one is refused before any work
     made = make_prefix(environment, store, options, reporter, prefix=prefix, name=name)

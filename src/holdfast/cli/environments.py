@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from holdfast.spec.requirements import Credential, Requirements
     from holdfast.store.local import Store
 
-__all__ = ["Environment", "environment_of", "make_prefix", "resolve_showing"]
+__all__ = ["Environment", "environment_of", "make_prefix", "open_store", "resolve_showing"]
 
 
 class Environment:
@@ -27,6 +27,22 @@ class Environment:
         self.lock = lock
         self.platform = platform
         self.credentials = credentials
+
+
+def open_store(options: StoreOptions, *, to_name: bool = False) -> Store:
+    """Return the store; with ``--offline`` the local one, where that is an object store.
+
+    :param to_name: the command will give a name there.
+    :raises UsageError: where that needs the network, which may not be used.
+    """
+    from holdfast.store.local import Store
+
+    store = Store(options.store)
+    if not options.offline or store.shared is None:
+        return store
+    if to_name:
+        raise UsageError(f"a name in {store.place} needs the network", advice="drop --offline or --alias")
+    return store.local
 
 
 def environment_of(

@@ -35,10 +35,9 @@ def resolve(
     ] = None,
 ) -> None:
     """Find the one exact environment that satisfies a request, over conda and PyPI together."""
-    from holdfast.cli.environments import resolve_showing
+    from holdfast.cli.environments import open_store, resolve_showing
     from holdfast.cli.request import read_request
     from holdfast.store.aliases import parse_alias
-    from holdfast.store.local import Store
 
     reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
     aliases = [parse_alias(name) for name in alias or ()]
@@ -47,13 +46,13 @@ def resolve(
     requirements = read_request(request, reporter)
     if lock_file is not None and not lock_file.absolute().parent.is_dir():
         raise UsageError("the folder does not exist", where=str(lock_file), advice="make it first")
-    store = Store(options.store)
+    store = open_store(options, to_name=bool(aliases))
     _refuse_taken(aliases, requirements, store, force=force)
     resolution = resolve_showing(
         requirements, store, offline=options.offline, force=force, dry_run=dry_run, reporter=reporter
     )
     for name in aliases:
-        store.alias(resolution.lock, str(name))
+        store.alias(resolution.lock, str(name), credentials=requirements.credentials)
     if lock_file is not None:
         from holdfast.lock.format import write_lock
 

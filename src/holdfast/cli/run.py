@@ -40,10 +40,9 @@ def run(
 
     With --script and no command, the script itself is run.
     """
-    from holdfast.cli.environments import environment_of, make_prefix
+    from holdfast.cli.environments import environment_of, make_prefix, open_store
     from holdfast.cli.request import is_request
     from holdfast.hydrate.run import run as run_in
-    from holdfast.store.local import Store
 
     reporter = Reporter(quiet=talk.quiet, verbose=talk.verbose)
     env, command = _split(words or (), has_request=is_request(request))
@@ -51,7 +50,7 @@ def run(
         command = ["python", str(request.script[0])]
     if not command:
         raise UsageError("no command is given", advice=_USAGE)
-    store = Store(options.store)
+    store = open_store(options)
     environment = environment_of(env, request, store, offline=options.offline, reporter=reporter)
     prefix = make_prefix(environment, store, options, reporter)
     code = run_in(prefix, command)  # on POSIX the command takes this process's place

@@ -158,17 +158,18 @@ class Store:
 
         return push(self, lock, platforms or (), alias, credentials=credentials, sent=sent)
 
-    def alias(self, lock: Lock, name: str) -> Alias:
+    def alias(self, lock: Lock, name: str, *, credentials: Sequence[Credential] = ()) -> Alias:
         """Give a lock a name (``team/torch:v1``), keeping the lock as well.
 
         Into an object store it is pushed: what a name there means is complete.
 
+        :param credentials: for the origins of packages that have to be pushed.
         :raises UsageError: where ``name`` is no alias.
         :raises Conflict: where its tag is written once and means another lock.
         """
         alias = parse_alias(name)
         if self.shared is not None:
-            self.push(lock, alias=name)
+            self.push(lock, alias=name, credentials=credentials)
             return alias
         self.locks.put(lock)
         self.aliases.name_kept(alias, lock.req_id, lock.full_id)

@@ -1,0 +1,42 @@
+"""``holdfast get``: an environment's definition, out of a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from holdfast.cli.options import OutputOptions
+from holdfast.cli.reporter import Reporter
+
+__all__ = ["get"]
+
+
+def get(
+    output: OutputOptions,
+    env: Annotated[str, typer.Argument(metavar="ENV", help="an alias, req_id:full_id or a lock file")],
+    store: Annotated[
+        str | None, typer.Option(metavar="URL", help="where from: a folder, s3://, gs://, az://")
+    ] = None,
+    lock_file: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="write the lock to a file, too")
+    ] = None,
+) -> None:
+    """Fetch the definition of an environment into the local store and print its id; no packages."""
+    from holdfast.store.local import Store
+
+    reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
+    there = Store(store)
+    lock = there.get(env)
+    if lock_file is not None:
+        from holdfast.lock.format import write_lock
+
+        write_lock(lock_file, lock)
+    if output.json:
+        from holdfast.cli.documents import lock_document, write_json
+
+        write_json(lock_document(lock) | {"store": there.place})
+        return
+    reporter.detail(f"from {there.place}")
+    print(f"{lock.req_id}:{lock.full_id}", flush=True)

@@ -1,0 +1,87 @@
+"""``holdfast push``: an environment and all its packages, for others."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from holdfast.cli.options import OutputOptions
+from holdfast.cli.reporter import Reporter
+from holdfast.errors import NotFound
+
+if TYPE_CHECKING:
+    from holdfast.lock.model import Lock
+    from holdfast.store.local import Store
+
+__all__ = ["push"]
+
+
+def push(
+    output: OutputOptions,
+    env: Annotated[str, typer.Argument(metavar="ENV", help="a lock file, req_id:full_id or an alias")],
+    store: Annotated[
+        str | None, typer.Option(metavar="URL", help="where to: a folder, s3://, gs://, az://")
+    ] = None,
+    platform: Annotated[
+        list[str] | None, typer.Option(metavar="P", help="packages of this platform alone")
+    ] = None,
+    alias: Annotated[
+        str | None, typer.Option(metavar="NAME", help="name it there, e.g. team/torch:v1")
+    ] = None,
+) -> None:
+    """Bring an environment and all its packages to a store, for everybody who can read it.
+
+    What is there already is not sent again; a push that was interrupted goes on where it was.
+    """
+    from holdfast.cli.table import human_size
+    from holdfast.store.local import Store
+
+    reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
+    started = time.monotonic()
+    there = Store(store)
+    lock = _find(env, there)
+    with reporter.steps() as steps:
+        steps(f"pushing to {there.place}")
+        pushed = there.push(lock, platform, alias)
+    seconds = time.monotonic() - started
+    if output.json:
+        from holdfast.cli.documents import write_json
+
+        write_json(
+            {
+                "req_id": lock.req_id,
+                "full_id": lock.full_id,
+                "store": there.place,
+                "alias": pushed.alias,
+                "platforms": list(pushed.platforms),
+                "sent": pushed.sent,
+                "present": pushed.present,
+                "bytes_sent": pushed.bytes_sent,
+                "seconds": round(seconds, 3),
+            }
+        )
+        return
+    size = f" ({human_size(pushed.bytes_sent)})" if pushed.bytes_sent else ""
+    sent = f"sent {pushed.sent} package{'' if pushed.sent == 1 else 's'}{size}"
+    reporter.say(f"{sent if pushed.sent else 'nothing to send'}, {pushed.present} were there", "green")
+    reporter.say(f"{lock.req_id}:{lock.full_id}")
+    if pushed.alias:
+        reporter.say(f"also {pushed.alias}")
+
+
+def _find(env: str, there: Store) -> Lock:
+    """Return the lock that ``env`` means here, else in the store it goes to."""
+    from holdfast.store.reference import find_lock
+
+    here = there.near()
+    if here.place == there.place:
+        return find_lock(env, here)
+    try:
+        return find_lock(env, here)
+    except NotFound as error:
+        try:
+            return find_lock(env, there)
+        except NotFound:
+            raise error from None
