@@ -23,7 +23,7 @@ CASES = {
     "a bad alias": ["resolve", "--pypi", "x", "--alias", "Team X"],
     "alias and dry run": ["resolve", "--pypi", "x", "--alias", "x", "--dry-run"],
     "output into no folder": ["resolve", "--pypi", "x", "-o", "none/lock"],
-    "a store that is no folder": ["resolve", "--pypi", "x", "--store", "s3://bucket/prefix"],
+    "a store that is none": ["resolve", "--pypi", "x", "--store", "ftp://host/folder"],
     "create without anything": ["create"],
     "create with both": ["create", "mine", "--pypi", "x"],
     "create in two places": ["create", "mine", "--prefix", "p", "--name", "n"],
