@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from holdfast.errors import Unreachable, UsageError
+from holdfast.errors import HoldfastError, Unreachable, UsageError
 from holdfast.hydrate import conda_meta, rattler_bridge
 from holdfast.hydrate.conda_cache import CondaCache
 from holdfast.hydrate.host import check_host, choose_platform
@@ -17,6 +17,7 @@ from holdfast.hydrate.packaged_path import PythonLayout, python_layout
 from holdfast.hydrate.prefix import Marker, Prefix, prefix_path
 from holdfast.hydrate.prepare import Prepared, prepare
 from holdfast.hydrate.progress import Progress, Silent
+from holdfast.hydrate.stand_in import StandIn
 from holdfast.hydrate.unpacked_wheels import UnpackedWheels
 from holdfast.hydrate.venv import FindPython, host_interpreter, make_venv, tidy_venv
 from holdfast.hydrate.wheel_listing import WheelListings
@@ -166,16 +167,26 @@ class _Making:
             make_venv(target.path, self.interpreter, cache=uv_cache, lock_descriptor=lock_descriptor)
         if groups and self.layout is not None:
             self.progress.phase("wheels")
+            stand_in = StandIn(
+                target.path, root=cache_dir() / "interpreters", work=target.work, packages=prepared.conda
+            )
             linker = WheelLinker(
                 target.path,
                 self.layout,
                 prepared.archives,
+                # uv made the virtual environment and knows its interpreter.
+                python=stand_in.executable() if self.interpreter is None else stand_in.python,
                 cache=uv_cache,
                 unpacked=UnpackedWheels(cache_dir() / "wheel-listings", uv_cache),
                 work=target.work,
                 lock_descriptor=lock_descriptor,
             )
-            linker.link(groups, prepared.wheels)
+            try:
+                linker.link(groups, prepared.wheels)
+            except HoldfastError:
+                stand_in.forget()
+                raise
+            stand_in.learn()
         if self.interpreter is not None:
             tidy_venv(target.path)
 

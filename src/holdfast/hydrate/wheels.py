@@ -23,6 +23,7 @@ _NOTE = "uv_cache.json"
 class WheelLinker:
     """Links wheels into one prefix.
 
+    :param python: what uv takes for the prefix's interpreter.
     :param archives: where each wheel lies: a folder of its own, so that its name and hash are enough.
     :param cache: uv's cache, best on the prefix's file system.
     :param unpacked: what is remembered of that cache.
@@ -35,6 +36,7 @@ class WheelLinker:
         layout: PythonLayout,
         archives: Mapping[LockedPackage, Path],
         *,
+        python: Path,
         cache: Path,
         unpacked: UnpackedWheels,
         work: Path,
@@ -44,6 +46,7 @@ class WheelLinker:
         self._site = prefix / layout.site_packages
         self._layout = layout
         self._archives = archives
+        self._python = python
         self._cache = cache
         self._unpacked = unpacked
         self._work = work
@@ -126,7 +129,7 @@ class WheelLinker:
                 "--break-system-packages",
                 *reinstall,
                 "--python",
-                str(self._prefix / "bin" / "python"),
+                str(self._python),
                 "--requirements",
                 str(requirements),
             ],
