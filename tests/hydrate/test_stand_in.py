@@ -111,7 +111,7 @@ def lock(forged_channel: Path, tmp_path: Path) -> Lock:
 
 
 def answers(home: Path) -> list[Path]:
-    return list((home / "cache" / "interpreters").glob("*.json"))
+    return list((home / "cache" / "answers").glob("*.json"))
 
 
 def test_a_prefix_is_the_same_whether_its_python_was_asked_or_not(

@@ -168,7 +168,7 @@ class _Making:
         if groups and self.layout is not None:
             self.progress.phase("wheels")
             stand_in = StandIn(
-                target.path, root=cache_dir() / "interpreters", work=target.work, packages=prepared.conda
+                target.path, root=cache_dir() / "answers", work=target.work, packages=prepared.conda
             )
             linker = WheelLinker(
                 target.path,
