@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import parse_qs, urlsplit
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -82,10 +83,12 @@ class Admission:
         name = project.name
         self._check_upload_times(project)
         pinned = self._pinned_versions(name)
-        hashes = {digest for requirement in self._typed.get(name, []) for digest in requirement.hashes}
-        finals = any(not file.version.is_prerelease for file in project.files if file.yanked is None) or any(
-            not version.is_prerelease for version in conda_versions
-        )
+        hashes = self.hashes(name)
+        finals = any(
+            not file.version.is_prerelease
+            for file in project.files
+            if file.yanked is None and not self._is_too_new(file)
+        ) or (not self._cutoff and any(not version.is_prerelease for version in conda_versions))
         prereleases = self._requirements.prereleases or self._asks_for_prereleases(name) or not finals
         wheels: list[Wheel] = []
         sdists: list[Sdist] = []
@@ -114,6 +117,18 @@ class Admission:
                 (sdists if builds else unbuilt).append(file)
         return Admitted(tuple(wheels), tuple(refusals), prereleases, tuple(sdists), tuple(unbuilt))
 
+    def hashes(self, name: PypiName) -> set[str]:
+        """Return the digests (``sha256:...``) of which a project's file must have one; none for any."""
+        typed = self._typed.get(name, [])
+        return {digest for item in typed for digest in (*item.hashes, *url_digests(item.url))}
+
+    def may_bridge(self, name: PypiName) -> bool:
+        """Tell whether a conda package may provide a project: not where a hash or a build is asked for."""
+        return not self.hashes(name) and not _names(self._requirements.no_binary, name)
+
+    def _is_too_new(self, file: IndexFile) -> bool:
+        return self._cutoff is not None and (file.upload_time is None or file.upload_time > self._cutoff)
+
     def _refusal(
         self,
         file: IndexFile,
@@ -132,7 +147,7 @@ class Admission:
                 return "has no upload time, and exclude-newer is set"
             if file.upload_time > self._cutoff:
                 return f"was uploaded after {self._requirements.exclude_newer}"
-        if hashes and f"sha256:{file.sha256}" not in hashes:
+        if hashes and file.sha256 is not None and f"sha256:{file.sha256}" not in hashes:
             return "has none of the hashes asked for"
         must_build = _names(self._requirements.no_binary, name)
         if isinstance(file, Sdist):
@@ -169,6 +184,12 @@ class Admission:
 
 def _names(listed: Iterable[str], name: PypiName) -> bool:
     return name in listed or ":all:" in listed
+
+
+def url_digests(url: str) -> list[str]:
+    """Return the digest in a URL's fragment (``#sha256=...``), as ``sha256:...``."""
+    found = parse_qs(urlsplit(url).fragment).get("sha256", [])
+    return [f"sha256:{digest.lower()}" for digest in found]
 
 
 def _typed(requirements: Requirements) -> Iterable[PypiRequirement]:

@@ -13,9 +13,11 @@ from holdfast.index.conda import record_document
 from holdfast.index.project import IndexFile, Sdist, Wheel
 from holdfast.index.pypi import PypiIndexes
 from holdfast.index.source_build import BuiltWheel
+from holdfast.index.urls import without_secrets
 from holdfast.solve.encoding import Meaning
 from holdfast.solve.host_python import HostPythonSource
 from holdfast.solve.joint import Answer
+from holdfast.solve.knowledge import Dependency
 from holdfast.solve.ownership import Ownership
 from holdfast.solve.pool import Candidate
 from holdfast.solve.solution import (
@@ -98,6 +100,7 @@ async def _wheels(
         file = candidate.file if candidate else next((p.chosen.file for p in parts if p.chosen.file), None)
         known = world.knowledge.known(file) if file else None
         if known is None:
+            assert candidate is None, f"{name} was chosen unread"
             continue  # a bridge nobody asked an extra of
         extras = sorted({part.extra for part in parts if part.extra})
         warnings.extend(
@@ -112,11 +115,18 @@ async def _wheels(
                 "",
                 0,
                 tuple(extra for extra in extras if known.mentions_extra(extra)),
-                tuple(sorted({_MARKER.sub("", need.text) for part in parts for need in part.dependencies})),
+                tuple(sorted({_applied(need) for part in parts for need in part.dependencies})),
                 known.metadata.requires_python,
             )
             chosen.append(_hashed(found, world.built.get(candidate.file.url), candidate.file.url, indexes))
     return list(await asyncio.gather(*chosen))
+
+
+def _applied(need: Dependency) -> str:
+    """Return a dependency as it applies here: without its marker, and without a login."""
+    if need.url:
+        return f"{need.name} @ {without_secrets(need.url)}"
+    return _MARKER.sub("", need.text)
 
 
 def _wheel(file: Wheel | Sdist, world: PypiWorld) -> Wheel:

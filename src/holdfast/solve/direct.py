@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import parse_qs, unquote, urldefrag, urlsplit
+from urllib.parse import unquote, urldefrag, urlsplit
 
 from holdfast.errors import NoSolution, UsageError
 from holdfast.index.file_names import FileNameReader
@@ -37,7 +37,7 @@ def direct_wheels(requirements: Iterable[PypiRequirement]) -> dict[PypiName, Whe
 
 
 def _wheel(requirement: PypiRequirement) -> Wheel:
-    url, fragment = urldefrag(requirement.url)
+    url, _ = urldefrag(requirement.url)
     filename = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
     if not filename.endswith(".whl"):
         raise UsageError(
@@ -46,13 +46,11 @@ def _wheel(requirement: PypiRequirement) -> Wheel:
     read = FileNameReader(requirement.name).read(filename)
     if read is None:
         raise UsageError(f"{filename} is not a wheel of {requirement.name}", where=url)
-    digests = [digest.removeprefix("sha256:") for digest in requirement.hashes]
-    digests += parse_qs(fragment).get("sha256", [])
+    # Whatever hash is asked for is compared with the file's own, once it is read.
     return Wheel(
         filename=filename,
         url=url,
         version=read.version,
         build=read.build,
         tags=read.tags,
-        sha256=digests[0].lower() if digests else None,
     )

@@ -24,7 +24,7 @@ from holdfast.solve.records import PypiRecords
 from holdfast.solve.solver import CondaSolver, Unsatisfiable
 from holdfast.solve.world import PypiWorld
 from holdfast.spec.names import CondaName
-from holdfast.spec.requirements import PypiRequirement, Requirements
+from holdfast.spec.requirements import Requirements
 
 if TYPE_CHECKING:
     from rattler import RepoDataRecord
@@ -58,19 +58,21 @@ async def solve_jointly(
     :raises Unreachable: where an index or a channel cannot be reached.
     """
     records = PypiRecords(world)
-    asked = [item for item in requirements.pypi if _applies_everywhere(item, world)]
-    conditional = [item for item in requirements.pypi if item not in asked]
+    asked = [item for item in requirements.pypi if not item.marker]
+    conditional = [item for item in requirements.pypi if item.marker]
+    always = [item for item in requirements.constraints if not item.marker]
+    partly = [item for item in requirements.constraints if item.marker]
     ahead = LookAhead(world, {CondaName(r.name.normalized): str(r.version) for r in conda_first})
     _expect_python(ahead, conda_first)
-    await ahead.follow([item for item in requirements.pypi if _may_apply(item, world)])
+    await ahead.follow(requirements.pypi)
     deadline = time.monotonic() + MAX_SECONDS
     expecting, forgotten = True, False
     for number in range(1, MAX_ROUNDS + 1):
         specs = [spec for item in asked for spec in await world.specs(item)]
         await records.settle()
-        constraints = [spec for item in requirements.constraints for spec in (await world.specs(item))[:1]]
+        constraints = [await world.spec(item.name, "", item.specifier) for item in always]
         records.refresh(expecting=expecting, forgotten=forgotten)
-        root = await records.conditional_root(conditional)
+        root = await records.conditional_root(conditional, partly)
         try:
             solved = await solver.solve(
                 [*root, *specs], source=records, constraints=constraints, preferred=conda_first
@@ -89,7 +91,7 @@ async def solve_jointly(
         meanings = [meaning for record in solved if (meaning := records.meaning(record))]
         conda = [record for record in solved if not solver.is_ours(record)]
         _expect_python(ahead, conda)
-        forgotten = await _discover_owners(world, meanings, conda)
+        forgotten = await _discover_owners(world, conda)
         if not forgotten and not await _learn(world, ahead, meanings):
             before_building = time.monotonic()
             if await _build(world, meanings, ahead.python):
@@ -104,12 +106,10 @@ async def solve_jointly(
     )
 
 
-async def _discover_owners(
-    world: PypiWorld, meanings: Sequence[Meaning], conda: Sequence[RepoDataRecord]
-) -> bool:
-    """Find conda packages that provide a project of the solution, and that nobody had thought of."""
-    wheels = {item.chosen.project for item in meanings if isinstance(item.chosen, Candidate)}
-    found = await world.ownership.discover((CondaName(record.name.normalized) for record in conda), wheels)
+async def _discover_owners(world: PypiWorld, conda: Sequence[RepoDataRecord]) -> bool:
+    """Find conda packages that provide a project in play, and that nobody had thought of."""
+    names = (CondaName(record.name.normalized) for record in conda)
+    found = await world.ownership.discover(names, world.loaded())
     if found:
         world.forget(found)
     return bool(found)
@@ -162,14 +162,6 @@ def _expect_python(ahead: LookAhead, records: Sequence[RepoDataRecord]) -> None:
     for record in records:
         if record.name.normalized == "python":
             ahead.expect_python(str(record.version), str(record.build))
-
-
-def _applies_everywhere(item: PypiRequirement, world: PypiWorld) -> bool:
-    return world.marker_mask(item) == world.pythons.all
-
-
-def _may_apply(item: PypiRequirement, world: PypiWorld) -> bool:
-    return bool(world.marker_mask(item))
 
 
 def explained(error: Unsatisfiable, requirements: Requirements, world: PypiWorld) -> HoldfastError:

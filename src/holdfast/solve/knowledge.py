@@ -10,9 +10,9 @@ from typing import Protocol
 from packaging.requirements import InvalidRequirement, Requirement
 
 from holdfast.index.core_metadata import MetadataUnusable
-from holdfast.index.project import CoreMetadata, Project, Sdist, Wheel
+from holdfast.index.project import CoreMetadata, IndexFile, Project, Sdist, Wheel
 from holdfast.index.source_build import BuiltWheel
-from holdfast.solve.pythons import Condition
+from holdfast.solve.pythons import Condition, is_meaningful
 from holdfast.spec.names import ExtraName, PypiName
 
 __all__ = ["Dependency", "Knowledge", "Known", "ProjectSource"]
@@ -31,6 +31,9 @@ class ProjectSource(Protocol):
         self, file: Sdist, name: PypiName, python: tuple[int, int] | None
     ) -> CoreMetadata:
         """Return an sdist's metadata, building it if need be; raises MetadataUnusable where that fails."""
+
+    async def hash_of(self, file: IndexFile) -> tuple[str, int]:
+        """Return a file's sha256 and size."""
 
     async def build(self, file: Sdist, name: PypiName, python: tuple[int, int] | None) -> BuiltWheel:
         """Return an sdist's wheel; raises MetadataUnusable where it cannot be built."""
@@ -129,6 +132,8 @@ def parse_dependency(text: str) -> Dependency:
     from packaging.utils import canonicalize_name
 
     requirement = Requirement(text)
+    if requirement.marker is not None and not is_meaningful(str(requirement.marker)):
+        raise InvalidRequirement(f"the marker of {text!r} cannot be evaluated")
     return Dependency(
         PypiName(canonicalize_name(requirement.name)),
         tuple(sorted(ExtraName(canonicalize_name(extra)) for extra in requirement.extras)),

@@ -6,7 +6,7 @@ Nothing here decides anything. A wrong guess costs a request; a right one saves 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -51,6 +51,7 @@ class LookAhead:
         self._settled = settled
         self._guesses: dict[PypiName, _Guess] = {}
         self._returns: dict[PypiName, int] = {}
+        self._direct = {requirement.name for requirement in world.wishes.bounds}
         self.python: Mask = 0
 
     def expect_python(self, version: str, build: str) -> None:
@@ -122,11 +123,17 @@ class LookAhead:
     def _hopeful(self, pool: ProjectPool, allowed: set[int]) -> Iterator[Candidate]:
         return (
             candidate
-            for candidate in pool.downwards(sorted(allowed))
+            for candidate in self._in_order(pool, sorted(allowed))
             if self._fits(candidate)
             and self._world.knowledge.unusable(candidate.file) is None
             and not isinstance(candidate.file, Sdist)  # a guess is not worth a build
         )
+
+    def _in_order(self, pool: ProjectPool, ordinals: Sequence[int]) -> Iterator[Candidate]:
+        """Yield candidates in the order in which the strategy prefers them."""
+        strategy = self._world.wishes.strategy
+        lowest = strategy == "lowest" or (strategy == "lowest-direct" and pool.name in self._direct)
+        return pool.upwards(ordinals) if lowest else pool.downwards(ordinals)
 
     def _fits(self, candidate: Candidate) -> bool:
         mask = self._world.mask(candidate)
@@ -160,10 +167,10 @@ class LookAhead:
         for candidate in candidates:
             wanted.append(candidate)
             returns = self._returns[candidate.project] = self._returns.get(candidate.project, 0) + 1
-            lower = pools[candidate.project].downwards(range(1, candidate.ordinal))
+            pool = pools[candidate.project]
             below = (
                 other
-                for other in lower
+                for other in self._in_order(pool, range(1, len(pool.ordinals) + 1))
                 if self._fits(other)
                 and self._world.knowledge.is_open(other.file)
                 and not isinstance(other.file, Sdist)

@@ -69,6 +69,12 @@ class Ownership:
         packages = await self._channels.packages(names)
         return {name: self.provides(package) for name, package in packages.items()}
 
+    async def note(self, names: Iterable[CondaName]) -> None:
+        """Note what each of these conda packages provides, however unlikely its name."""
+        for name, provides in (await self.provided(names)).items():
+            if provides.main is not None:
+                self._discovered.setdefault(provides.main, set()).add(name)
+
     async def discover(self, names: Iterable[CondaName], projects: Iterable[PypiName]) -> set[PypiName]:
         """Note owners of ``projects`` among conda packages of a solution that nobody had thought of.
 

@@ -198,6 +198,10 @@ class ProjectPool:
         """The candidates that the solver is shown, lowest version first."""
         return (candidate for ordinal in sorted(self.shown) for candidate in self.at(ordinal))
 
+    def upwards(self, ordinals: Iterable[int]) -> Iterator[Candidate]:
+        """Yield the candidates of ascending ordinals, the lowest first, shown or not."""
+        return (candidate for ordinal in ordinals for candidate in self.at(ordinal))
+
     def downwards(self, ordinals: Sequence[int]) -> Iterator[Candidate]:
         """Yield the candidates of ascending ordinals, the highest first, shown or not."""
         return (candidate for ordinal in reversed(ordinals) for candidate in self.at(ordinal))
@@ -216,11 +220,14 @@ def make_pool(
     conda_versions: Mapping[CondaName, Mapping[Version, tuple[str, ...]]],
     judge: WheelJudge,
     index: str,
+    *,
+    bridging: bool = True,
 ) -> ProjectPool:
     """Build a project's pool.
 
     :param conda_versions: for each conda package that provides the project, its versions and their
         spellings: they may bridge, and a wheel excludes them.
+    :param bridging: whether they may.
     """
     by_version: dict[Version, list[Wheel]] = {}
     for wheel in admitted.wheels:
@@ -229,7 +236,7 @@ def make_pool(
         version
         for versions in conda_versions.values()
         for version in versions
-        if admitted.prereleases or not version.is_prerelease
+        if bridging and (admitted.prereleases or not version.is_prerelease)
     }
     sdists = {sdist.version: sdist for sdist in admitted.sdists}
     ordinals = Ordinals([*by_version, *bridged, *sdists])

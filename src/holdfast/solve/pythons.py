@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NewType
 
-from packaging.markers import Marker
+from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from holdfast.spec.platform import marker_environment
 
-__all__ = ["Condition", "Mask", "PythonBuild", "PythonPool", "is_valid_version"]
+__all__ = ["Condition", "Mask", "PythonBuild", "PythonPool", "is_meaningful", "is_valid_version"]
 
 Condition = NewType("Condition", str)
 """The text of a valid marker: it stands for the parsed one, which is slow to compare and to print."""
@@ -73,6 +73,18 @@ class PythonBuild:
     def kind(self) -> str:
         """The key of the ABI family: ``cp``, ``cpt`` or ``pp``."""
         return "cpt" if self.free_threaded else self.implementation
+
+
+_PROBE = {"extra": ""}
+
+
+def is_meaningful(marker: str) -> bool:
+    """Tell whether a marker can be evaluated at all (`sys_platform ~= 'x'` cannot)."""
+    try:
+        Marker(marker).evaluate(dict(_PROBE))
+    except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName):
+        return False
+    return True
 
 
 def is_valid_version(text: str) -> bool:

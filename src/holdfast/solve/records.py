@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from holdfast.index.project import CoreMetadata
+from holdfast.index.urls import without_secrets
 from holdfast.solve.encoding import (
     Meaning,
     Variant,
@@ -115,20 +116,35 @@ class PypiRecords:
         key = (str(record.name.normalized), str(record.version), str(record.build))
         return self._meanings.get(key)
 
-    async def conditional_root(self, requirements: Sequence[PypiRequirement]) -> list[str]:
-        """Return specs for requirements that apply to some Pythons only.
+    async def conditional_root(
+        self, requirements: Sequence[PypiRequirement], constraints: Sequence[PypiRequirement]
+    ) -> list[str]:
+        """Return specs for requirements and constraints that apply to some Pythons only.
 
         The solver has no conditional specs, so they hang on a package of their own, with one record for
-        each set of Pythons that the same requirements apply to.
+        each set of Pythons that the same ones apply to.
         """
-        if not requirements:
+        if not requirements and not constraints:
             return []
         if _CONDITIONAL not in self._records:
-            known = Known(_NOTHING, tuple(_as_dependency(item) for item in requirements))
+            wanted = [_as_dependency(item) for item in requirements]
+            bounds = [_as_dependency(item) for item in constraints]
+            known = Known(_NOTHING, (*wanted, *bounds))
             parts = variants(self._world.pythons.all, known, "", self._world.pythons)
             self._records[_CONDITIONAL] = [
                 make_record(
-                    _CONDITIONAL, 1, f"r{number}", depends=[*part.python_specs, *await self._specs(part)]
+                    _CONDITIONAL,
+                    1,
+                    f"r{number}",
+                    depends=[
+                        *part.python_specs,
+                        *await self._world.all_specs(each for each in part.dependencies if each in wanted),
+                    ],
+                    constrains=[
+                        await self._world.spec(each.name, "", each.specifier)
+                        for each in part.dependencies
+                        if each in bounds
+                    ],
                 )
                 for number, part in enumerate(parts)
             ]
@@ -199,18 +215,24 @@ class PypiRecords:
     ) -> list[RepoDataRecord]:
         pythons = self._world.pythons
         records = []
+        foreign = ""
         for number, base in enumerate(variants(self._world.mask(candidate), known, "", pythons)):
             build = f"w{candidate.number}_{number}"
-            if subject.extra:
+            url = next((each for each in base.dependencies if self._is_foreign_url(each)), None)
+            if url is not None:
+                foreign = f"depends on a URL ({url.name} @ ...), which only the user may ask for"
+            elif subject.extra:
                 parts = variants(base.mask, known, subject.extra, pythons)
                 records += await self._of_extra(subject, candidate, build, parts, _WHEEL)
-            elif not self._refuse_urls(candidate, base.dependencies):
+            else:
                 depends = [*base.python_specs, *await self._specs(base)]
                 if subject.pool.owners:
                     depends.append(wheel_token(subject.pool.name))
                 if known is None:
                     depends += await self._expected_specs(subject.expected, candidate)
                 records.append(self._record(subject, candidate, build, _WHEEL, depends, base))
+        if foreign and not records and not subject.extra:
+            self._world.knowledge.refuse(candidate.file, foreign)
         return records
 
     async def _of_bridge(self, subject: _Subject, bridge: Bridge) -> list[RepoDataRecord]:
@@ -221,14 +243,24 @@ class PypiRecords:
         anywhere = Variant(self._world.pythons.all, (), ())
         if not subject.extra:
             alternatives = "|".join(f"=={spelling}" for spelling in bridge.spellings)
-            return [
-                self._record(subject, bridge, build, number, [f"{bridge.conda} {alternatives}"], anywhere)
-            ]
+            depends = [f"{bridge.conda} {alternatives}"]
+            others = self._other_owners(subject.pool, bridge)
+            return [self._record(subject, bridge, build, number, depends, anywhere, others)]
         if bridge.file is None or self._world.knowledge.unusable(bridge.file) is not None:
             return []
         known = self._world.knowledge.known(bridge.file)
         parts = variants(anywhere.mask, known, subject.extra, self._world.pythons)
         return await self._of_extra(subject, bridge, build, parts, number)
+
+    @staticmethod
+    def _other_owners(pool: ProjectPool, bridge: Bridge) -> list[str]:
+        """Let no other conda package provide the project in another version (matplotlib, matplotlib-base)."""
+        same = {each.conda: each.spellings for each in pool.bridges if each.ordinal == bridge.ordinal}
+        return [
+            f"{owner} {'|'.join(f'=={text}' for text in same[owner])}" if owner in same else evicting(owner)
+            for owner in pool.owners
+            if owner != bridge.conda
+        ]
 
     async def _of_extra(
         self,
@@ -260,16 +292,12 @@ class PypiRecords:
             specs.append(f"{solver_name(lockstep.name)} {expression}")
         return specs
 
-    def _refuse_urls(self, candidate: Candidate, dependencies: Iterable[Dependency]) -> bool:
-        for dependency in dependencies:
-            if self._is_foreign_url(dependency):
-                reason = f"depends on a URL ({dependency.name} @ ...), which only the user may ask for"
-                self._world.knowledge.refuse(candidate.file, reason)
-                return True
-        return False
-
     def _is_foreign_url(self, dependency: Dependency) -> bool:
-        return bool(dependency.url) and dependency.name not in self._world.wishes.direct
+        """Tell whether a dependency names a URL that is not the one the user named for that project."""
+        if not dependency.url:
+            return False
+        direct = self._world.wishes.direct.get(dependency.name)
+        return direct is None or direct.url != without_secrets(dependency.url)
 
     async def _specs(self, part: Variant) -> list[str]:
         return await self._world.all_specs(part.dependencies)
@@ -282,10 +310,13 @@ class PypiRecords:
         build_number: int,
         depends: Sequence[str],
         part: Variant,
+        constrains: Sequence[str] = (),
     ) -> RepoDataRecord:
         meaning = Meaning(chosen, subject.extra, part.dependencies)
         self._meanings[(subject.name, str(chosen.ordinal), build)] = meaning
-        return make_record(subject.name, chosen.ordinal, build, build_number, depends=depends)
+        return make_record(
+            subject.name, chosen.ordinal, build, build_number, depends=depends, constrains=constrains
+        )
 
 
 def _as_dependency(requirement: PypiRequirement) -> Dependency:

@@ -16,6 +16,7 @@ from holdfast.index.conda import ChannelUnreachable, CondaChannels
 from holdfast.index.mapping import Mapping
 from holdfast.index.pypi import PypiIndexes
 from holdfast.solve.admission import Admission
+from holdfast.solve.applicable import applicable
 from holdfast.solve.chosen import assemble
 from holdfast.solve.direct import direct_wheels
 from holdfast.solve.explain import explain
@@ -204,15 +205,19 @@ class _PlatformRequest:
 
         Building runs code and takes minutes: a release that somebody else built is always preferred.
         """
-        world = self._world(pythons, ownership, conda_first, sources=False)
+        if not pythons.builds:
+            raise NoSolution("no channel has a Python that fits", advice="check --python and the channels")
+        asked = applicable(self.requirements, pythons)
+        await ownership.note(CondaName(record.name.normalized) for record in conda_first)
+        world = self._world(asked, pythons, ownership, conda_first, sources=False)
         try:
-            return await solve_jointly(self.requirements, world, solver, conda_first), world
+            return await solve_jointly(asked, world, solver, conda_first), world
         except NoSolution:
             if not any(pool.unbuilt for pool in world.loaded().values()):
                 raise
         self.progress(f"{self.platform}: wheels alone have no solution; trying source distributions")
-        world = self._world(pythons, ownership, conda_first, sources=True)
-        return await solve_jointly(self.requirements, world, solver, conda_first), world
+        world = self._world(asked, pythons, ownership, conda_first, sources=True)
+        return await solve_jointly(asked, world, solver, conda_first), world
 
     async def _conda_first(self, solver: CondaSolver) -> list[RepoDataRecord]:
         """Solve the conda side alone: if that has no solution, nothing has."""
@@ -243,22 +248,21 @@ class _PlatformRequest:
 
     def _world(
         self,
+        asked: Requirements,
         pythons: PythonPool,
         ownership: Ownership,
         conda_first: Sequence[RepoDataRecord],
         *,
         sources: bool,
     ) -> PypiWorld:
-        if not pythons.builds:
-            raise NoSolution("no channel has a Python that fits", advice="check --python and the channels")
         judge = WheelJudge(pythons, wheel_platform_tags(self.platform, self.virtual_packages))
+        replaced = {item.name for item in asked.overrides}
         wishes = Wishes(
             favoured=frozenset(CondaName(record.name.normalized) for record in conda_first),
-            direct=direct_wheels(self.requirements.pypi),
-            overrides=self.requirements.overrides,
-            highest=self.requirements.strategy == "highest",
-            bounds=[*self.requirements.pypi, *self.requirements.constraints],
+            direct=direct_wheels(asked.pypi),
+            overrides=asked.overrides,
+            bounds=[*(item for item in asked.pypi if item.name not in replaced), *asked.constraints],
+            strategy=asked.strategy,
         )
-        return PypiWorld(
-            self.indexes, ownership, judge, Admission(self.requirements, sources=sources), wishes
-        )
+        admission = Admission(asked, sources=sources)
+        return PypiWorld(self.indexes, ownership, judge, admission, wishes)

@@ -16,7 +16,7 @@ from holdfast.solve.ownership import Ownership
 from holdfast.solve.pool import Bridge, Candidate, ProjectPool, WheelJudge, direct_pool, make_pool
 from holdfast.solve.pythons import Condition, Mask, PythonPool
 from holdfast.spec.names import CondaName, PypiName
-from holdfast.spec.requirements import PypiRequirement
+from holdfast.spec.requirements import PypiRequirement, Strategy
 
 __all__ = ["PypiWorld", "Wishes"]
 
@@ -35,14 +35,14 @@ class Wishes:
     :ivar direct: files the user named by URL or path, which replace their project's pool.
     :ivar overrides: requirements that replace what dependencies say of a project.
     :ivar bounds: requirements and constraints that hold whatever is chosen.
-    :ivar highest: whether the highest versions are preferred; else nothing is kept from the solver.
+    :ivar strategy: which versions are preferred.
     """
 
     favoured: frozenset[CondaName] = frozenset()
     direct: dict[PypiName, Wheel] = field(default_factory=dict)
     overrides: Sequence[PypiRequirement] = ()
     bounds: Sequence[PypiRequirement] = ()
-    highest: bool = True
+    strategy: Strategy = "highest"
 
 
 class PypiWorld:
@@ -77,7 +77,7 @@ class PypiWorld:
         self._spoken: dict[tuple[str, str], str] = {}
         self._extras: dict[PypiName, set[str]] = {}
         self._specifiers: dict[PypiName, set[str]] = {}
-        self._width = _WIDTH if wishes is None or wishes.highest else _EVERYTHING
+        self._width = _WIDTH if self.wishes.strategy == "highest" else _EVERYTHING
         self.built: dict[str, BuiltWheel] = {}
         self.expected_minor: tuple[int, int] | None = None
 
@@ -97,7 +97,8 @@ class PypiWorld:
         project = await self._source.project(name)
         versions = {version for spelled in owners.versions.values() for version in spelled}
         admitted = self._admission.admit(project, versions)
-        return make_pool(name, admitted, owners.versions, self.judge, project.index)
+        bridging = self._admission.may_bridge(name)
+        return make_pool(name, admitted, owners.versions, self.judge, project.index, bridging=bridging)
 
     def excluded(self, pool: ProjectPool) -> frozenset[int]:
         """Return the ordinals that the request itself rules out: the solver need not see them."""
@@ -148,7 +149,17 @@ class PypiWorld:
         :raises Unreachable: where an index cannot be reached.
         """
         files = [(each.project, each.file) for each in chosen if each.file is not None]
-        self._changed.update(await self.knowledge.learn(files, self.expected_minor))
+        fresh = [(name, file) for name, file in files if self.knowledge.is_open(file)]
+        self._changed.update(await self.knowledge.learn(fresh, self.expected_minor))
+        await asyncio.gather(*(self._check_hash(name, file) for name, file in fresh))
+
+    async def _check_hash(self, name: PypiName, file: Wheel | Sdist) -> None:
+        """Refuse a file that has none of the hashes asked for, where its index announced none."""
+        demanded = self._admission.hashes(name)
+        if demanded and file.sha256 is None and self.knowledge.known(file) is not None:
+            digest, _ = await self._source.hash_of(file)
+            if f"sha256:{digest}" not in demanded:
+                self.knowledge.refuse(file, "has none of the hashes asked for")
 
     async def build(self, candidate: Candidate, python: Mask) -> bool:
         """Build a chosen source distribution; where its wheel cannot serve the chosen Python, refuse it.
@@ -206,7 +217,7 @@ class PypiWorld:
         """Return the MatchSpecs for a dependency: the project, then each extra."""
         specifier = dependency.specifier
         override = self._overrides.get(dependency.name)
-        if override is not None and isinstance(dependency, Dependency):
+        if override is not None:
             specifier = override.specifier
         self._extras.setdefault(dependency.name, set()).update(dependency.extras)
         return [await self.spec(dependency.name, extra, specifier) for extra in ("", *dependency.extras)]
