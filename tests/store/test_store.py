@@ -312,3 +312,21 @@ def test_eight_processes_times_ten_locks_and_aliases_lose_nothing(
         assert store.aliases.get(parse_alias(name)) == (lock.req_id, lock.full_id)
     for lock in locks.values():
         assert held(store, lock) == origin_of(tmp_path, lock)
+
+
+def test_the_first_package_that_fails_is_the_one_that_is_told(
+    place: str, make_environment: MakeLock, tmp_path: Path
+) -> None:
+    """The others are made to give up; their giving up is no news."""
+    lock = make_environment(12, 3_000_000)
+    damaged = tmp_path / "origin" / lock.platforms["linux-64"].packages[5].file
+    damaged.write_bytes(bytes(damaged.stat().st_size))
+    with pytest.raises(IntegrityError, match=damaged.name):
+        Store(place).push(lock)
+
+
+def test_a_push_tells_how_far_it_is(place: str, make_environment: MakeLock) -> None:
+    lock = make_environment(3)
+    sent: list[int] = []
+    pushed = Store(place).push(lock, sent=sent.append)
+    assert sum(sent) == pushed.bytes_sent > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import shutil
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -57,13 +58,15 @@ class Address:
         if self.scheme == "gs":
             return GCSStore(self.bucket, prefix=prefix, **options)
         if self.scheme == "az":
-            return AzureStore(self.bucket, prefix=prefix, **options)
+            # After keys, tokens and identities of the environment, before a virtual machine's identity.
+            config: Any = {"use_azure_cli": True} if shutil.which("az") else {}
+            return AzureStore(self.bucket, prefix=prefix, config=config, **options)
         from holdfast.store.aws_profile import profile_configuration
 
-        config: Any = profile_configuration()
+        profile: Any = profile_configuration()
         if endpoint := _s3_endpoint():
-            config["endpoint"] = endpoint
-        return S3Store(self.bucket, prefix=prefix, config=config, **options)
+            profile["endpoint"] = endpoint
+        return S3Store(self.bucket, prefix=prefix, config=profile, **options)
 
 
 def parse_address(place: str) -> Path | Address:

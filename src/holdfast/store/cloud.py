@@ -223,8 +223,11 @@ def _update(version: str) -> Any:
 
 def _reason(text: str) -> str:
     if match := _STATUS.search(text):
-        return f"it answers {match[1].strip()}"
+        status = match[1].strip()
+        # An object that is absent is no error: what is absent here is what should hold it.
+        return "there is no such bucket or container" if status.startswith("404") else f"it answers {status}"
     for words, reason in (
+        ("Account must be specified", "AZURE_STORAGE_ACCOUNT_NAME is not set"),
         ("incorrectly configured region", "it is in another region"),
         ("Missing region", "no region is configured"),
         ("timed out", "it does not answer in time"),

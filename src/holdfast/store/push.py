@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -160,6 +160,10 @@ def _send_missing(
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="holdfast-push") as pool:
         futures = [pool.submit(send, package) for package in packages]
         try:
+            # The first to fail, not the first in line: the others are then told to give up.
+            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
             results = [future.result() for future in futures]
         except BaseException:
             fetcher.stop()
