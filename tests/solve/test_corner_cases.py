@@ -11,7 +11,7 @@ import pytest
 from holdfast.errors import NoSolution, UsageError
 from loopback import LoopbackServer
 from solving import Solved, World
-from worlds import make_wheel
+from worlds import make_wheel, rewrite_zip
 
 
 @pytest.fixture
@@ -220,3 +220,11 @@ def test_a_direct_wheel_that_has_not_the_hash_asked_for_is_refused(world: World)
     direct = make_wheel(world.root / "a", "foo", "9.0")
     with pytest.raises(HoldfastError):
         _file(world, f"foo @ {direct.as_uri()} --hash=sha256:{'0' * 64}\n")
+
+
+def test_a_wheel_with_bad_metadata_makes_room_for_the_other_of_its_version(world: World) -> None:
+    good = world.wheel("foo", "1.0")
+    bad = make_wheel(world.root / "bad", "foo", "1.0", tags="cp312-cp312-manylinux_2_17_x86_64")
+    world.add(rewrite_zip(bad, {"foo-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: other\n"}))
+    (chosen,) = world.solve(pypi=["foo"]).solution.wheels
+    assert chosen.wheel.filename == good.name

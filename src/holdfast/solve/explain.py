@@ -143,15 +143,16 @@ def _refusals(pool: ProjectPool, specifier: str, world: PypiWorld) -> list[Refus
     accepted = SpecifierSet(specifier, prereleases=True)
     allowed = pool.ordinals.allowed(specifier)
     refusals = [refusal for refusal in pool.refusals if refusal.version in accepted]
+    refusals += [_refusal(file, world) for file in pool.dropped if file.version in accepted]
     for candidate in pool.downwards(allowed):
-        unusable = world.knowledge.unusable(candidate.file)
-        if unusable is None and world.mask(candidate):
+        if world.knowledge.unusable(candidate.file) is None and world.mask(candidate):
             return []
-        refusals.append(_refusal(candidate.file, unusable, world))
+        refusals.append(_refusal(candidate.file, world))
     return [*refusals, *(world.judge.refusal(wheel) for wheel in pool.misfits(allowed))]
 
 
-def _refusal(file: Wheel | Sdist, unusable: str | None, world: PypiWorld) -> Refusal:
+def _refusal(file: Wheel | Sdist, world: PypiWorld) -> Refusal:
+    unusable = world.knowledge.unusable(file)
     known = world.knowledge.known(file)
     if unusable is None and known is not None:
         unusable = f"needs Python {known.metadata.requires_python}"

@@ -130,6 +130,7 @@ class ProjectPool:
     :ivar refusals: files that the user's rules exclude, with the reason.
     :ivar unbuilt: source distributions left aside, since wheels are tried first.
     :ivar index: where the files are from, empty where nobody has the project.
+    :ivar dropped: files that turned out to be unusable.
     :ivar shown: ordinals of the versions whose candidates the solver is shown.
     """
 
@@ -156,8 +157,9 @@ class ProjectPool:
         self.unbuilt = tuple(unbuilt)
         self.index = index
         self.shown: set[int] = set()
-        self._wheels = wheels
-        self._sdists = sdists or {}
+        self.dropped: list[Wheel | Sdist] = []
+        self._wheels = dict(wheels)
+        self._sdists = dict(sdists or {})
         self._judge = judge
         self._direct = direct
         self._made: dict[int, tuple[Candidate, ...]] = {}
@@ -178,6 +180,15 @@ class ProjectPool:
         sdist = self._sdists.get(ordinal)
         if sdist is not None and (mask := self._judge.limit(sdist) & ~covered):
             yield Candidate(self.name, len(shares), sdist, ordinal, mask, self._direct)
+
+    def drop(self, file: Wheel | Sdist) -> None:
+        """Leave out a file that turned out to be unusable: another of its version may serve in its place."""
+        ordinal = self.ordinals.of(file.version)
+        self.dropped.append(file)
+        self._wheels[ordinal] = [each for each in self._wheels.get(ordinal, ()) if each.url != file.url]
+        if ordinal in self._sdists and self._sdists[ordinal].url == file.url:
+            del self._sdists[ordinal]
+        self._made.pop(ordinal, None)
 
     def show(self, specifier: str, count: int) -> bool:
         """Show the solver the highest ``count`` versions a specifier allows; return whether any is new."""

@@ -65,7 +65,7 @@ class PypiRecords:
         self._world = world
         self.expecting = True
         self._records: dict[str, list[RepoDataRecord]] = {}
-        self._built: dict[tuple[str, int, int], tuple[object, list[RepoDataRecord]]] = {}
+        self._built: dict[tuple[str, str], tuple[object, list[RepoDataRecord]]] = {}
         self._lockstep: dict[PypiName, frozenset[Lockstep]] = {}
         self._meanings: dict[tuple[str, str, str], Meaning] = {}
         self._settled: set[tuple[str, str]] = set()
@@ -204,8 +204,8 @@ class PypiRecords:
     async def _kept(self, subject: _Subject, candidate: Candidate) -> list[RepoDataRecord]:
         """Return a candidate's records, made anew only where more is known than when they were made."""
         known = self._world.knowledge.known(candidate.file)
-        state: object = True if known else (None if subject.extra else subject.expected)
-        key = (subject.name, candidate.ordinal, candidate.number)
+        state: object = (candidate.mask, known is not None or subject.extra or subject.expected)
+        key = (subject.name, candidate.file.url)
         if key not in self._built or self._built[key][0] != state:
             self._built[key] = (state, await self._of_candidate(subject, candidate, known))
         return self._built[key][1]

@@ -152,6 +152,14 @@ class PypiWorld:
         fresh = [(name, file) for name, file in files if self.knowledge.is_open(file)]
         self._changed.update(await self.knowledge.learn(fresh, self.expected_minor))
         await asyncio.gather(*(self._check_hash(name, file) for name, file in fresh))
+        for name, file in fresh:
+            self._drop_if_unusable(name, file)
+
+    def _drop_if_unusable(self, name: PypiName, file: Wheel | Sdist) -> None:
+        pool = self.loaded().get(name)
+        if pool is not None and self.knowledge.unusable(file) is not None:
+            pool.drop(file)
+            self._changed.add(name)
 
     async def _check_hash(self, name: PypiName, file: Wheel | Sdist) -> None:
         """Refuse a file that has none of the hashes asked for, where its index announced none."""
@@ -177,7 +185,7 @@ class PypiWorld:
                 return True
             reason = f"gives {built.path.name} when built here, which cannot serve the target"
         self.knowledge.refuse(candidate.file, reason)
-        self._changed.add(candidate.project)
+        self._drop_if_unusable(candidate.project, candidate.file)
         return False
 
     def take_changed(self) -> set[PypiName]:
