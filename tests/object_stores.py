@@ -9,6 +9,7 @@ import itertools
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -37,6 +38,7 @@ class _Fault:
     cut: bool = False
     keep: int | None = None
     flip: bool = False
+    delay: float = 0.0
 
 
 class S3:
@@ -115,6 +117,10 @@ class S3:
         """Announce everything, send ``keep`` bytes, close the connection."""
         self._faults.append(_Fault(("GET",), pattern, times, keep=keep))
 
+    def delay(self, pattern: str, seconds: float, times: int | None, methods: tuple[str, ...] = ()) -> None:
+        """Answer late."""
+        self._faults.append(_Fault(methods, pattern, times, delay=seconds))
+
     def corrupt(self, pattern: str, times: int | None) -> None:
         self._faults.append(_Fault(("GET",), pattern, times, flip=True))
 
@@ -177,6 +183,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.s3.requests.append((self.command, unquote(self.path)))
             self.s3.authorizations.add(self.headers.get("Authorization", ""))
         fault = self.s3.fault(self.command, path)
+        if fault is not None:
+            time.sleep(fault.delay)
         if fault is not None and fault.cut:
             self._hang_up()
             return

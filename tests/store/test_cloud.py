@@ -146,6 +146,28 @@ def test_a_store_that_does_not_recover_is_unreachable_and_no_secret_is_told(
     Store(s3_place).push(lock, alias="x:v1")
 
 
+def test_a_store_that_falls_silent_is_tried_again_and_then_unreachable(
+    s3: S3, s3_place: str, make_environment: MakeLock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(address_module, "SILENCE", timedelta(seconds=0.3))
+    lock = make_environment(2)
+    s3.delay("*", 0.6, 1, ("PUT",))
+    s3.delay("*", 0.6, 2, ("GET",))
+    Store(s3_place).push(lock, alias="x:v1")
+    s3.delay("*", 0.6, None, ("GET",))
+    with pytest.raises(Unreachable, match="does not answer in time"):
+        Store(s3_place).get("x:v1")
+
+
+def test_an_upload_may_take_longer_than_a_server_may_be_silent(
+    s3: S3, s3_place: str, make_environment: MakeLock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(address_module, "SILENCE", timedelta(seconds=0.3))
+    s3.delay("*/packages/*", 0.6, None, ("PUT",))
+    Store(s3_place).push(make_environment(1, 20_000_000))
+    assert s3.count("PUT", "*/packages/*") == 3  # parts, and none of them twice
+
+
 def test_a_store_that_is_not_there_is_unreachable_soon(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setattr(address_module, "PATIENCE", timedelta(seconds=1))

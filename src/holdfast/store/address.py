@@ -23,6 +23,10 @@ RETRIES = 8
 LONGEST_PAUSE = timedelta(seconds=10)  # no shorter than obstore's first one, 0.1 s
 PATIENCE = timedelta(seconds=120)
 """How long one request is tried again, from its first try on."""
+SILENCE = timedelta(seconds=30)
+"""How long a server may say nothing."""
+PART_TIME = timedelta(minutes=10)
+"""How long one part of an upload may take; the server says nothing meanwhile, and the line may be slow."""
 
 _SCHEMES = {"s3": "s3", "gs": "gs", "gcs": "gs", "az": "az", "azure": "az", "memory": "memory"}
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!~=@-]*")
@@ -47,14 +51,20 @@ class Address:
         """The address as people type it."""
         return f"{self.scheme}://{self.bucket}{f'/{self.prefix}' if self.prefix else ''}"
 
-    def open(self) -> ObjectStore:
-        """Return obstore's store, configured from the environment as the cloud's own tools are."""
+    def open(self, *, to_upload: bool = False) -> ObjectStore:
+        """Return obstore's store, configured from the environment as the cloud's own tools are.
+
+        :param to_upload: be patient with big bodies on slow lines.
+        """
         from obstore.store import AzureStore, GCSStore, S3Store
 
         prefix = self.prefix or None
         if self.scheme == "memory":
             return _memory(self.text)
-        options: dict[str, Any] = {"client_options": _client(self.scheme), "retry_config": _retries()}
+        options: dict[str, Any] = {
+            "client_options": _client(self.scheme, to_upload),
+            "retry_config": _retries(to_upload),
+        }
         if self.scheme == "gs":
             return GCSStore(self.bucket, prefix=prefix, **options)
         if self.scheme == "az":
@@ -106,21 +116,22 @@ def _memory(name: str) -> MemoryStore:
     return MemoryStore()
 
 
-def _client(scheme: str) -> ClientConfig:
-    options: ClientConfig = {
-        "user_agent": "holdfast",
-        "connect_timeout": timedelta(seconds=10),
+def _client(scheme: str, to_upload: bool) -> ClientConfig:
+    options: ClientConfig = {"user_agent": "holdfast", "connect_timeout": timedelta(seconds=10)}
+    if to_upload:
+        options["timeout"] = PART_TIME
+    else:
         # A stalled connection is noticed by the pause between two reads; a big package may take its time.
-        "read_timeout": timedelta(seconds=30),
-        "timeout": timedelta(hours=1),
-    }
+        options["read_timeout"] = SILENCE
+        options["timeout"] = timedelta(hours=1)
     if scheme == "s3" and (_s3_endpoint() or "").startswith("http://"):
         options["allow_http"] = True  # whoever configured that endpoint said so
     return options
 
 
-def _retries() -> RetryConfig:
-    return {"max_retries": RETRIES, "retry_timeout": PATIENCE, "backoff": {"max_backoff": LONGEST_PAUSE}}
+def _retries(to_upload: bool) -> RetryConfig:
+    patience = PATIENCE + (PART_TIME if to_upload else timedelta())
+    return {"max_retries": RETRIES, "retry_timeout": patience, "backoff": {"max_backoff": LONGEST_PAUSE}}
 
 
 def _s3_endpoint() -> str | None:

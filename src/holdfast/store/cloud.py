@@ -43,6 +43,7 @@ class CloudBackend:
         self._conditions_checked = False
         with self._errors(""):
             self._store: ObjectStore = address.open()
+            self._uploads: ObjectStore = address.open(to_upload=True)
 
     def where(self, key: str) -> str:
         """Return the address of an object."""
@@ -127,7 +128,7 @@ class CloudBackend:
         import obstore
 
         with self._errors(key):
-            opened = obstore.open_writer(self._store, key, buffer_size=PART, max_concurrency=_PARTS_AT_ONCE)
+            opened = obstore.open_writer(self._uploads, key, buffer_size=PART, max_concurrency=_PARTS_AT_ONCE)
         return CloudWriter(self, key, opened)
 
     def _chunks(self, key: str, result: Any) -> Iterator[bytes]:
@@ -230,7 +231,7 @@ def _reason(text: str) -> str:
         ("Account must be specified", "AZURE_STORAGE_ACCOUNT_NAME is not set"),
         ("incorrectly configured region", "it is in another region"),
         ("Missing region", "no region is configured"),
-        ("timed out", "it does not answer in time"),
+        ("operation timed out", "it does not answer in time"),
         ("TimedOut", "it does not answer in time"),
         ("dns error", "there is no such host"),
         ("onnection refused", "the connection is refused"),
