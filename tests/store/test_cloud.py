@@ -101,6 +101,19 @@ def test_a_store_that_recovers_is_tried_again(
     assert Store(s3_place).get("x:v1") == lock
 
 
+@pytest.mark.parametrize("tag", ["v1", "latest"])
+def test_a_write_that_meets_another_on_its_way_is_tried_again(
+    s3: S3, s3_place: str, make_environment: MakeLock, tag: str
+) -> None:
+    """S3 answers 409 (ConditionalRequestConflict); the other write may fail, so nothing is decided yet."""
+    lock = make_environment(1)
+    for key in ("lock.json", f"{tag}.json"):
+        s3.fail(f"*/{key}", 409, 2, ("PUT",))
+    Store(s3_place).push(lock, alias=f"x:{tag}")
+    assert s3._faults == []
+    assert Store(s3_place).get(f"x:{tag}") == lock
+
+
 def test_a_write_whose_answer_was_lost_is_not_taken_for_another_s(
     s3: S3, s3_place: str, make_environment: MakeLock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,7 @@ _CHUNK = 1 << 20
 _PROBE = "conditional-writes"
 _STATUS = re.compile(r"non-2xx status code: (\d{3}[ A-Za-z-]*)")
 _REFUSED = re.compile(r"non-2xx status code: 40[13]")
+_TRIES = 6
 _SEPARATOR = "\n"
 
 
@@ -85,7 +88,14 @@ class CloudBackend:
         :raises Unreachable: where the store does not honour the condition: it could lose what others wrote.
         """
         self._check_conditions()
-        return self._create(key, data)
+        for attempt in range(_TRIES):
+            if self._create(key, data):
+                return True
+            # S3 answers 409, not 412, while somebody else's write is on its way: it may fail yet.
+            if self.size(key) is not None:
+                return False
+            time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 (no secret)
+        raise Unreachable("others are writing this all the time", where=self.where(key), advice="try again")
 
     def compare_and_swap(self, key: str, data: bytes, version: str | None) -> bool:
         """Replace the object if it is still at ``version`` (None: absent), and return whether it was."""
