@@ -57,4 +57,6 @@ def _package(package: LockedPackage) -> dict[str, Any]:
         return document | {"implementation": package.implementation, "abi": package.abi}
     if package.extras:
         document["extras"] = list(package.extras)
+    if package.source_url:
+        document |= {"source_url": package.source_url, "source_sha256": package.source_sha256}
     return document | {"url": package.url, "sha256": package.sha256, "size": package.size}

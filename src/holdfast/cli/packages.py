@@ -73,6 +73,8 @@ def _source(package: LockedPackage) -> str:
         # A folder's channel: its last part says enough.
         channel = package.channel.rstrip("/")
         return channel.rpartition("/")[2] if channel.startswith("file:") else _host_and_path(channel)
+    if package.source_url:
+        return f"built from {package.source_url.rpartition('/')[2]}"
     address = urlsplit(package.url)
     return address.hostname or address.scheme
 

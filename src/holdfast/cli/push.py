@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,10 +13,15 @@ from holdfast.cli.reporter import Reporter
 from holdfast.errors import NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from holdfast.lock.model import Lock
     from holdfast.store.local import Store
 
 __all__ = ["push"]
+
+_PAUSE = 0.1
+"""Seconds between two looks at how much was sent."""
 
 
 def push(
@@ -44,7 +50,9 @@ def push(
     lock = _find(env, there)
     with reporter.steps() as steps:
         steps(f"pushing to {there.place}")
-        pushed = there.push(lock, platform, alias)
+        # Elsewhere than on a terminal, a line for every chunk would be noise.
+        shown = _Sent(f"pushing to {there.place}", steps).add if reporter.is_terminal else lambda _bytes: None
+        pushed = there.push(lock, platform, alias, sent=shown)
     seconds = time.monotonic() - started
     if output.json:
         from holdfast.cli.documents import write_json
@@ -69,6 +77,26 @@ def push(
     reporter.say(f"{lock.req_id}:{lock.full_id}")
     if pushed.alias:
         reporter.say(f"also {pushed.alias}")
+
+
+class _Sent:
+    """Counts bytes, from any thread, and shows now and then how many there are."""
+
+    def __init__(self, text: str, show: Callable[[str], None]) -> None:
+        self._text = text
+        self._show = show
+        self._lock = threading.Lock()
+        self._bytes = 0
+        self._shown_at = 0.0
+
+    def add(self, count: int) -> None:
+        from holdfast.cli.table import human_size
+
+        with self._lock:
+            self._bytes += count
+            if time.monotonic() - self._shown_at > _PAUSE:
+                self._shown_at = time.monotonic()
+                self._show(f"{self._text}: {human_size(self._bytes)}")
 
 
 def _find(env: str, there: Store) -> Lock:
