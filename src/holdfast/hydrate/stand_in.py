@@ -108,7 +108,7 @@ class StandIn:
             and os.access("/bin/sh", os.X_OK)
             # Through links, Python may see itself under another path than we do.
             and os.path.realpath(self._prefix) == self._prefix
-            and not os.statvfs(self._work).f_flag & os.ST_NOEXEC
+            and not os.statvfs(self._work).f_flag & getattr(os, "ST_NOEXEC", 0)  # Linux's alone
         )
 
 
