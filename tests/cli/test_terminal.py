@@ -87,3 +87,13 @@ def test_colours_are_for_terminals_that_want_them(on_terminal, plain: bool) -> N
     assert done.returncode == 6
     assert ("\x1b[" in shown) is not plain
     assert "no alias none:latest" in shown
+
+
+def test_a_push_shows_how_much_went_out(on_terminal, called, world, tmp_path: Path) -> None:
+    assert called("resolve", *world.asked, "--alias", "mine").returncode == 0
+    done, shown = on_terminal("push", "mine", "--store", str(tmp_path / "team"))
+    assert done.returncode == 0, shown
+    plain = _ESCAPES.sub("", shown)
+    assert re.search(r"pushing to \S+team: [\d.]+ [kM]?B", plain), plain
+    assert re.search(r"sent \d+ packages", plain), plain
+    assert done.stdout == ""
