@@ -283,14 +283,14 @@ for path in sorted(Path(folder).glob("*.lock")):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["folder", "s3"])
-def test_eight_processes_times_ten_locks_and_aliases_lose_nothing(
+def test_sixteen_processes_times_twenty_locks_and_aliases_lose_nothing(
     kind: str, make_environment: MakeLock, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     from holdfast.lock.format import write_lock
 
     place = str(tmp_path / "team") if kind == "folder" else request.getfixturevalue("s3_place")
     (tmp_path / "locks").mkdir()
-    locks = {f"e{seed}": make_environment(2, 100, seed=seed) for seed in range(10)}
+    locks = {f"e{seed}": make_environment(2, 100, seed=seed) for seed in range(20)}
     for name, lock in locks.items():
         write_lock(tmp_path / "locks" / f"{name}.lock", lock)
     running = [
@@ -299,14 +299,14 @@ def test_eight_processes_times_ten_locks_and_aliases_lose_nothing(
             stderr=subprocess.PIPE,
             text=True,
         )
-        for number in range(8)
+        for number in range(16)
     ]
     failures = [process.communicate()[1] for process in running]
-    assert failures == [""] * 8
+    assert failures == [""] * 16
     store = Store(place)
     assert sorted(store.locks.ids()) == sorted((lock.req_id, lock.full_id) for lock in locks.values())
-    names = [f"many/{name}:v{number}" for name in sorted(locks) for number in range(8)]
-    assert [str(each) for each in store.aliases.all()] == ["many/all:latest", *names]
+    names = [f"many/{name}:v{number}" for name in sorted(locks) for number in range(16)]
+    assert sorted(map(str, store.aliases.all())) == sorted(["many/all:latest", *names])
     for name in names:
         lock = locks[name.removeprefix("many/").partition(":")[0]]
         assert store.aliases.get(parse_alias(name)) == (lock.req_id, lock.full_id)
