@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holdfast.hydrate.hydrate import hydrate as _hydrate
-from holdfast.resolving import resolve_request
 
 if TYPE_CHECKING:
     from holdfast.hydrate.progress import Progress
@@ -37,6 +36,8 @@ def resolve(
     :raises holdfast.errors.NoSolution: where nothing satisfies them, with the reasons.
     :raises holdfast.errors.Unreachable: where an index or a channel cannot be reached.
     """
+    from holdfast.resolving import resolve_request
+
     return resolve_request(requirements, platforms, store=store, force=force, offline=offline).lock
 
 
