@@ -11,7 +11,7 @@ import pytest
 
 import holdfast
 from holdfast.errors import NotFound
-from holdfast.store.local import Store
+from holdfast.store.store import Store
 from loopback import LoopbackServer
 from sdists import make_building_sdist
 from worlds import make_index, make_wheel

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from holdfast.lock.format import read_lock, write_lock
     from holdfast.lock.model import Lock
     from holdfast.spec.requirements import Requirements
-    from holdfast.store.local import Store
+    from holdfast.store.store import Store
 
 __all__ = [
     "HoldfastError",
@@ -35,7 +35,7 @@ _HOMES = {
     "HoldfastError": "holdfast.errors",
     "Lock": "holdfast.lock.model",
     "Requirements": "holdfast.spec.requirements",
-    "Store": "holdfast.store.local",
+    "Store": "holdfast.store.store",
     "hydrate": "holdfast.api",
     "read_lock": "holdfast.lock.format",
     "resolve": "holdfast.api",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from holdfast.hydrate.progress import Progress
     from holdfast.lock.model import Lock, LockedPackage
     from holdfast.spec.requirements import Credential, Requirements
-    from holdfast.store.local import Store
+    from holdfast.store.store import Store
 
 __all__ = ["find_python", "hydrate", "resolve"]
 

@@ -16,7 +16,7 @@ from holdfast.spec.requirements import Requirements
 if TYPE_CHECKING:
     from holdfast.lock.model import Lock
     from holdfast.solve.solution import PlatformSolution
-    from holdfast.store.local import Store
+    from holdfast.store.store import Store
 
 __all__ = ["Resolution", "resolve_request"]
 
@@ -66,7 +66,7 @@ def resolve_request(
     started = time.monotonic()
     wanted = _targets(requirements, platforms)
     if store is None:
-        from holdfast.store.local import Store
+        from holdfast.store.store import Store
 
         store = Store()
     known = None if force else store.default_lock(req_id(requirements))

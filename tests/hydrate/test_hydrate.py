@@ -19,7 +19,7 @@ from holdfast.hydrate.verify import verify
 from holdfast.lock.format import write_lock
 from holdfast.lock.model import Lock
 from holdfast.spec.requirements import Credential
-from holdfast.store.local import Store
+from holdfast.store.store import Store
 from hydrating import (
     BASE,
     conda_packages,

@@ -10,7 +10,7 @@ from holdfast.errors import NoSolution
 from holdfast.resolving import resolve_request
 from holdfast.spec.build import build_requirements
 from holdfast.spec.requirements import Requirements
-from holdfast.store.local import Store
+from holdfast.store.store import Store
 from sdists import builds, make_building_sdist
 from solving import World
 

@@ -18,7 +18,7 @@ from holdfast.lock.format import write_lock
 from holdfast.store import address as address_module
 from holdfast.store.address import Address, parse_address
 from holdfast.store.layout import package_key
-from holdfast.store.local import Store
+from holdfast.store.store import Store
 from hydrating import BASE, conda_packages, lock_of, output
 from object_stores import ACCESS_KEY, S3, SECRET_KEY, MakeLock
 
@@ -284,7 +284,7 @@ PUSH = """
 import sys
 from pathlib import Path
 from holdfast.lock.format import read_lock
-from holdfast.store.local import Store
+from holdfast.store.store import Store
 Store(sys.argv[1]).push(read_lock(Path(sys.argv[2])), alias=sys.argv[3])
 """
 

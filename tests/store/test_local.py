@@ -13,8 +13,8 @@ from holdfast.lock.identity import make_lock, requirements_id
 from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
 from holdfast.store.aliases import Alias, parse_alias
 from holdfast.store.filelock import locked
-from holdfast.store.local import Store, current_user
 from holdfast.store.reference import find_lock
+from holdfast.store.store import Store, current_user
 
 
 def lock_with(number: int) -> Lock:

@@ -14,7 +14,7 @@ from holdfast.errors import Conflict, HoldfastError, IntegrityError, NotFound, U
 from holdfast.lock.model import Lock
 from holdfast.store.aliases import parse_alias
 from holdfast.store.layout import package_key
-from holdfast.store.local import Store
+from holdfast.store.store import Store
 from object_stores import MakeLock
 
 
@@ -269,7 +269,7 @@ MANY = """
 import sys
 from pathlib import Path
 from holdfast.lock.format import read_lock
-from holdfast.store.local import Store
+from holdfast.store.store import Store
 place, number, folder = sys.argv[1:]
 store = Store(place)
 for path in sorted(Path(folder).glob("*.lock")):

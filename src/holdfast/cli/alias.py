@@ -12,7 +12,7 @@ from holdfast.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
     from holdfast.store.aliases import Alias
-    from holdfast.store.local import Store
+    from holdfast.store.store import Store
 
 __all__ = ["alias"]
 
@@ -37,8 +37,8 @@ def alias(
     The tags latest, candidate and stable may be moved; every other tag is written once.
     """
     from holdfast.store.aliases import parse_alias
-    from holdfast.store.local import Store
     from holdfast.store.reference import find_lock
+    from holdfast.store.store import Store
 
     reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
     if prefix is not None:

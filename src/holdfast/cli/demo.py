@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from holdfast.demo.environment import Report
     from holdfast.forge.interpreter import Interpreter
     from holdfast.resolving import Resolution
-    from holdfast.store.local import Store
+    from holdfast.store.store import Store
 
 __all__ = ["demo"]
 
@@ -45,8 +45,8 @@ def demo(
 ) -> None:
     """Show what this is about: one environment out of conda and PyPI that conda-first tools cannot find."""
     from holdfast.demo.channel import choose_python
-    from holdfast.store.local import Store
     from holdfast.store.paths import cache_dir
+    from holdfast.store.store import Store
 
     directory = directory.absolute() if directory else None
     store = Store(directory / "store" if directory else None)

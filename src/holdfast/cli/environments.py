@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from holdfast.lock.model import Lock
     from holdfast.resolving import Resolution
     from holdfast.spec.requirements import Credential, Requirements
-    from holdfast.store.local import Store
+    from holdfast.store.store import Store
 
 __all__ = ["Environment", "environment_of", "make_prefix", "open_store", "resolve_showing"]
 
@@ -35,7 +35,7 @@ def open_store(options: StoreOptions, *, to_name: bool = False) -> Store:
     :param to_name: the command will give a name there.
     :raises UsageError: where that needs the network, which may not be used.
     """
-    from holdfast.store.local import Store
+    from holdfast.store.store import Store
 
     store = Store(options.store)
     if not options.offline or store.shared is None:

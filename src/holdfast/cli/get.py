@@ -24,7 +24,7 @@ def get(
     ] = None,
 ) -> None:
     """Fetch the definition of an environment into the local store and print its id; no packages."""
-    from holdfast.store.local import Store
+    from holdfast.store.store import Store
 
     reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
     there = Store(store)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from holdfast.lock.model import Lock
-    from holdfast.store.local import Store
+    from holdfast.store.store import Store
 
 __all__ = ["push"]
 
@@ -42,7 +42,7 @@ def push(
     What is there already is not sent again; a push that was interrupted goes on where it was.
     """
     from holdfast.cli.table import human_size
-    from holdfast.store.local import Store
+    from holdfast.store.store import Store
 
     reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
     started = time.monotonic()

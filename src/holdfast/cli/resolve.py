@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from holdfast.resolving import Resolution
     from holdfast.spec.requirements import Requirements
     from holdfast.store.aliases import Alias
-    from holdfast.store.local import Store
+    from holdfast.store.store import Store
 
 __all__ = ["resolve"]
 

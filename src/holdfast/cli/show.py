@@ -25,8 +25,8 @@ def show(
 ) -> None:
     """Show the packages of an environment, for each platform."""
     from holdfast.spec.platform import platform_name
-    from holdfast.store.local import Store
     from holdfast.store.reference import find_lock
+    from holdfast.store.store import Store
 
     lock = find_lock(env, Store(store))
     wanted = [platform_name(name) for name in platform or ()] or list(lock.platforms)

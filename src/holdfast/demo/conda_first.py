@@ -10,7 +10,7 @@ from holdfast.errors import NoSolution
 from holdfast.resolving import Resolution, resolve_request
 from holdfast.spec.platform import host_platform
 from holdfast.spec.requirements import Requirements
-from holdfast.store.local import Store
+from holdfast.store.store import Store
 
 __all__ = ["CondaFirst", "solve_conda_first"]
 

@@ -26,9 +26,9 @@ from holdfast.lock.model import Lock, LockedPackage
 from holdfast.spec.requirements import Credential
 from holdfast.store.fetch import Fetcher
 from holdfast.store.filelock import locked
-from holdfast.store.local import Store
 from holdfast.store.packages import Packages
 from holdfast.store.paths import cache_dir
+from holdfast.store.store import Store
 
 __all__ = ["hydrate"]
 

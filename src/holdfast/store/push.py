@@ -19,7 +19,7 @@ from holdfast.store.fetch import Fetcher, Receiving
 from holdfast.store.layout import complete_key, lock_key, lock_prefix
 
 if TYPE_CHECKING:
-    from holdfast.store.local import Store
+    from holdfast.store.store import Store
 
 __all__ = ["Pushed", "push"]
 
@@ -66,7 +66,7 @@ def push(
     credentials: Sequence[Credential] = (),
     sent: Callable[[int], None] = lambda _bytes: None,
 ) -> Pushed:
-    """Bring ``lock`` and its packages into ``store``; see :meth:`holdfast.store.local.Store.push`.
+    """Bring ``lock`` and its packages into ``store``; see :meth:`holdfast.store.store.Store.push`.
 
     :param sent: told how many bytes went out, from any thread.
     """
@@ -177,7 +177,7 @@ def _send_missing(
 
 def _point(store: Store, lock: Lock) -> None:
     """Tell who resolved it, and when, as far as it is known here; once per user and lock."""
-    from holdfast.store.local import current_user
+    from holdfast.store.store import current_user
 
     user = current_user()
     if lock.full_id in store.locks.pointed(lock.req_id, user):

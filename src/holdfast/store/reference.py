@@ -9,7 +9,7 @@ from holdfast.errors import NotFound, UsageError
 from holdfast.lock.format import read_lock
 from holdfast.lock.model import Lock
 from holdfast.store.aliases import parse_alias
-from holdfast.store.local import Store
+from holdfast.store.store import Store
 
 __all__ = ["find_lock"]
 
