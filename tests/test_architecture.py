@@ -264,7 +264,7 @@ def test_the_forbidden_patterns_match_what_they_are_for() -> None:
         hits
     )
     assert not any(
-        pattern.search("examples.org/simple /homework/mainly $HOME/root/x") for pattern in FORBIDDEN
+        pattern.search("examples.org/simple /homework/mainly $HOME/roots/x") for pattern in FORBIDDEN
     )
 
 
