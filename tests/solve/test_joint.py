@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -427,3 +430,35 @@ def test_several_platforms_are_solved_each_for_itself(world: World) -> None:
         "linux-64": "fast-1.0-cp312-cp312-manylinux_2_17_x86_64.whl",
         "osx-arm64": "fast-1.0-cp312-cp312-macosx_11_0_arm64.whl",
     }
+
+
+def test_the_answer_does_not_depend_on_how_python_hashes(world: World) -> None:
+    """Sets of names are iterated in another order under another seed; what is read first must not matter."""
+    world.python("3.11.1", "3.12.1")
+    names = [f"p{number}" for number in range(8)]
+    for place, name in enumerate(names):
+        for version in range(1, 6):
+            wanted = [f"{other}<={version + 1}" for other in names[place + 1 : place + 4]]
+            world.wheel(name, f"{version}.0", wanted, extras={"more": [f"{names[-1]}<{version + 2}"]})
+    world.write()
+    code = (
+        "import sys, json; from pathlib import Path;"
+        "from holdfast.spec.build import build_requirements as build;"
+        "from holdfast.solve.request import solve_request as solve;"
+        f"asked = build(pypi=['p0[more]', 'p1', 'p2'], channels=[{world.channel_url!r}],"
+        f" index_url={world.index_url!r});"
+        "found = solve(asked, ['linux-64'], cache_dir=Path(sys.argv[1]))['linux-64'];"
+        "print(json.dumps([wheel.wheel.filename for wheel in found.wheels]))"
+    )
+    answers = {
+        subprocess.run(
+            [sys.executable, "-c", code, str(world.root / f"cache{seed}")],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in (1, 2, 3)
+    }
+    assert len(answers) == 1
+    assert "p0-5.0-py3-none-any.whl" in answers.pop()

@@ -15,7 +15,7 @@ from holdfast.solve.world import PypiWorld
 from holdfast.spec.names import PypiName
 from holdfast.spec.requirements import Requirements
 
-__all__ = ["explain"]
+__all__ = ["Explanation", "explain"]
 
 _VERSION = r"(?:[<>=]=?)?\d+"
 _OURS = re.compile(

@@ -68,25 +68,32 @@ async def solve_jointly(
     deadline = time.monotonic() + MAX_SECONDS
     expecting, forgotten = True, False
     for number in range(1, MAX_ROUNDS + 1):
+        if time.monotonic() > deadline:
+            break
+        if forgotten:
+            records.forget()
         specs = [spec for item in asked for spec in await world.specs(item)]
         await records.settle()
         constraints = [await world.spec(item.name, "", item.specifier) for item in always]
-        records.refresh(expecting=expecting, forgotten=forgotten)
+        records.refresh(expecting=expecting)
+        forgotten = False
         root = await records.conditional_root(conditional, partly)
         try:
             solved = await solver.solve(
                 [*root, *specs], source=records, constraints=constraints, preferred=conda_first
             )
         except Unsatisfiable as error:
-            if world.has_changed:
-                continue  # more was shown while the solver was asking
-            if world.widen():
+            if world.has_changed or world.widen():
                 continue
             if expecting:
                 # Perhaps only what was expected of unread releases stands in the way.
                 expecting = False
                 continue
             raise explained(error, requirements, world) from error
+        if world.has_changed:
+            # More was shown while the solver was asking. What it had seen by then depends on which answer
+            # came first, and the lock must not.
+            continue
         expecting = True
         meanings = [meaning for record in solved if (meaning := records.meaning(record))]
         conda = [record for record in solved if not solver.is_ours(record)]
@@ -97,8 +104,6 @@ async def solve_jointly(
             if await _build(world, meanings, ahead.python):
                 return Answer(tuple(conda), tuple(meanings), number)
             deadline += time.monotonic() - before_building  # builds have a limit of their own
-        if time.monotonic() > deadline:
-            break
     culprit = ahead.most_returned()
     raise NoSolution(
         f"gave up after {MAX_ROUNDS} rounds or {MAX_SECONDS:.0f} s: {culprit} has too many versions to try",

@@ -74,7 +74,9 @@ class LookAhead:
             touched = await self._demand(frontier)
             await self._settle(touched)
             frontier = [
-                dependency for name in touched for dependency in self._newly_needed(self._guesses[name])
+                dependency
+                for name in sorted(touched)
+                for dependency in self._newly_needed(self._guesses[name])
             ]
 
     async def _demand(self, dependencies: list[Dependency | PypiRequirement]) -> set[PypiName]:
@@ -185,13 +187,14 @@ class LookAhead:
         Where releases of several projects belong together, the next release of one is judged by its own
         release of the others.
         """
-        demands = {
+        found = {
             (dependency.name, dependency.specifier)
             for candidate in candidates
             if (known := self._world.knowledge.known(candidate.file))
             for dependency in known.dependencies
             if dependency.marker is None or self._world.pythons.marker(dependency.marker) & self.python
         }
+        demands = sorted(found)
         pools = await asyncio.gather(*(self._world.pool(name) for name, _ in demands))
         best: list[Candidate] = []
         for (_, specifier), pool in zip(demands, pools, strict=True):

@@ -70,19 +70,19 @@ class PypiRecords:
         self._meanings: dict[tuple[str, str, str], Meaning] = {}
         self._settled: set[tuple[str, str]] = set()
 
-    def refresh(self, *, expecting: bool, forgotten: bool = False) -> None:
-        """Drop what is out of date; to be called before each round.
+    def forget(self) -> None:
+        """Drop every record: pools were dropped, so the ordinals in kept records may be wrong."""
+        self._settled.clear()
+        self._records.clear()
+        self._built.clear()
+        self._meanings.clear()
 
-        :param forgotten: whether pools were dropped, so that ordinals in kept records may be wrong.
-        """
+    def refresh(self, *, expecting: bool) -> None:
+        """Drop what is out of date; to be called before each round."""
         changed = self._world.take_changed()
-        if expecting != self.expecting or forgotten:
+        if expecting != self.expecting:
             self.expecting = expecting
             self._records.clear()
-        if forgotten:
-            self._settled.clear()
-            self._built.clear()
-            self._meanings.clear()
         for name in [name for name in self._records if read_name(name)[0] in changed]:
             del self._records[name]
         for project in changed:

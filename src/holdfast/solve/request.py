@@ -19,7 +19,7 @@ from holdfast.solve.admission import Admission
 from holdfast.solve.applicable import applicable
 from holdfast.solve.chosen import assemble
 from holdfast.solve.direct import direct_wheels
-from holdfast.solve.explain import explain
+from holdfast.solve.explain import Explanation, explain
 from holdfast.solve.host_python import HostPythonSource
 from holdfast.solve.joint import Answer, solve_jointly
 from holdfast.solve.ownership import Ownership
@@ -212,7 +212,7 @@ class _PlatformRequest:
         world = self._world(asked, pythons, ownership, conda_first, sources=False)
         try:
             return await solve_jointly(asked, world, solver, conda_first), world
-        except NoSolution:
+        except Explanation:
             if not any(pool.unbuilt for pool in world.loaded().values()):
                 raise
         self.progress(f"{self.platform}: wheels alone have no solution; trying source distributions")

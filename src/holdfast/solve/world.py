@@ -14,7 +14,7 @@ from holdfast.solve.encoding import solver_name
 from holdfast.solve.knowledge import Dependency, Knowledge, ProjectSource
 from holdfast.solve.ownership import Ownership
 from holdfast.solve.pool import Bridge, Candidate, ProjectPool, WheelJudge, direct_pool, make_pool
-from holdfast.solve.pythons import Condition, Mask, PythonPool
+from holdfast.solve.pythons import Mask, PythonPool
 from holdfast.spec.names import CondaName, PypiName
 from holdfast.spec.requirements import PypiRequirement, Strategy
 
@@ -204,12 +204,6 @@ class PypiWorld:
     def may_apply(self, dependency: Dependency, extra: str = "") -> bool:
         """Tell whether a dependency applies for any Python, with an extra being asked for."""
         return dependency.marker is None or bool(self.pythons.marker(dependency.marker, extra))
-
-    def marker_mask(self, requirement: PypiRequirement) -> Mask:
-        """Return the Pythons for which a requirement of the user applies."""
-        if not requirement.marker:
-            return self.pythons.all
-        return self.pythons.marker(Condition(requirement.marker))
 
     async def spec(self, name: PypiName, extra: str, specifier: str) -> str:
         """Return a MatchSpec for a requirement on a project, or on one of its extras."""
