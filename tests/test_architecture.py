@@ -23,7 +23,7 @@ MOST_LINES = 400
 """Longer than this, a module has two jobs (style.md)."""
 
 # The path of the data, and which rooms each room may use: always further left, never right.
-_PATH = ("errors", "spec", "index", "solve", "lock", "store", "hydrate")
+_PATH = ("errors", "config", "spec", "index", "solve", "lock", "store", "hydrate")
 MAY_IMPORT: dict[str, frozenset[str]] = {
     **{room: frozenset(_PATH[:place]) for place, room in enumerate(_PATH)},
     # What joins the rooms into one call, and what the library shows of it.
@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "api": frozenset({*_PATH, "resolving"}),
     "__init__": frozenset({*_PATH, "resolving", "api"}),
     # Stands beside the path: it makes what the path reads, and shares with it only words.
-    "forge": frozenset({"errors", "spec"}),
+    "forge": frozenset({"errors", "config", "spec"}),
     "bootstrap": frozenset(),
     # Plays the whole path on forged channels; only the command line knows of it.
     "demo": frozenset({*_PATH, "resolving", "api", "forge"}),

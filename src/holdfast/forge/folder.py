@@ -33,10 +33,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from holdfast.config import toml
 from holdfast.errors import NotFound, UsageError
 from holdfast.forge.package import PLACEHOLDER, Package, PackageFile
 from holdfast.forge.subdirs import host_subdir
-from holdfast.spec import toml
 from holdfast.spec.names import conda_name
 
 __all__ = ["MANIFEST", "SAMPLE", "folder_fingerprint", "folder_package"]

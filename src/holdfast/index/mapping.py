@@ -218,7 +218,7 @@ def _read_user(path: Path) -> _Names:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"the mapping cannot be read ({error})", where=where) from None
     if path.suffix == ".toml":
-        from holdfast.spec.toml import loads
+        from holdfast.config.toml import loads
 
         return _checked(loads(text, where=where), where)
     try:

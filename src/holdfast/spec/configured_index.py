@@ -152,7 +152,7 @@ def _uv_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
 
 
 def _uv_file(path: Path) -> _Said:
-    from holdfast.spec.toml import loads
+    from holdfast.config.toml import loads
 
     try:
         settings = loads(path.read_text(encoding="utf-8"), where=str(path))

@@ -191,7 +191,7 @@ def _name_of_file(filename: str) -> str:
 
 
 def _name_of_folder(folder: Path) -> str:
-    from holdfast.spec.toml import loads
+    from holdfast.config.toml import loads
 
     try:
         text = (folder / "pyproject.toml").read_text(encoding="utf-8")

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from holdfast.config.toml import line_of, loads
 from holdfast.errors import UsageError
 from holdfast.spec.asked import Asked, located
 from holdfast.spec.gather import Gathering
 from holdfast.spec.names import extra_name
 from holdfast.spec.pypi_requirement import pypi_requirement
 from holdfast.spec.text_file import read_text
-from holdfast.spec.toml import line_of, loads
 from holdfast.spec.tool_table import read_tool_table, texts
 
 __all__ = ["read_pyproject"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from holdfast.config.toml import line_of, loads
 from holdfast.errors import UsageError
 from holdfast.spec.asked import Asked, located
 from holdfast.spec.gather import Gathering
 from holdfast.spec.text_file import read_text
-from holdfast.spec.toml import line_of, loads
 from holdfast.spec.tool_table import read_tool_table, texts
 
 __all__ = ["read_script"]
