@@ -114,6 +114,81 @@ def test_aliases_are_given_moved_and_listed(called, world, team) -> None:
     assert told[0]["full_id"] == told[2]["full_id"] != told[1]["full_id"]
 
 
+def test_a_tag_tells_what_it_meant_and_comes_back(called, world, team) -> None:
+    for more in ((), ("--pypi", "newer")):
+        made = called("resolve", *world.where, "--conda", "tinylib", *more, "--alias", "mine")
+        assert made.returncode == 0, made.stderr
+        assert called("push", "mine", "--store", team, "--alias", "x/current:stable").returncode == 0
+    told = json.loads(called("alias", "--history", "x/current:stable", "--store", team, "--json").stdout)
+    newer, older = told.pop("moves")
+    assert told == {"alias": "x/current:stable", "store": team, "forgotten": 0}
+    assert list(newer) == ["time", "user", "from", "to"]
+    assert (newer["from"], older["from"]) == (older["to"], None)
+    assert called("alias", older["to"], "x/current:stable", "--store", team).returncode == 0
+    shown = called("alias", "--history", "x/current:stable", "--store", team).stdout.splitlines()
+    assert [line.split()[-1] for line in shown[1:]] == [older["to"], newer["to"], older["to"]]
+    assert all(line.split()[2] == newer["user"] for line in shown[1:])
+    missing = called("alias", "--history", "x/other", "--store", team)
+    assert missing.returncode == 6
+
+
+def test_what_was_got_keeps_its_name_here(called, world, team, elsewhere, monkeypatch) -> None:
+    called("resolve", *world.asked, "--alias", "mine")
+    called("push", "mine", "--store", team, "--alias", "x/current")
+    called("push", "mine", "--store", team, "--alias", "x/current:v1")
+    elsewhere()
+    for name in ("x/current", "x/current:v1"):
+        got = called("get", name, "--store", team)
+        assert (got.returncode, got.stderr) == (0, "")
+        assert called("show", name).returncode == 0
+    # The packages too, once it ran: then the team's store is not needed any more.
+    assert called("create", "x/current", "--store", team).returncode == 0
+    assert called("create", "--offline", "x/current").returncode == 0
+    assert called("get", got.stdout.strip(), "--store", team).returncode == 0
+    listed = called("alias", "--list", "").stdout
+    assert listed == "x/current:latest\nx/current:v1\n"
+
+
+def test_a_name_of_one_s_own_is_not_taken_by_what_is_got(called, world, team) -> None:
+    called("resolve", *world.asked, "--alias", "theirs")
+    called("push", "theirs", "--store", team, "--alias", "x:v1")
+    mine = json.loads(
+        called("resolve", *world.where, "--conda", "tinylib", "--alias", "x:v1", "--json").stdout
+    )
+    got = called("get", "x:v1", "--store", team)
+    assert got.returncode == 0
+    assert "warning: x:v1 is written once and means another environment in your own store" in got.stderr
+    assert got.stdout.strip() in got.stderr
+    assert json.loads(called("get", "x:v1", "--store", team, "--json").stdout)["alias"] is None
+    assert json.loads(called("show", "x:v1", "--json").stdout)["full_id"] == mine["full_id"]
+    assert called("show", got.stdout.strip()).returncode == 0
+
+
+def test_a_taken_tag_is_refused_before_anything_is_asked_solved_or_sent(called, world, s3: S3) -> None:
+    team = f"s3://{s3.new_bucket()}/team"
+    done = called("resolve", *world.where, "--conda", "tinylib", "--store", team, "--alias", "x:v1")
+    assert done.returncode == 0, done.stderr
+    asked = world.requests()
+    for refused in (
+        ["resolve", *world.asked, "--alias", "x:v1"],
+        ["resolve", *world.asked, "--alias", "fresh:v1", "--alias", "x:v1"],
+        ["resolve", *world.where, "--conda", "tinylib", "--force", "--alias", "x:v1"],
+    ):
+        s3.forget()
+        done = called(*refused, "--store", team)
+        assert done.returncode == 7, done.stderr
+        assert world.requests() == asked
+        assert {method for method, _ in s3.requests} == {"GET"}
+        assert len(s3.requests) <= 5
+    other = json.loads(called("resolve", *world.asked, "--json").stdout)
+    env = f"{other['req_id']}:{other['full_id']}"
+    for words in (["push", env, "--alias", "x:v1"], ["alias", env, "x:v1"]):
+        s3.forget()
+        refused = called(*words, "--store", team)
+        assert refused.returncode == (7 if words[0] == "push" else 6)
+        assert not {method for method, _ in s3.requests} & {"PUT", "POST"}
+
+
 def test_what_is_not_in_an_object_store_gets_no_name_there(called, world, s3: S3) -> None:
     team = f"s3://{s3.new_bucket()}"
     ids = called("resolve", *world.asked, "--json")
@@ -130,6 +205,9 @@ def test_what_is_not_in_an_object_store_gets_no_name_there(called, world, s3: S3
         ["alias", "only-env"],
         ["alias", "env", "Not A Name"],
         ["alias", "env", "name", "--list", "x"],
+        ["alias", "env", "--history", "x"],
+        ["alias", "--list", "x", "--history", "x"],
+        ["alias", "--history", "Not A Name"],
         ["push", "x", "--store", "ftp://host/x"],
         ["get", "x", "--store", "s3://key:hidden@bucket"],
         ["resolve", "--pypi", "six", "--offline", "--alias", "x:v1", "--store", "memory://x"],

@@ -31,8 +31,11 @@ def alias(
     prefix: Annotated[
         str | None, typer.Option("--list", metavar="PREFIX", help="list the names that begin so; '' for all")
     ] = None,
+    history: Annotated[
+        str | None, typer.Option(metavar="NAME", help="show who made that name mean what, newest first")
+    ] = None,
 ) -> None:
-    """Name an environment, or list names.
+    """Name an environment, list names, or show what a name meant before.
 
     The tags latest, candidate and stable may be moved; every other tag is written once.
     """
@@ -41,14 +44,18 @@ def alias(
     from holdfast.store.store import Store
 
     reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
-    if prefix is not None:
-        if env is not None:
-            raise UsageError("an environment and --list are given", advice="give one of them")
-        _show(Store(store), prefix, as_json=output.json)
+    if prefix is not None or history is not None:
+        if env is not None or (prefix is not None and history is not None):
+            raise UsageError("that is too much at once", advice="give ENV NAME, --list or --history")
+        if history is not None:
+            _show_history(Store(store), parse_alias(history), as_json=output.json)
+        else:
+            _show(Store(store), prefix or "", as_json=output.json)
         return
     if env is None or name is None:
         raise UsageError(
-            "an environment and a name are needed", advice="holdfast alias ENV NAME, or --list PREFIX"
+            "an environment and a name are needed",
+            advice="holdfast alias ENV NAME, --list PREFIX or --history NAME",
         )
     given = parse_alias(name)
     there = Store(store)
@@ -65,6 +72,39 @@ def alias(
         )
         return
     reporter.say(f"{given} is {lock.req_id}:{lock.full_id}", "green")
+
+
+def _show_history(store: Store, alias: Alias, *, as_json: bool) -> None:
+    moves, forgotten = store.aliases.history(alias)
+    if as_json:
+        from holdfast.cli.documents import write_json
+
+        before = [":".join(move.target) for move in moves[1:]]
+        write_json(
+            {
+                "alias": str(alias),
+                "store": store.place,
+                "moves": [
+                    {
+                        "time": move.time or None,
+                        "user": move.user or None,
+                        "from": earlier,
+                        "to": ":".join(move.target),
+                    }
+                    for move, earlier in zip(moves, [*before, None], strict=True)
+                ],
+                "forgotten": forgotten,
+            }
+        )
+        return
+    from holdfast.cli.table import Column, print_table
+
+    rows = [
+        (move.time.partition(".")[0].replace("T", " "), move.user, ":".join(move.target)) for move in moves
+    ]
+    if forgotten:
+        rows.append(("", "", f"and {forgotten} moves before"))
+    print_table((Column("time (UTC)", "dim"), Column("who", "cyan"), Column("environment", "green")), rows)
 
 
 def _show(store: Store, prefix: str, *, as_json: bool) -> None:

@@ -23,12 +23,19 @@ def get(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="write the lock to a file, too")
     ] = None,
 ) -> None:
-    """Fetch the definition of an environment into the local store and print its id; no packages."""
+    """Fetch an environment's definition, and its name, into the local store and print its id; no packages."""
+    from holdfast.store.getting import get as get_definition
     from holdfast.store.store import Store
 
     reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
     there = Store(store)
-    lock = there.get(env)
+    got = get_definition(there, env)
+    lock = got.lock
+    if got.alias and not got.named:
+        reporter.warn(
+            f"{got.alias} is written once and means another environment in your own store, which keeps that; "
+            f"this one is {lock.req_id}:{lock.full_id} here"
+        )
     if lock_file is not None:
         from holdfast.lock.format import write_lock
 
@@ -36,7 +43,9 @@ def get(
     if output.json:
         from holdfast.cli.documents import lock_document, write_json
 
-        write_json(lock_document(lock) | {"store": there.place})
+        write_json(lock_document(lock) | {"store": there.place, "alias": got.alias if got.named else None})
         return
     reporter.detail(f"from {there.place}")
+    if got.named:
+        reporter.detail(f"also {got.alias} here")
     print(f"{lock.req_id}:{lock.full_id}", flush=True)

@@ -66,7 +66,13 @@ def _print_rich(columns: Sequence[Column], rows: Iterable[Sequence[str]], stream
         )
     for row in rows:
         table.add_row(*map(Text, row))
-    Console(file=stream).print(table)
+    console = Console(file=stream)
+    if not any(column.long for column in columns):
+        # Nothing may be cut: the terminal breaks lines that are too long, and what is copied stays whole.
+        console.width = max(
+            console.width, console.measure(table, options=console.options.update(width=10_000)).maximum
+        )
+    console.print(table)
 
 
 def human_size(size: int) -> str:

@@ -8,10 +8,10 @@ from pathlib import Path
 from holdfast.errors import NotFound, UsageError
 from holdfast.lock.format import read_lock
 from holdfast.lock.model import Lock
-from holdfast.store.aliases import parse_alias
+from holdfast.store.aliases import Alias, parse_alias
 from holdfast.store.store import Store
 
-__all__ = ["find_lock"]
+__all__ = ["alias_in", "find_lock"]
 
 _FILES = (".json", ".lock")
 _IDS = re.compile(r"([0-9a-f]{40}):([0-9a-f]{40})")
@@ -41,3 +41,13 @@ def find_lock(text: str, store: Store) -> Lock:
             raise NotFound(f"there is no lock file {text}, nor an alias of that name") from None
         raise
     return store.lock(*ids)
+
+
+def alias_in(text: str) -> Alias | None:
+    """Return the alias that ``text``, which means an environment, is; None where it is something else."""
+    if Path(text).is_file() or _IDS.fullmatch(text):
+        return None
+    try:
+        return parse_alias(text)
+    except UsageError:
+        return None  # of another kind of reference

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from holdfast.store.folder import FolderBackend
 from holdfast.store.locks import Locks
 from holdfast.store.packages import Packages
 from holdfast.store.paths import local_store_root, store_root
+from holdfast.store.user import current_user
 
 if TYPE_CHECKING:
     from holdfast.spec.requirements import Credential
@@ -23,16 +23,6 @@ if TYPE_CHECKING:
     from holdfast.store.shared_packages import SharedPackages
 
 __all__ = ["Store", "current_user"]
-
-
-def current_user() -> str:
-    """Return the name pointers are kept under: the login name, as far as it makes a plain file name."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        name = ""  # a container's uid without an entry in the user database
-    plain = "".join(c if c.isascii() and (c.isalnum() or c in "_.+-@") else "-" for c in name)
-    return plain.lstrip(".+-@") or "unknown"
 
 
 class Store:
@@ -118,14 +108,15 @@ class Store:
     def get(self, reference: str) -> Lock:
         """Fetch an environment's definition into the local store and return it; no packages.
 
+        The local store learns its alias as well, unless it has a tag of that name that is written once and
+        means another environment.
+
         :param reference: ``req_id:full_id``, an alias (``team/torch:v1``), or the path of a lock file.
         :raises NotFound: where nothing of that name exists.
         """
-        from holdfast.store.reference import find_lock
+        from holdfast.store.getting import get
 
-        lock = find_lock(reference, self)
-        self.near().locks.put(lock)
-        return lock
+        return get(self, reference).lock
 
     def near(self) -> Store:
         """Return the store of this host and user, which is another one if this is a team's folder."""
