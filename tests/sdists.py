@@ -43,13 +43,16 @@ def make_building_sdist(
     tags: str = "py3-none-any",
     static: bool = False,
     fails: bool = False,
+    headers: Sequence[str] = (),
 ) -> Path:
     """Write an sdist and return its path; ``<directory>/<name>.built`` gets a line for each build.
 
     :param static: whether PKG-INFO binds the build (metadata 2.2, nothing dynamic).
     :param fails: whether the build raises.
+    :param headers: further lines of the metadata (``Requires-Python: >=3.9``).
     """
     lines = [f"Metadata-Version: {'2.2' if static else '2.1'}", f"Name: {name}", f"Version: {version}"]
+    lines += headers
     metadata = "\n".join([*lines, *(f"Requires-Dist: {text}" for text in requires_dist)]) + "\n"
     backend = _BACKEND.format(
         name=name,
