@@ -51,6 +51,8 @@ def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     monkeypatch.setenv("HOLDFAST_ENVS", str(home / "envs"))
     monkeypatch.setenv("HOLDFAST_CACHE", str(home / "cache"))
     monkeypatch.setenv("HOLDFAST_CONFIG", str(home / "config.toml"))
+    # No pyproject.toml above a test's folder is a test's own: those that are about projects say which counts.
+    monkeypatch.setenv("HOLDFAST_PROJECT", os.devnull)
     monkeypatch.setenv("RATTLER_CACHE_DIR", str(home / "rattler"))
     return home
 

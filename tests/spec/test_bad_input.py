@@ -28,9 +28,9 @@ EDITABLE = (
     "leave out -e: the project is then built into a wheel"
 )
 TOOL = (
-    "expected one of channel-priority, channels, conda, constraints, exclude-newer, find-links, index-url, indexes, "
-    "mapping, no-binary, no-index, only-binary, overrides, platforms, pre, pypi, python, python-source, strategy, "
-    "virtual-packages"
+    "expected one of channel-aliases, channel-priority, channels, conda, constraints, exclude-newer, extra-index-urls, "
+    "find-links, index-url, mapping, no-binary, no-index, only-binary, overrides, platforms, prereleases, pypi, python, "
+    "python-source, strategy, virtual-packages"
 )
 
 ENVIRONMENT = [
@@ -74,7 +74,11 @@ PYPROJECT = [
     ("[project]\nname = 'a'\ndependencies = [\n'b',\n'c=1']\n", f"5: 'c=1' is not a PyPI requirement: one '=' is conda's spelling, PyPI's is '=='; {PEP_508}"),
     ("[project]\ndependencies = 'numpy'\n", "2: project.dependencies is not a list of texts"),
     ("[project]\nrequires-python = '3.11'\n", "2: '3.11' is not a Python version specifier; expected PEP 440, as in >=3.10,<3.13 or ==3.11.*"),
-    ("[tool.holdfast]\nchanels = ['a']\n", f"2: key 'chanels' is unknown in [tool.holdfast]; {TOOL}"),
+    ("[tool.holdfast]\nchanels = ['a']\n", "2: key 'chanels' is unknown in [tool.holdfast]; did you mean channels?"),
+    ("[tool.holdfast]\nfrobnicate = 1\n", f"2: key 'frobnicate' is unknown in [tool.holdfast]; {TOOL}"),
+    ("[tool.holdfast]\n\nstore = 's3://theirs'\n", "3: store is not for a project to say; it is this machine's: holdfast config set store, or HOLDFAST_STORE"),
+    ("[tool.holdfast]\nfind-links = []\nfind_links = []\n", "3: find-links is said twice, in two spellings"),
+    ("[tool.holdfast.channel-aliases]\nx = 'y'\n", "2: the channel x stands for 'y', which is a name; expected a URL or a path"),
     ("[tool.holdfast]\npre = 'yes'\n", "2: tool.holdfast.pre is not true or false"),
     ("[tool.holdfast.conda]\nnumpy = 1.26\n", "1: tool.holdfast.conda is not a table of texts"),
 ]  # fmt: skip
@@ -185,7 +189,7 @@ TABLES = {
     "project": ["name", "dependencies", "optional-dependencies", "requires-python", "dynamic"],
     "dependency-groups": ["g", "G", "a"],
     "tool": ["holdfast", "uv"],
-    "tool.holdfast": TOOL.removeprefix("expected one of ").split(", "),
+    "tool.holdfast": [*TOOL.removeprefix("expected one of ").split(", "), "store", "pre", "indexes"],
     "tool.uv": ["index"],
 }
 

@@ -54,7 +54,6 @@ def test_the_variables_have_precedence_in_the_order_documented(host):
         ("PIP_INDEX_URL", "https://pip.example/simple"),
         ("UV_INDEX_URL", "https://uv-old.example/simple/"),
         ("UV_DEFAULT_INDEX", "named=https://uv.example/simple"),
-        ("HOLDFAST_INDEX_URL", "https://holdfast.example/simple//"),
     ]
     seen = []
     for name, value in steps:
@@ -64,7 +63,6 @@ def test_the_variables_have_precedence_in_the_order_documented(host):
         "https://pip.example/simple/",
         "https://uv-old.example/simple/",
         "https://uv.example/simple/",
-        "https://holdfast.example/simple/",
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from holdfast.errors import UsageError
 
-__all__ = ["loads"]
+__all__ = ["line_of", "line_of_key", "loads"]
 
 
 def loads(text: str, *, where: str) -> dict[str, Any]:
@@ -31,14 +31,29 @@ def loads(text: str, *, where: str) -> dict[str, Any]:
     return document
 
 
-def line_of(text: str, needle: str) -> int | None:
+def line_of(text: str, needle: str, *, below: str = "") -> int | None:
     """Return the number of the line in which ``needle`` stands, None where it stands in none.
 
     The standard library's reader keeps no places. Looked for in this order: a string of that very text, a key
     of that name, the text anywhere.
+
+    :param below: begin at the line that begins with this, if there is one.
     """
     exact = re.escape(needle)
-    for pattern in (rf"""(["']){exact}\1""", rf"^\s*{exact}\s*=", exact):
-        if match := re.search(pattern, text, re.MULTILINE):
+    return _line(text, below, (rf"""(["']){exact}\1""", rf"^\s*{exact}\s*=", exact))
+
+
+def line_of_key(text: str, key: str, *, below: str = "") -> int | None:
+    """Return the number of the line in which ``key`` gets its value, or a table of that name begins."""
+    exact = rf"""["']?{re.escape(key)}["']?"""
+    return _line(text, below, (rf"^\s*{exact}\s*[=.]", rf"^\s*\[[^\]\n]*(?<![\w-]){exact}\s*[\].]"))
+
+
+def _line(text: str, below: str, patterns: tuple[str, ...]) -> int | None:
+    begin = 0
+    if below and (header := re.search(rf"^\s*{re.escape(below)}", text, re.MULTILINE)):
+        begin = header.start()
+    for pattern in patterns:
+        if match := re.compile(pattern, re.MULTILINE).search(text, begin):
             return text.count("\n", 0, match.end()) + 1
     return None

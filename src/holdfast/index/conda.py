@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,6 +57,7 @@ class CondaChannels:
     :param cache_dir: folder for repodata.
     :param offline: use what the cache has, however old, and never the network.
     :param credentials: taken out of channel URLs; those in rattler's own store count as well.
+    :param aliases: what names among ``channels`` stand for: URLs that count as one channel.
     """
 
     def __init__(
@@ -67,8 +68,10 @@ class CondaChannels:
         cache_dir: Path,
         offline: bool = False,
         credentials: Sequence[Credential] = (),
+        aliases: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.channels = tuple(channels)
+        self._aliases = dict(aliases or {})
         self.platform = platform
         self.platforms = (platform, "noarch")
         self._cache_dir = cache_dir
@@ -98,7 +101,8 @@ class CondaChannels:
         """Return a client that logs in where a channel's URL said how, None where the default will do."""
         headers = {
             urlsplit(channel).hostname: header
-            for channel in self.channels
+            for name in self.channels
+            for channel in self._aliases.get(name, (name,))
             if "://" in channel and (header := self._credentials.authorization(channel))
         }
         if not headers:
@@ -140,6 +144,9 @@ class CondaChannels:
         from rattler import Channel, MultiSource
 
         try:
+            if channel in self._aliases:
+                urls = self._aliases[channel]
+                return MultiSource(channel, [Channel(self._credentials.address(url)) for url in urls])
             if channel == "defaults":
                 urls = _DEFAULTS_WINDOWS if self.platform.startswith("win") else _DEFAULTS
                 return MultiSource("defaults", [Channel(url) for url in urls])

@@ -155,6 +155,7 @@ class _PlatformRequest:
             cache_dir=self.cache_dir / "repodata",
             offline=self.offline,
             credentials=self.requirements.credentials,
+            aliases=dict(self.requirements.channel_aliases),
         )
 
     async def _solve_on_host(self) -> PlatformSolution:

@@ -30,7 +30,10 @@ class Asked:
     :ivar python: conda version expressions that must all hold.
     :ivar index_url: the index that replaces the default one, empty for none.
     :ivar extra_indexes: indexes asked before the default one.
-    :ivar no_index: whether no index is asked at all, find-links alone (``--no-index``).
+    :ivar no_index: whether no index is asked at all, find-links alone (``--no-index``); None if not said.
+    :ivar prereleases: None if not said.
+    :ivar only_binary: with ``:none:`` in front where the source takes back what others say; so
+        :attr:`no_binary`.
     :ivar mapping: path of a conda<->PyPI mapping file, empty for none.
     :ivar notes: what was read and left aside, one sentence each.
     """
@@ -41,12 +44,13 @@ class Asked:
     constraints: tuple[PypiRequirement, ...] = ()
     overrides: tuple[PypiRequirement, ...] = ()
     channels: tuple[str, ...] = ()
+    channel_aliases: tuple[tuple[str, tuple[str, ...]], ...] = ()
     channel_priority: ChannelPriority | None = None
     index_url: str = ""
     extra_indexes: tuple[str, ...] = ()
-    no_index: bool = False
+    no_index: bool | None = None
     find_links: tuple[str, ...] = ()
-    prereleases: bool = False
+    prereleases: bool | None = None
     only_binary: tuple[str, ...] = ()
     no_binary: tuple[str, ...] = ()
     strategy: Strategy | None = None
@@ -73,7 +77,7 @@ def combine(sources: Iterable[Asked]) -> Asked:
         if isinstance(one.default, tuple):
             merged[one.name] = tuple(dict.fromkeys(item for value in values for item in value))
         else:
-            merged[one.name] = next((value for value in values if value), one.default)
+            merged[one.name] = next((value for value in values if value not in (None, "")), one.default)
     return Asked(**merged)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from holdfast.config.load import load_settings
+from holdfast.config.settings import Settings
 from holdfast.errors import UsageError
 from holdfast.spec.asked import Asked, combine
+from holdfast.spec.configured import with_settings
 from holdfast.spec.configured_index import configured_indexes
 from holdfast.spec.gather import Gathering
 from holdfast.spec.python_version import joined
@@ -27,12 +30,13 @@ def build_requirements(
     constraints: Iterable[str] = (),
     overrides: Iterable[str] = (),
     channels: Iterable[str] = (),
+    channel_aliases: Mapping[str, str | Sequence[str]] | None = None,
     channel_priority: str | None = None,
     index_url: str | None = None,
     extra_index_urls: Iterable[str] = (),
-    no_index: bool = False,
+    no_index: bool | None = None,
     find_links: Iterable[str] = (),
-    prereleases: bool = False,
+    prereleases: bool | None = None,
     only_binary: Iterable[str] = (),
     no_binary: Iterable[str] = (),
     strategy: str | None = None,
@@ -42,16 +46,21 @@ def build_requirements(
     mapping: str | Path | None = None,
     base: str | None = None,
     platforms: Iterable[str] = (),
+    settings: Settings | None = None,
 ) -> Requirements:
-    """Return the requirements that the raw texts spell, together with those of ``sources``.
+    """Return the requirements that the raw texts spell, with those of ``sources`` and what is configured.
 
     Every parameter takes what the command line takes: ``conda`` requirements in any of conda's spellings,
     ``pypi`` requirements as PEP 508 says, ``python`` as ``3.11``, ``3.11.7`` or ``>=3.10,<3.13``,
     ``virtual_packages`` as ``__cuda=12.0``. The texts given here take precedence over ``sources`` where there
     is one value, and their channels and indexes come first; of ``sources``, an earlier before a later one.
+    What neither says is as configured, and then the default.
 
     :param sources: what files asked for, as :func:`holdfast.spec.read_requirements` returns it.
-    :raises UsageError: for a text that is not what it should be, and says what was expected.
+    :param channel_aliases: what names of channels stand for: a URL, or several that count as one channel.
+    :param settings: what is configured; default: :func:`holdfast.config.load.load_settings`.
+    :raises UsageError: for a text that is not what it should be, and says what was expected; also in a
+        configuration file.
     """
     typed = Gathering()
     for texts, add in (
@@ -81,34 +90,44 @@ def build_requirements(
     ):
         if value:
             put(value)
-    if no_index:
-        typed.no_index()
-    if prereleases:
-        typed.prereleases()
-    return requirements_of(combine([typed.asked(), *sources]))
+    for name, places in (channel_aliases or {}).items():
+        typed.channel_alias(name, [places] if isinstance(places, str) else places)
+    if no_index is not None:
+        typed.no_index(no_index)
+    if prereleases is not None:
+        typed.prereleases(prereleases)
+    return requirements_of(combine([typed.asked(), *sources]), settings)
 
 
-def requirements_of(asked: Asked) -> Requirements:
-    """Return ``asked`` as requirements: sorted where order means nothing, defaults written out."""
+def requirements_of(asked: Asked, settings: Settings | None = None) -> Requirements:
+    """Return ``asked`` as requirements: sorted where order means nothing, defaults written out.
+
+    :param settings: what is configured; default: what is for this process.
+    """
+    settings = load_settings() if settings is None else settings
+    own = asked
+    asked = with_settings(asked, settings)
     # The first to set a virtual package has precedence; sorting comes after.
     virtual = dict(reversed(asked.virtual_packages))
-    indexes, configured = _indexes(asked)
+    aliases = dict(reversed(asked.channel_aliases))
+    indexes, configured = _indexes(asked, settings)
     # `channel::name` makes its channel known, behind those that were listed.
     named = [requirement.channel for requirement in asked.conda if requirement.channel]
-    channels = asked.channels or DEFAULT_CHANNELS
+    channels = tuple(dict.fromkeys([*(asked.channels or DEFAULT_CHANNELS), *sorted(named)]))
     return Requirements(
         conda=tuple(sorted(set(asked.conda))),
         pypi=tuple(sorted(set(asked.pypi))),
         python=joined(asked.python),
         constraints=tuple(sorted(set(asked.constraints))),
         overrides=tuple(sorted(set(asked.overrides))),
-        channels=tuple(dict.fromkeys([*channels, *sorted(named)])),
+        channels=channels,
+        channel_aliases=tuple(sorted((name, urls) for name, urls in aliases.items() if name in channels)),
         channel_priority=_channel_priority(asked.channel_priority or "strict", bool(named)),
         indexes=indexes,
         find_links=tuple(dict.fromkeys(asked.find_links)),
-        prereleases=asked.prereleases,
-        only_binary=tuple(sorted(set(asked.only_binary))),
-        no_binary=tuple(sorted(set(asked.no_binary))),
+        prereleases=bool(asked.prereleases),
+        only_binary=tuple(sorted({*asked.only_binary} - {":none:"})),
+        no_binary=tuple(sorted({*asked.no_binary} - {":none:"})),
         strategy=asked.strategy or "highest",
         exclude_newer=asked.exclude_newer,
         virtual_packages=tuple(sorted(virtual.items())),
@@ -117,20 +136,23 @@ def requirements_of(asked: Asked) -> Requirements:
         python_source=asked.python_source or "channel",
         mapping_file=asked.mapping,
         channels_given=bool(asked.channels or named),
+        named_channels=own.channels,
+        named_indexes=(*own.extra_indexes, *([own.index_url] if own.index_url else [])),
         platforms=tuple(dict.fromkeys(asked.platforms)),
         credentials=tuple(dict.fromkeys((*asked.credentials, *configured))),
     )
 
 
-def _indexes(asked: Asked) -> tuple[tuple[str, ...], tuple[Credential, ...]]:
-    """Return the indexes in order, extra ones first, and the credentials of those from configuration."""
+def _indexes(asked: Asked, settings: Settings) -> tuple[tuple[str, ...], tuple[Credential, ...]]:
+    """Return the indexes in order, extra ones first, and the credentials of those that are uv's or pip's."""
     if asked.no_index:
         return (), ()
     if asked.index_url:
-        # A request that names its index means the same on every host, whatever that is configured for.
+        # Whoever names the default index, typed or configured, has said it all: uv's and pip's don't count.
         return tuple(dict.fromkeys([*asked.extra_indexes, asked.index_url])), ()
     host = configured_indexes()
-    return tuple(dict.fromkeys([*asked.extra_indexes, *host.extra, host.default])), host.credentials
+    extra = () if settings.said("extra-index-urls") else host.extra
+    return tuple(dict.fromkeys([*asked.extra_indexes, *extra, host.default])), host.credentials
 
 
 def _channel_priority(asked: ChannelPriority, channel_named: bool) -> ChannelPriority:

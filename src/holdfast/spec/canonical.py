@@ -39,6 +39,10 @@ def canonical(requirements: Requirements) -> dict[str, Any]:
             document[name] = [_as_dict(one) for one in value]
         elif name == "virtual_packages":
             document[name] = dict(value)
+        elif name == "channel_aliases":
+            # Left out where there are none: the field came later, and old requests keep their identity.
+            if value:
+                document[name] = {alias: list(urls) for alias, urls in value}
         else:
             document[name] = list(value) if isinstance(value, tuple) else value
     return document
@@ -72,6 +76,8 @@ def from_canonical(document: Mapping[str, Any]) -> Requirements:
                 values[name] = tuple(_from_dict(kind, one) for one in value)
             elif name == "virtual_packages":
                 values[name] = tuple(sorted(value.items()))
+            elif name == "channel_aliases":
+                values[name] = tuple(sorted((alias, tuple(urls)) for alias, urls in value.items()))
             else:
                 values[name] = tuple(value) if isinstance(value, list) else value
     except (AttributeError, TypeError) as error:

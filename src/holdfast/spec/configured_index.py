@@ -1,8 +1,8 @@
-"""The PyPI indexes this host is configured for: what pip and uv would ask, where a request names none.
+"""The PyPI indexes that pip and uv would ask on this host: for requests and settings that name none.
 
 The one module that reads such configuration. In order of precedence, for the default index:
-``HOLDFAST_INDEX_URL``; ``UV_DEFAULT_INDEX``, ``UV_INDEX_URL``; ``PIP_INDEX_URL``; pip's configuration files;
-uv's ``uv.toml``; PyPI. Extra indexes come from the first of these groups that names any.
+``UV_DEFAULT_INDEX``, ``UV_INDEX_URL``; ``PIP_INDEX_URL``; pip's configuration files; uv's ``uv.toml``; PyPI.
+Extra indexes come from the first of these groups that names any.
 
 Only http(s) indexes count. A ``file:`` index or a find-links place in a host's configuration is a fact of
 that host: it would give one request different identities on different machines, so it is left aside.
@@ -28,28 +28,33 @@ __all__ = ["ConfiguredIndexes", "configured_indexes"]
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredIndexes:
-    """What to ask where a request does not say.
+    """What to ask where neither a request nor Holdfast's own configuration says.
 
     :ivar default: URL of the default index.
     :ivar extra: URLs of indexes asked before it, in order.
+    :ivar default_from: who says so, for people; empty where nobody does.
+    :ivar extra_from: who names them, for people.
     :ivar credentials: taken out of the configured URLs.
     """
 
     default: str
     extra: tuple[str, ...] = ()
     credentials: tuple[Credential, ...] = ()
+    default_from: str = ""
+    extra_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Said:
     """What one place says, as it stands there."""
 
+    place: str
     default: str = ""
     extra: tuple[str, ...] = ()
 
 
 def configured_indexes(environ: Mapping[str, str] | None = None) -> ConfiguredIndexes:
-    """Return the indexes this host is configured for.
+    """Return the indexes that uv and pip would ask on this host.
 
     :param environ: environment variables, those of this process if None.
     """
@@ -71,22 +76,29 @@ def configured_indexes(environ: Mapping[str, str] | None = None) -> ConfiguredIn
         return tuple(dict.fromkeys(found))
 
     default, extra = "", ()  # type: str, tuple[str, ...]
+    default_from, extra_from = "", ""
     for said in _places(environ):
-        default = default or next(iter(usable([said.default] if said.default else [])), "")
-        extra = extra or usable(said.extra)
+        if not default and (found := usable([said.default] if said.default else [])):
+            default, default_from = found[0], said.place
+        if not extra and (found := usable(said.extra)):
+            extra, extra_from = found, said.place
         if default and extra:
             break
-    return ConfiguredIndexes(default or index_url(_pypi()), extra, tuple(credentials))
+    return ConfiguredIndexes(
+        default or index_url(_pypi()), extra, tuple(credentials), default_from, extra_from
+    )
 
 
 def _places(environ: Mapping[str, str]) -> Iterator[_Said]:
     """Yield what each place says, lazily: a variable that is set saves reading the files behind it."""
-    yield _Said(environ.get("HOLDFAST_INDEX_URL", ""), _words(environ.get("HOLDFAST_EXTRA_INDEX_URL", "")))
     yield _Said(
+        "uv's variables",
         _unnamed(environ.get("UV_DEFAULT_INDEX", "") or environ.get("UV_INDEX_URL", "")),
         tuple(map(_unnamed, _words(environ.get("UV_INDEX", "") or environ.get("UV_EXTRA_INDEX_URL", "")))),
     )
-    yield _Said(environ.get("PIP_INDEX_URL", ""), _words(environ.get("PIP_EXTRA_INDEX_URL", "")))
+    yield _Said(
+        "pip's variables", environ.get("PIP_INDEX_URL", ""), _words(environ.get("PIP_EXTRA_INDEX_URL", ""))
+    )
     yield _pip_files(environ)
     yield from map(_uv_file, _uv_files(environ))
 
@@ -96,7 +108,7 @@ def _pip_files(environ: Mapping[str, str]) -> _Said:
 
     own = environ.get("PIP_CONFIG_FILE", "")
     if own == os.devnull:
-        return _Said()  # pip: "load no configuration files"
+        return _Said("")  # pip: "load no configuration files"
     parser = configparser.RawConfigParser()
     for path in (*_pip_paths(environ), *([Path(own)] if own else [])):
         # Not ours to judge: pip itself warns about a file it cannot read.
@@ -106,7 +118,7 @@ def _pip_files(environ: Mapping[str, str]) -> _Said:
     for section in ("global", "install"):  # pip: a command's section overrides [global]
         default = parser.get(section, "index-url", fallback="") or default
         extra = parser.get(section, "extra-index-url", fallback="") or extra
-    return _Said(default.strip(), _words(extra))
+    return _Said("pip's configuration", default.strip(), _words(extra))
 
 
 def _pip_paths(environ: Mapping[str, str]) -> tuple[Path, ...]:
@@ -157,7 +169,7 @@ def _uv_file(path: Path) -> _Said:
     try:
         settings = loads(path.read_text(encoding="utf-8"), where=str(path))
     except (OSError, UnicodeDecodeError, UsageError):
-        return _Said()
+        return _Said("")
     pip = settings.get("pip")
     tables = [settings, pip] if isinstance(pip, dict) else [settings]
     default, extra = "", []
@@ -168,7 +180,7 @@ def _uv_file(path: Path) -> _Said:
         # An explicit index is asked only for the packages pinned to it (uv's manual, "Package indexes").
         extra += [_text(o.get("url")) for o in listed if not o.get("default") and not o.get("explicit")]
         extra += [_text(one) for one in _list(table.get("extra-index-url"))]
-    return _Said(default, tuple(filter(None, extra)))
+    return _Said(str(path), default, tuple(filter(None, extra)))
 
 
 def _pypi() -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 from holdfast.errors import UsageError
 from holdfast.spec.asked import Asked
 from holdfast.spec.conda_requirement import channel_name, conda_requirement
-from holdfast.spec.credentials import take_credentials
+from holdfast.spec.credentials import take_credentials, without_credentials
 from holdfast.spec.instant import instant
 from holdfast.spec.local_path import local_path
 from holdfast.spec.names import pypi_name
@@ -23,6 +24,7 @@ from holdfast.spec.virtual_package import virtual_package
 __all__ = ["Gathering"]
 
 PYTHON = "python"
+_ALIAS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
 
 
 class Gathering:
@@ -81,6 +83,21 @@ class Gathering:
     def channel(self, text: str) -> None:
         """Add a conda channel."""
         self._add("channels", channel_name(self._public(text), folder=self.folder))
+
+    def channel_alias(self, name: str, places: Sequence[str]) -> None:
+        """Let the name of a channel stand for a URL, or for several that count as one channel."""
+        if not _ALIAS.fullmatch(name.strip()):
+            raise UsageError(
+                f"{name!r} is not the name of a channel", advice="expected a name as in conda-forge"
+            )
+        urls = tuple(channel_name(self._public(text), folder=self.folder) for text in places)
+        for text, url in zip(places, urls, strict=True):
+            if "://" not in url:
+                raise UsageError(
+                    f"the channel {name} stands for {without_credentials(text)!r}, which is a name",
+                    advice="expected a URL or a path",
+                )
+        self._add("channel_aliases", (name.strip(), urls))
 
     def channel_priority(self, text: str) -> None:
         """Set the channel priority."""
@@ -154,7 +171,8 @@ class Gathering:
     def _projects(self, name: str, text: str) -> None:
         for project in filter(None, (part.strip() for part in text.split(","))):
             if project == ":none:":
-                self._lists.pop(name, None)
+                # What stood before is gone; that it was said keeps what is configured away.
+                self._lists[name] = [project]
             else:
                 self._add(name, project if project == ":all:" else str(pypi_name(project)))
 

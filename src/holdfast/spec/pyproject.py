@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from holdfast.config.files import TABLE
 from holdfast.config.toml import line_of, loads
 from holdfast.errors import UsageError
 from holdfast.spec.asked import Asked, located
@@ -46,7 +47,7 @@ class _Pyproject:
         tool = self._table(self.document, "tool")
         self._uv_indexes(tool.get("uv"))
         if "holdfast" in tool:
-            read_tool_table(tool["holdfast"], self.into, self._place)
+            read_tool_table(tool["holdfast"], self.into, self._place_in_tool_table)
         return self.into.asked()
 
     def _project(self, project: dict[str, Any], extras: tuple[str, ...]) -> None:
@@ -151,6 +152,10 @@ class _Pyproject:
         if not isinstance(table, dict):
             raise UsageError(f"{name} is not a table", where=self._place(name))
         return table
+
+    def _place_in_tool_table(self, needle: str) -> str:
+        line = line_of(self.text, needle, below=TABLE)
+        return f"{self.path}:{line}" if line else str(self.path)
 
     def _place(self, needle: str) -> str:
         line = line_of(self.text, needle)

@@ -100,6 +100,8 @@ class Requirements:
     :ivar constraints: PyPI requirements that bound, but do not ask for, a project.
     :ivar overrides: PyPI requirements that replace what dependencies say of a project.
     :ivar channels: conda channels in order (names or URLs, without credentials), defaults written out.
+    :ivar channel_aliases: what the names among :attr:`channels` stand for, where that is configured: URLs
+        that count as one channel, sorted by name.
     :ivar channel_priority: as conda's.
     :ivar indexes: URLs of PyPI indexes in order of priority (extra ones first), defaults written out.
     :ivar find_links: URLs or paths of pages and folders with wheels, in order.
@@ -113,7 +115,9 @@ class Requirements:
     :ivar mapping_file: path of that mapping; host-specific, so not part of the identity.
     :ivar base: ``req_id:full_id`` that ``--using`` extends, empty for none.
     :ivar python_source: ``host`` where the user asked for this host's interpreter, else ``channel``.
-    :ivar channels_given: whether the user named the channels (else they are defaults).
+    :ivar channels_given: whether somebody named the channels, typed or configured (else they are defaults).
+    :ivar named_channels: of :attr:`channels`, those the request itself lists; not part of the identity.
+    :ivar named_indexes: of :attr:`indexes`, those the request itself names; not part of the identity.
     :ivar platforms: target platforms the input named, in order; not part of the identity.
     :ivar credentials: taken out of URLs; not part of the identity.
     """
@@ -124,6 +128,7 @@ class Requirements:
     constraints: tuple[PypiRequirement, ...] = ()
     overrides: tuple[PypiRequirement, ...] = ()
     channels: tuple[str, ...] = ()
+    channel_aliases: tuple[tuple[str, tuple[str, ...]], ...] = ()
     channel_priority: ChannelPriority = "strict"
     indexes: tuple[str, ...] = ()
     index_strategy: Literal["first-index"] = "first-index"
@@ -140,6 +145,8 @@ class Requirements:
     # Not part of the identity:
     mapping_file: str = field(default="", compare=False)
     channels_given: bool = field(default=False, compare=False)
+    named_channels: tuple[str, ...] = field(default=(), compare=False)
+    named_indexes: tuple[str, ...] = field(default=(), compare=False)
     platforms: tuple[str, ...] = field(default=(), compare=False)
     credentials: tuple[Credential, ...] = field(default=(), compare=False, repr=False)
 

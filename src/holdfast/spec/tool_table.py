@@ -1,12 +1,19 @@
-"""The table ``[tool.holdfast]`` of a pyproject.toml or a script: everything the command line can say."""
+"""The table ``[tool.holdfast]`` of a file that is asked for: packages, and every setting a project may say.
+
+The same keys, in the same spellings, are a project's configuration when nobody asks for the file itself
+(:mod:`holdfast.config.files`): there the keys that ask for packages are left aside.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from holdfast.config.files import key_of
+from holdfast.config.values import of_toml
 from holdfast.errors import UsageError
 from holdfast.spec.asked import located
+from holdfast.spec.configured import gather
 from holdfast.spec.gather import Gathering
 
 __all__ = ["Place", "read_tool_table", "texts"]
@@ -18,60 +25,47 @@ Place = Callable[[str], str]
 def read_tool_table(table: Any, into: Gathering, place: Place) -> None:
     """Read ``[tool.holdfast]``.
 
-    :raises UsageError: with the place, for an unknown key or a value that is not what it should be.
+    :raises UsageError: with the place, for an unknown key, one that is not a project's to say, or a value
+        that is not what it should be.
     """
-    where = place("[tool.holdfast")
     if not isinstance(table, dict):
-        raise UsageError("tool.holdfast is not a table", where=where)
-    lists = {
-        "channels": into.channel,
-        "constraints": into.constraint,
-        "find-links": into.find_links,
-        "indexes": into.extra_index,
-        "no-binary": into.no_binary,
-        "only-binary": into.only_binary,
-        "overrides": into.override,
-        "platforms": into.platform,
-        "pypi": into.pypi,
-    }
-    tables = {"conda": (into.conda, " "), "virtual-packages": (into.virtual_package, "=")}
-    single = {
-        "channel-priority": into.channel_priority,
-        "exclude-newer": into.exclude_newer,
-        "index-url": into.index_url,
-        "mapping": into.mapping,
-        "python": into.python,
-        "python-source": into.python_source,
-        "strategy": into.strategy,
-    }
-    flags = {"no-index": into.no_index, "pre": into.prereleases}
-    known = ", ".join(sorted([*lists, *tables, *single, *flags]))
+        raise UsageError("tool.holdfast is not a table", where=place("[tool.holdfast"))
+    seen: set[str] = set()
     for key, value in table.items():
         what = f"tool.holdfast.{key}"
-        if key in lists:
-            for text in texts(value, what, place):
-                with located(place(text)):
-                    lists[key](text)
-        elif key in tables:
-            add, separator = tables[key]
-            for text, needle in _entries(value, what, separator, place):
-                with located(place(needle)):
-                    add(text)
-        elif key in single:
-            if not isinstance(value, str):
-                raise UsageError(f"{what} is not a text", where=place(key))
-            with located(place(value)):
-                single[key](value)
-        elif key in flags:
-            if not isinstance(value, bool):
-                raise UsageError(f"{what} is not true or false", where=place(key))
-            flags[key](value)
+        with located(place(key)):
+            setting = key_of(key, project=True)
+            name = setting.name if setting is not None else key.lower().replace("_", "-")
+            if name in seen:
+                raise UsageError(f"{name} is said twice, in two spellings")
+            seen.add(name)
+            read = of_toml(setting, value, what) if setting is not None else None
+        if setting is not None and read is not None:
+            gather(into, setting.name, read, place)
         else:
-            raise UsageError(
-                f"key {key!r} is unknown in [tool.holdfast]",
-                where=place(key),
-                advice=f"expected one of {known}",
-            )
+            _read_request_key(name, value, what, into, place)
+
+
+def _read_request_key(name: str, value: Any, what: str, into: Gathering, place: Place) -> None:
+    """Read a key that asks for packages."""
+    if name == "no-index":
+        if not isinstance(value, bool):
+            raise UsageError(f"{what} is not true or false", where=place(name))
+        into.no_index(value)
+    elif name == "python":
+        if not isinstance(value, str):
+            raise UsageError(f"{what} is not a text", where=place(name))
+        with located(place(value)):
+            into.python(value)
+    elif name == "conda":
+        for text, needle in _entries(value, what, " ", place):
+            with located(place(needle)):
+                into.conda(text)
+    else:
+        add = {"constraints": into.constraint, "overrides": into.override, "pypi": into.pypi}[name]
+        for text in texts(value, what, place):
+            with located(place(text)):
+                add(text)
 
 
 def texts(value: Any, what: str, place: Place) -> list[str]:

@@ -1,16 +1,22 @@
-"""Where things are on this machine (design, section 7): a variable each, else what the platform says."""
+"""Where things are on this machine (design, section 7): as configured, else what the platform says."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-__all__ = ["cache_dir", "config_file", "envs_dir", "local_store_root", "store_root"]
+from holdfast.config.load import load_settings
+
+__all__ = ["cache_dir", "envs_dir", "local_store_root", "state_dir", "store_root"]
 
 
 def store_root() -> str:
-    """Return where the default store is: ``HOLDFAST_STORE`` (a folder or URL), else in the user's data."""
-    return os.environ.get("HOLDFAST_STORE") or str(_data_dir() / "store")
+    """Return where the default store is: a folder or URL, as configured, else in the user's data."""
+    for said in load_settings().said("store"):
+        text = str(said.value)
+        if "://" in text or text.startswith("file:") or said.folder is None:
+            return text
+        return str(said.folder / Path(text).expanduser())
+    return str(_data_dir() / "store")
 
 
 def local_store_root() -> str:
@@ -20,26 +26,22 @@ def local_store_root() -> str:
 
 
 def envs_dir() -> Path:
-    """Return the folder of hydrated prefixes: ``HOLDFAST_ENVS``, else in the user's data."""
-    return _given("HOLDFAST_ENVS") or _data_dir() / "envs"
+    """Return the folder of hydrated prefixes: as configured, else in the user's data."""
+    return _given("envs") or _data_dir() / "envs"
 
 
 def cache_dir() -> Path:
-    """Return the folder of caches, all of which may be deleted: ``HOLDFAST_CACHE``, else the user's cache."""
-    if given := _given("HOLDFAST_CACHE"):
+    """Return the folder of caches, all of which may be deleted: as configured, else the user's cache."""
+    if given := _given("cache"):
         return given
     import platformdirs
 
     return platformdirs.user_cache_path("holdfast", appauthor=False)
 
 
-def config_file() -> Path:
-    """Return the path of the configuration file: ``HOLDFAST_CONFIG``, else in the user's configuration."""
-    if given := _given("HOLDFAST_CONFIG"):
-        return given
-    import platformdirs
-
-    return platformdirs.user_config_path("holdfast", appauthor=False) / "config.toml"
+def state_dir() -> Path:
+    """Return the folder of what is known of this user's prefixes: as configured, else in the user's data."""
+    return _given("state") or _data_dir() / "state"
 
 
 def _data_dir() -> Path:
@@ -48,6 +50,7 @@ def _data_dir() -> Path:
     return platformdirs.user_data_path("holdfast", appauthor=False)
 
 
-def _given(variable: str) -> Path | None:
-    value = os.environ.get(variable)
-    return Path(value).expanduser().absolute() if value else None
+def _given(name: str) -> Path | None:
+    for said in load_settings().said(name):
+        return ((said.folder or Path()) / Path(str(said.value)).expanduser()).absolute()
+    return None
