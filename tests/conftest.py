@@ -49,6 +49,7 @@ def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
         monkeypatch.delenv(variable)
     monkeypatch.setenv("HOLDFAST_STORE", str(home / "store"))
     monkeypatch.setenv("HOLDFAST_ENVS", str(home / "envs"))
+    monkeypatch.setenv("HOLDFAST_STATE", str(home / "state"))
     monkeypatch.setenv("HOLDFAST_CACHE", str(home / "cache"))
     monkeypatch.setenv("HOLDFAST_CONFIG", str(home / "config.toml"))
     # No pyproject.toml above a test's folder is a test's own: those that are about projects say which counts.

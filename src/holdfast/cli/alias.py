@@ -63,7 +63,8 @@ def alias(
     if there.shared is None:
         there.alias(lock, name)
     else:
-        there.aliases.set(given, lock.req_id, lock.full_id)
+        with there.announced(lock):
+            there.aliases.set(given, lock.req_id, lock.full_id)
     if output.json:
         from holdfast.cli.documents import write_json
 

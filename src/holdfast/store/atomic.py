@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from holdfast.errors import Unreachable
 
-__all__ = ["put_if_absent", "replace", "store_errors"]
+__all__ = ["LEFTOVER", "put_if_absent", "replace", "store_errors", "temporary_beside"]
+
+LEFTOVER = ".part"
+"""What the names of files end in that are being written, or were when their process was killed."""
+
+_TRIES = 20
 
 
 @contextmanager
@@ -59,8 +64,7 @@ def put_if_absent(path: Path, data: bytes) -> bool:
 
 
 def _written(path: Path, data: bytes, *, durable: bool = True) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    descriptor, name = temporary_beside(path)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         if durable:
@@ -68,3 +72,19 @@ def _written(path: Path, data: bytes, *, durable: bool = True) -> Path:
             os.fsync(file.fileno())
     Path(name).chmod(0o644)
     return Path(name)
+
+
+def temporary_beside(path: Path) -> tuple[int, str]:
+    """Open a new file to write in the folder of ``path``, which is made where there is none.
+
+    :return: its descriptor and its name.
+    """
+    for _ in range(_TRIES - 1):
+        with suppress(FileNotFoundError):  # collecting garbage removes folders that are empty
+            return _opened(path.parent)
+    return _opened(path.parent)
+
+
+def _opened(folder: Path) -> tuple[int, str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    return tempfile.mkstemp(dir=folder, prefix=".", suffix=LEFTOVER)

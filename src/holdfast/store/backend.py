@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-__all__ = ["Backend", "Object"]
+__all__ = ["Backend", "Listed", "Object"]
 
 
 class Object(NamedTuple):
@@ -15,6 +16,18 @@ class Object(NamedTuple):
 
     data: bytes
     version: str
+
+
+class Listed(NamedTuple):
+    """An object as a listing tells of it.
+
+    :ivar size: bytes.
+    :ivar modified: when it was written last: seconds since 1970, by the store's own clock.
+    """
+
+    key: str
+    size: int
+    modified: float
 
 
 class Backend(Protocol):
@@ -44,6 +57,14 @@ class Backend(Protocol):
         """Return all keys below ``prefix``, a whole number of parts, sorted."""
         ...
 
+    def objects(self, prefix: str) -> list[Listed]:
+        """Return all objects below ``prefix``, a whole number of parts, sorted by key."""
+        ...
+
+    def put(self, key: str, data: bytes) -> None:
+        """Make an object, or replace whatever it was: for notes that nobody else writes."""
+        ...
+
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """Make an object unless there is one, and return whether there was none."""
         ...
@@ -54,4 +75,8 @@ class Backend(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove an object, if there is one."""
+        ...
+
+    def delete_all(self, keys: Sequence[str]) -> None:
+        """Remove objects, those that there are; in few requests where the store can do that."""
         ...

@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from holdfast.errors import Unreachable
 from holdfast.store.address import Address
-from holdfast.store.backend import Object
+from holdfast.store.backend import Listed, Object
 
 if TYPE_CHECKING:
     from obstore import WritableFile
@@ -23,6 +23,7 @@ PART = 8 << 20
 """Bytes of one part of a multipart upload; what is smaller is sent in one request."""
 
 _PARTS_AT_ONCE = 4
+_DELETED_AT_ONCE = 1000
 _CHUNK = 1 << 20
 _PROBE = "conditional-writes"
 _STATUS = re.compile(r"non-2xx status code: (\d{3}[ A-Za-z-]*)")
@@ -76,11 +77,26 @@ class CloudBackend:
 
     def keys(self, prefix: str) -> list[str]:
         """Return all keys below ``prefix``, sorted; one request per thousand."""
+        return [each.key for each in self.objects(prefix)]
+
+    def objects(self, prefix: str) -> list[Listed]:
+        """Return all objects below ``prefix``, sorted by key; one request per thousand."""
         import obstore
 
         with self._errors(prefix):
             batches = obstore.list(self._store, prefix, chunk_size=1000)
-            return sorted(meta["path"] for batch in batches for meta in batch)
+            return sorted(
+                Listed(meta["path"], meta["size"], meta["last_modified"].timestamp())
+                for batch in batches
+                for meta in batch
+            )
+
+    def put(self, key: str, data: bytes) -> None:
+        """Make an object, or replace whatever it was."""
+        import obstore
+
+        with self._errors(key):
+            obstore.put(self._store, key, data, use_multipart=False)
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """Make an object unless there is one, and return whether there was none.
@@ -121,6 +137,20 @@ class CloudBackend:
                 obstore.delete(self._store, key)
             except FileNotFoundError:
                 return
+
+    def delete_all(self, keys: Sequence[str]) -> None:
+        """Remove objects, those that there are; S3 takes a thousand in one request."""
+        import obstore
+
+        for start in range(0, len(keys), _DELETED_AT_ONCE):
+            batch = list(keys[start : start + _DELETED_AT_ONCE])
+            with self._errors(batch[0]):
+                try:
+                    obstore.delete(self._store, batch)
+                except FileNotFoundError:
+                    # Not every kind of store forgives that one is gone, and the rest of the batch may stay.
+                    for key in batch:
+                        self.delete(key)
 
     def stream(self, key: str) -> Iterator[bytes] | None:
         """Return an object's bytes in chunks of about a megabyte, None where there is none."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from holdfast.store.atomic import put_if_absent, replace, store_errors
-from holdfast.store.backend import Object
+from holdfast.store.backend import Listed, Object
 from holdfast.store.filelock import locked
 
 __all__ = ["FolderBackend"]
@@ -45,11 +46,24 @@ class FolderBackend:
 
     def keys(self, prefix: str) -> list[str]:
         """Return all keys below ``prefix``, sorted; files that begin with a dot are work in progress."""
+        return sorted(key for key, _ in self._files(prefix))
+
+    def objects(self, prefix: str) -> list[Listed]:
+        """Return all objects below ``prefix``, sorted by key."""
         found = []
-        for folder, _, files in os.walk(self._root / prefix):
-            relative = Path(folder).relative_to(self._root).as_posix()
-            found += [f"{relative}/{name}" for name in files if not name.startswith(".")]
+        for key, path in self._files(prefix):
+            try:
+                facts = os.stat(path)  # noqa: PTH116 (tens of thousands of times)
+            except FileNotFoundError:
+                continue  # removed meanwhile
+            found.append(Listed(key, facts.st_size, facts.st_mtime))
         return sorted(found)
+
+    def put(self, key: str, data: bytes) -> None:
+        """Make an object, or replace whatever it was. A power cut may undo it, which notes can bear."""
+        path = self._root / key
+        with store_errors(path):
+            replace(path, data, durable=False)
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """Make an object unless there is one, and return whether there was none."""
@@ -72,6 +86,28 @@ class FolderBackend:
         path = self._root / key
         with store_errors(path):
             path.unlink(missing_ok=True)
+
+    def delete_all(self, keys: Sequence[str]) -> None:
+        """Remove objects, and the folders that are empty then."""
+        for key in keys:
+            self.delete(key)
+        for folder in sorted({Path(key).parent for key in keys}, reverse=True):
+            self._prune(folder)
+
+    def _prune(self, folder: Path) -> None:
+        while folder.parts:
+            try:
+                (self._root / folder).rmdir()
+            except OSError:
+                return  # not empty, or removed by another
+            folder = folder.parent
+
+    def _files(self, prefix: str) -> Iterator[tuple[str, str]]:
+        for folder, _, files in os.walk(self._root / prefix):
+            relative = Path(folder).relative_to(self._root).as_posix()
+            for name in files:
+                if not name.startswith("."):
+                    yield f"{relative}/{name}", f"{folder}/{name}"
 
 
 def _version(data: bytes) -> str:

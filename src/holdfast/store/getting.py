@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.errors import Conflict
 from holdfast.store.reference import alias_in, find_lock
+from holdfast.store.usage import note_use
 
 if TYPE_CHECKING:
     from holdfast.lock.model import Lock
@@ -34,11 +35,13 @@ def get(store: Store, reference: str) -> Got:
     alias = alias_in(reference)
     lock = find_lock(reference, store)
     near = store.near()
-    near.locks.put(lock)
-    if alias is None:
-        return Got(lock, None, named=False)
-    try:
-        near.aliases.name_kept(alias, lock.req_id, lock.full_id)
-    except Conflict:
-        return Got(lock, str(alias), named=False)
-    return Got(lock, str(alias), named=True)
+    with near.announced(lock):
+        near.locks.put(lock)
+        note_use(near.backend, lock.req_id, lock.full_id)
+        if alias is None:
+            return Got(lock, None, named=False)
+        try:
+            near.aliases.name_kept(alias, lock.req_id, lock.full_id)
+        except Conflict:
+            return Got(lock, str(alias), named=False)
+        return Got(lock, str(alias), named=True)

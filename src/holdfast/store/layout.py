@@ -10,6 +10,8 @@ import re
 from holdfast.errors import UsageError
 
 __all__ = [
+    "ANNOUNCED",
+    "LEASE",
     "alias_key",
     "complete_key",
     "lock_key",
@@ -19,7 +21,14 @@ __all__ = [
     "pointer_key",
     "pointers_prefix",
     "req_id_prefix",
+    "used_key",
 ]
+
+ANNOUNCED = "announced"
+"""The prefix of what is being worked on (:mod:`holdfast.store.announced`)."""
+
+LEASE = "gc/lease.json"
+"""The key that says who collects garbage in an object store (:mod:`holdfast.store.gate`)."""
 
 _ID = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -54,6 +63,11 @@ def lock_key(req_id: str, full_id: str) -> str:
 def complete_key(req_id: str, full_id: str, platform: str) -> str:
     """Return the key that says: an object store has every package of the lock for ``platform``."""
     return f"{lock_prefix(req_id, full_id)}/complete/{plain_name(platform)}"
+
+
+def used_key(req_id: str, full_id: str, user: str) -> str:
+    """Return the key whose age says when ``user`` used a lock last."""
+    return f"{lock_prefix(req_id, full_id)}/used/{plain_name(user)}"
 
 
 def pointers_prefix(req_id: str, user: str) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
 from holdfast.errors import IntegrityError, NotFound
-from holdfast.store.atomic import store_errors
+from holdfast.store.atomic import store_errors, temporary_beside
 from holdfast.store.layout import package_key
 from holdfast.store.promise import Promise
 
@@ -35,8 +34,7 @@ class Incoming:
     def __init__(self, final: Path, sha256: str, size: int) -> None:
         self._promise = Promise(sha256, size)
         self._final = final
-        final.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=final.parent, prefix=".", suffix=".part")
+        descriptor, name = temporary_beside(final)
         self._temporary = Path(name)
         self._file = os.fdopen(descriptor, "wb", buffering=0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
@@ -14,9 +15,11 @@ from holdfast.errors import IntegrityError, NotFound
 from holdfast.lock.model import Lock, LockedPackage
 from holdfast.spec.platform import platform_name
 from holdfast.spec.requirements import Credential
-from holdfast.store.aliases import parse_alias
+from holdfast.store.aliases import Alias, parse_alias
 from holdfast.store.fetch import Fetcher, Receiving
+from holdfast.store.garbage import SHARED_GRACE
 from holdfast.store.layout import complete_key, lock_key, lock_prefix
+from holdfast.store.usage import note_use
 
 if TYPE_CHECKING:
     from holdfast.store.store import Store
@@ -27,6 +30,9 @@ _AT_ONCE = 8
 """Packages on their way at the same time: each holds a few parts of 8 MiB in memory."""
 
 _CHUNK = 1 << 20
+
+_LATELY = SHARED_GRACE / 2
+"""Seconds: well below the age of the youngest thing that is ever collected in an object store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,30 +80,63 @@ def push(
     name = parse_alias(alias) if alias is not None else None
     named = name is not None and store.aliases.refuse_taken(name, lock.req_id, lock.full_id)
 
-    known = set(store.backend.keys(lock_prefix(lock.req_id, lock.full_id)))
-    missing_platforms = [
-        platform
-        for platform in wanted
-        if store.shared is None or complete_key(lock.req_id, lock.full_id, platform) not in known
-    ]
-    packages = _packages(lock, wanted)
-    went = _send_missing(store, _packages(lock, missing_platforms), credentials, sent)
-    if store.shared is not None:
-        for platform in missing_platforms:
-            store.backend.put_if_absent(complete_key(lock.req_id, lock.full_id, platform), b"{}\n")
-    if lock_key(lock.req_id, lock.full_id) not in known:
-        store.locks.put(lock)
-    _point(store, lock)
-    if name is not None and not named:
-        store.aliases.name_kept(name, lock.req_id, lock.full_id)
+    if store.shared is not None and _stands(store, lock, wanted):
+        went: list[int] = []
+        _point(store, lock)
+        _name(store, lock, None if named else name)
+    else:
+        # Announced before the first look at what is there: nobody collects it while we rely on it.
+        with store.announced(lock) as announcement:
+            went = _send(store, lock, wanted, credentials, sent)
+            announcement.check()
+            store.locks.put(lock)
+            note_use(store.backend, lock.req_id, lock.full_id)
+            _point(store, lock)
+            _name(store, lock, None if named else name)
     return Pushed(
         lock=lock,
         platforms=tuple(wanted),
         sent=len(went),
-        present=len(packages) - len(went),
+        present=len(_packages(lock, wanted)) - len(went),
         bytes_sent=sum(went),
         alias=str(name) if name is not None else None,
     )
+
+
+def _stands(store: Store, lock: Lock, platforms: Sequence[str]) -> bool:
+    """Return whether everything is in an object store, and surely stays: one request.
+
+    Whoever wrote there lately had announced it, so nobody who collects garbage takes it for unused.
+    """
+    found = {each.key: each for each in store.backend.objects(lock_prefix(lock.req_id, lock.full_id))}
+    needed = [complete_key(lock.req_id, lock.full_id, platform) for platform in platforms]
+    if not {lock_key(lock.req_id, lock.full_id), *needed} <= found.keys():
+        return False
+    return max(each.modified for each in found.values()) > time.time() - _LATELY
+
+
+def _send(
+    store: Store,
+    lock: Lock,
+    platforms: Sequence[str],
+    credentials: Sequence[Credential],
+    sent: Callable[[int], None],
+) -> list[int]:
+    """Send what is not there and return the bytes of each package sent."""
+    if store.shared is None:
+        return _send_missing(store, _packages(lock, platforms), credentials, sent)
+    known = set(store.backend.keys(lock_prefix(lock.req_id, lock.full_id)))
+    notes = {platform: complete_key(lock.req_id, lock.full_id, platform) for platform in platforms}
+    missing = [platform for platform in platforms if notes[platform] not in known]
+    went = _send_missing(store, _packages(lock, missing), credentials, sent)
+    for platform in missing:
+        store.backend.put_if_absent(notes[platform], b"{}\n")
+    return went
+
+
+def _name(store: Store, lock: Lock, name: Alias | None) -> None:
+    if name is not None:
+        store.aliases.name_kept(name, lock.req_id, lock.full_id)
 
 
 def _platforms(lock: Lock, platforms: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,15 +11,20 @@ from holdfast.errors import NotFound
 from holdfast.lock.model import Lock
 from holdfast.store.address import parse_address
 from holdfast.store.aliases import Alias, Aliases, parse_alias
+from holdfast.store.announced import Announcement, announced
 from holdfast.store.backend import Backend
 from holdfast.store.folder import FolderBackend
+from holdfast.store.gate import FolderGate, Gate, LeaseGate
 from holdfast.store.locks import Locks
 from holdfast.store.packages import Packages
 from holdfast.store.paths import local_store_root, store_root
+from holdfast.store.usage import note_use_in_folder
 from holdfast.store.user import current_user
 
 if TYPE_CHECKING:
     from holdfast.spec.requirements import Credential
+    from holdfast.store.bundle_export import Exported
+    from holdfast.store.bundle_import import Imported
     from holdfast.store.push import Pushed
     from holdfast.store.shared_packages import SharedPackages
 
@@ -42,6 +48,7 @@ class Store:
     :ivar place: the address, for people; without credentials.
     :ivar root: the folder; of an object store, the local store's.
     :ivar local: the local store; of a folder, itself.
+    :ivar gate: whoever collects garbage holds it (:mod:`holdfast.store.gate`).
     :ivar packages: bytes by sha256, in the folder.
     :ivar shared: bytes by sha256, in the object store; None for a folder.
     :ivar locks: locks by ``req_id`` and ``full_id``, and who resolved them.
@@ -52,11 +59,13 @@ class Store:
         address = parse_address(str(root) if root is not None else store_root())
         self.backend: Backend
         self.shared: SharedPackages | None
+        self.gate: Gate
         if isinstance(address, Path):
             self.root = address
             self.local = self
             self.shared = None
             self.backend = FolderBackend(address)
+            self.gate = FolderGate(address)
         else:
             from holdfast.store.cloud import CloudBackend
             from holdfast.store.shared_packages import SharedPackages
@@ -65,6 +74,7 @@ class Store:
             self.root = self.local.root
             cloud = CloudBackend(address)
             self.backend = cloud
+            self.gate = LeaseGate(cloud)
             self.shared = SharedPackages(cloud)
         self.place = self.backend.place
         self.packages = Packages(self.root)
@@ -79,8 +89,9 @@ class Store:
         :raises Conflict: where another lock stands under its ids.
         """
         locks = self.local.locks
-        new = locks.put(lock)
-        locks.point(lock.req_id, lock.full_id, user or current_user(), versions)
+        with self.local.announced(lock):
+            new = locks.put(lock)
+            locks.point(lock.req_id, lock.full_id, user or current_user(), versions)
         return new
 
     def default_lock(self, req_id: str, user: str | None = None) -> Lock | None:
@@ -90,6 +101,8 @@ class Store:
         """
         who = user or current_user()
         found = self.local.locks.default(req_id, who)
+        if found is not None:
+            note_use_in_folder(self.root, req_id, found.full_id)
         return found if found is not None or self.shared is None else self.locks.default(req_id, who)
 
     def lock(self, req_id: str, full_id: str) -> Lock:
@@ -162,9 +175,81 @@ class Store:
         if self.shared is not None:
             self.push(lock, alias=name, credentials=credentials)
             return alias
-        self.locks.put(lock)
-        self.aliases.name_kept(alias, lock.req_id, lock.full_id)
+        with self.announced(lock):
+            self.locks.put(lock)
+            self.aliases.name_kept(alias, lock.req_id, lock.full_id)
         return alias
+
+    def announced(self, lock: Lock) -> AbstractContextManager[Announcement]:
+        """Return a context in which nobody collects ``lock``, or its packages, from this store as garbage.
+
+        Whoever puts packages here before their lock, or relies on some that are here, does so in it.
+
+        :raises Unreachable: where this store cannot be written.
+        """
+        return announced(self.backend, self.gate, lock)
+
+    def export_bundle(
+        self,
+        lock: Lock,
+        path: str | Path,
+        platforms: Sequence[str] | None = None,
+        *,
+        alias: str | None = None,
+        offline: bool = False,
+        credentials: Sequence[Credential] = (),
+        moved: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> Exported:
+        """Write a lock and all its packages to one file, for a machine without any network.
+
+        Packages come from the local store, this one, else their origin; every byte is hashed on its way. The
+        file appears whole or not at all. The same content is the same bytes (docs/bundle-format.md).
+
+        :param platforms: conda's names (``linux-64``); default: all of the lock's.
+        :param alias: the name it goes by, for whoever imports it to know.
+        :param offline: fetch nothing from origins.
+        :param credentials: for the origins of packages.
+        :param moved: told how many bytes are done, and of how many, from any thread.
+        :raises UsageError: where the file cannot be written.
+        :raises IntegrityError: where a package's bytes, here or at its origin, are not the locked ones.
+        :raises NotFound: where a package was built elsewhere and is not here, or a platform is not locked.
+        :raises Unreachable: where the store or an origin does not answer.
+        """
+        from holdfast.store.bundle_export import export_bundle
+
+        return export_bundle(
+            self,
+            lock,
+            Path(path),
+            platforms or (),
+            alias or "",
+            offline=offline,
+            credentials=credentials,
+            moved=moved,
+        )
+
+    def import_bundle(
+        self,
+        path: str | Path,
+        alias: str | None = None,
+        *,
+        moved: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> Imported:
+        """Bring the lock and the packages of a bundle into this store, and give it a name.
+
+        Everything is verified: the file's form before anything is kept, the packages on their way. What was
+        resolved here before stays the default of its requirements.
+
+        :param alias: ``team/torch:v1``; default: none, whatever it was called where it was exported.
+        :param moved: told how many bytes are done, and of how many, from any thread.
+        :raises UsageError: where the file cannot be read, is no bundle, or of a newer format.
+        :raises IntegrityError: where it was changed, or cut off; nothing is kept that can be found.
+        :raises Conflict: where the alias means something else; nothing was kept.
+        :raises Unreachable: where the store cannot be written.
+        """
+        from holdfast.store.bundle_import import import_bundle
+
+        return import_bundle(self, Path(path), alias, moved=moved)
 
     def __repr__(self) -> str:
         return f"Store({self.place!r})"
