@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: setup demo test test-fast lint format bench clean
+.PHONY: setup azurite demo test test-fast lint format bench clean
 
 setup: $(VENV)/.ready
 
@@ -13,13 +13,22 @@ $(VENV)/.ready: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
+# Azure's emulator for the tests. Where there is no npm its tests are skipped, with that reason.
+azurite: $(VENV)/azurite/.ready
+
+$(VENV)/azurite/.ready: tests/azurite/package.json | setup
+	mkdir -p $(@D)
+	cp $< $(@D)/
+	if command -v npm >/dev/null; then cd $(@D) && npm install --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error; fi
+	touch $@
+
 demo: setup
 	$(BIN)/holdfast demo
 
-test: setup
+test: setup azurite
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-fast: setup
+test-fast: setup azurite
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not network"
 
 lint: setup

@@ -1,4 +1,4 @@
-"""A real S3 API on loopback (moto), behind a proxy that counts, and misbehaves where a test says so."""
+"""Real object stores' APIs on loopback, behind a proxy that counts, and misbehaves where a test says so."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from holdfast.lock.model import Lock
 
-__all__ = ["ACCESS_KEY", "S3", "SECRET_KEY", "MakeLock"]
+__all__ = ["ACCESS_KEY", "S3", "SECRET_KEY", "Answer", "MakeLock", "ObjectServer"]
 
 ACCESS_KEY = "loopback-key"
 SECRET_KEY = "loopback-secret"
@@ -27,6 +27,14 @@ MakeLock = Callable[..., Lock]
 
 _HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive", "content-length", "date", "server"}
 _buckets = itertools.count()
+
+
+class Answer(NamedTuple):
+    """What the server behind the proxy says."""
+
+    status: int
+    headers: dict[str, str]
+    content: bytes
 
 
 @dataclass
@@ -41,30 +49,35 @@ class _Fault:
     delay: float = 0.0
 
 
-class S3:
-    """moto's server and the proxy in front of it.
+class ObjectServer:
+    """An object store's server and the proxy in front of it; a subclass is one kind of store.
 
+    Paths, in patterns and in the log, begin with the bucket or container (Azure: with the account), unquoted.
+
+    :cvar scheme: what addresses begin with.
+    :cvar condition_headers: by which clients ask for conditional writes.
+    :cvar part: what the query of a request has that sends one part of a big object.
+    :cvar secrets: what no message may contain.
     :ivar requests: ``(method, path with query)`` of everything that came in.
-    :ivar ignores_conditions: behave like servers that do not know ``If-None-Match`` and ``If-Match``.
+    :ivar ignores_conditions: behave like servers that do not know conditional writes.
     """
+
+    scheme: str
+    condition_headers: frozenset[str] = frozenset({"if-none-match", "if-match"})
+    part = "partNumber="
+    secrets: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str]] = []
         self.authorizations: set[str] = set()
         self.ignores_conditions = False
+        self._behind = ("127.0.0.1", 0)
         self._faults: list[_Fault] = []
         self._lock = threading.Lock()
-        # moto compares and writes in two steps; S3 does it in one.
-        self._conditional = threading.Lock()
 
-    def start(self) -> S3:
-        from moto.server import ThreadedMotoServer
-
-        logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
-        self._moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-        self._moto.start()
-        self._behind = self._moto.get_host_and_port()
-        handler = type("Handler", (_Handler,), {"s3": self})
+    def start(self) -> ObjectServer:
+        self._behind = self.start_behind()
+        handler = type("Handler", (_Handler,), {"store": self})
         self._proxy = _Server(("127.0.0.1", 0), handler)
         threading.Thread(target=self._proxy.serve_forever, args=(0.02,), daemon=True).start()
         return self
@@ -72,28 +85,46 @@ class S3:
     def stop(self) -> None:
         self._proxy.shutdown()
         self._proxy.server_close()
-        self._moto.stop()
+        self.stop_behind()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._proxy.server_address[1]}"
 
     def new_bucket(self) -> str:
+        """Return the name of a new, empty bucket or container."""
         bucket = f"bucket-{next(_buckets)}"
-        status, _, _ = self.forward("PUT", f"/{bucket}", {}, b"")
-        assert status == 200
+        self.make_bucket(bucket)
         return bucket
 
+    # -- what a kind of store knows -------------------------------------------------------------
+
+    def start_behind(self) -> tuple[str, int]:
+        """Start the real server and return its host and port."""
+        raise NotImplementedError
+
+    def stop_behind(self) -> None:
+        raise NotImplementedError
+
+    def make_bucket(self, name: str) -> None:
+        raise NotImplementedError
+
     def environment(self) -> dict[str, str]:
-        """Return the variables by which AWS's own tools find this server."""
-        return {
-            "AWS_ENDPOINT_URL": self.url,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-            "AWS_REGION": "us-east-1",
-            "AWS_CONFIG_FILE": "none",
-            "AWS_SHARED_CREDENTIALS_FILE": "none",
-        }
+        """Return the variables by which the cloud's own tools find this server."""
+        raise NotImplementedError
+
+    def forward(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        """Ask the server behind; ``path`` is as it was sent, with its query."""
+        return self.ask(method, path, headers, body)
+
+    def ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        connection = http.client.HTTPConnection(*self._behind, timeout=30)
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return Answer(answer.status, dict(answer.getheaders()), answer.read())
+        finally:
+            connection.close()
 
     # -- log and faults -------------------------------------------------------------------------
 
@@ -144,20 +175,51 @@ class S3:
                     return fault
         return None
 
-    def forward(
-        self, method: str, path: str, headers: dict[str, str], body: bytes
-    ) -> tuple[int, dict[str, str], bytes]:
+    def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
         if self.ignores_conditions:
-            headers = {k: v for k, v in headers.items() if k.lower() not in ("if-none-match", "if-match")}
+            headers = {k: v for k, v in headers.items() if k.lower() not in self.condition_headers}
+        return self.forward(method, path, headers, body)
+
+
+class S3(ObjectServer):
+    """Amazon's API: moto's server."""
+
+    scheme = "s3"
+    secrets = (ACCESS_KEY, SECRET_KEY, "Signature")
+
+    def __init__(self) -> None:
+        super().__init__()
+        # moto compares and writes in two steps; S3 does it in one.
+        self._conditional = threading.Lock()
+
+    def start_behind(self) -> tuple[str, int]:
+        from moto.server import ThreadedMotoServer
+
+        logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
+        self._moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+        self._moto.start()
+        return self._moto.get_host_and_port()
+
+    def stop_behind(self) -> None:
+        self._moto.stop()
+
+    def make_bucket(self, name: str) -> None:
+        assert self.ask("PUT", f"/{name}", {}, b"").status == 200
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_REGION": "us-east-1",
+            "AWS_CONFIG_FILE": "none",
+            "AWS_SHARED_CREDENTIALS_FILE": "none",
+        }
+
+    def forward(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
         conditional = any(key.lower().startswith("if-") for key in headers)
         with self._conditional if conditional else contextlib.nullcontext():
-            connection = http.client.HTTPConnection(*self._behind, timeout=30)
-            try:
-                connection.request(method, path, body, headers)
-                answer = connection.getresponse()
-                return answer.status, dict(answer.getheaders()), answer.read()
-            finally:
-                connection.close()
+            return self.ask(method, path, headers, body)
 
 
 class _Server(ThreadingHTTPServer):
@@ -171,7 +233,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    s3: S3
+    store: ObjectServer
 
     def log_message(self, format: str, *args: Any) -> None:
         """Keep test output clean."""
@@ -179,10 +241,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = unquote(urlsplit(self.path).path)
-        with self.s3._lock:
-            self.s3.requests.append((self.command, unquote(self.path)))
-            self.s3.authorizations.add(self.headers.get("Authorization", ""))
-        fault = self.s3.fault(self.command, path)
+        with self.store._lock:
+            self.store.requests.append((self.command, unquote(self.path)))
+            self.store.authorizations.add(self.headers.get("Authorization", ""))
+        fault = self.store.fault(self.command, path)
         if fault is not None:
             time.sleep(fault.delay)
         if fault is not None and fault.cut:
@@ -191,11 +253,12 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is not None and fault.status:
             self._send(fault.status, {}, b"")
             return
-        status, headers, content = self.s3.forward(self.command, self.path, dict(self.headers.items()), body)
+        answer = self.store.answer(self.command, self.path, dict(self.headers.items()), body)
+        content = answer.content
         if fault is not None and fault.flip and content:
             middle = len(content) // 2
             content = content[:middle] + bytes([content[middle] ^ 0xFF]) + content[middle + 1 :]
-        self._send(status, headers, content, keep=fault.keep if fault else None)
+        self._send(answer.status, answer.headers, content, keep=fault.keep if fault else None)
 
     do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = _answer
 

@@ -1,57 +1,118 @@
-"""The stores that one suite runs over: a folder, this process's memory, and a real S3 API."""
+"""The stores that one suite runs over: a folder, this process's memory, the APIs of S3, GCS and Azure."""
 
 from __future__ import annotations
 
 import datetime
 import hashlib
+import os
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from azurite_server import Azurite, azurite_missing
+from gcs_server import FakeGCS, gcs_missing
 from holdfast.lock.identity import make_lock, requirements_id
 from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
 from holdfast.store import address as address_module
-from object_stores import S3, MakeLock
+from object_stores import S3, MakeLock, ObjectServer
+
+KINDS = {"s3": S3, "gs": FakeGCS, "az": Azurite}
+MISSING = {"gs": gcs_missing, "az": azurite_missing}
 
 
 @pytest.fixture(scope="session")
-def s3_server() -> Iterator[S3]:
-    server = S3().start()
-    yield server
-    server.stop()
+def object_server() -> Iterator[Callable[[str], ObjectServer]]:
+    """Start the server of a kind of store, once, and stop all of them in the end."""
+    running: dict[str, ObjectServer] = {}
+    with ExitStack() as stack:
+
+        def start(kind: str) -> ObjectServer:
+            if kind not in running:
+                if reason := MISSING.get(kind, lambda: None)():
+                    pytest.skip(reason)
+                running[kind] = KINDS[kind]().start()
+                stack.callback(running[kind].stop)
+            return running[kind]
+
+        yield start
 
 
 @pytest.fixture
-def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
-    for variable, value in s3_server.environment().items():
-        monkeypatch.setenv(variable, value)
-    monkeypatch.setattr(address_module, "RETRIES", 3)
-    monkeypatch.setattr(address_module, "LONGEST_PAUSE", datetime.timedelta(milliseconds=150))
-    s3_server.heal()
-    s3_server.forget()
-    yield s3_server
-    s3_server.heal()
+def connect(
+    object_server: Callable[[str], ObjectServer], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], ObjectServer]]:
+    """Return the server of a kind of store, healthy, and point the environment to it."""
+    used: list[ObjectServer] = []
+
+    def connect(kind: str) -> ObjectServer:
+        server = object_server(kind)
+        for name in list(os.environ):
+            if name.startswith(("AWS_", "AZURE_", "GOOGLE_", "STORAGE_")):
+                monkeypatch.delenv(name)
+        for variable, value in server.environment().items():
+            monkeypatch.setenv(variable, value)
+        monkeypatch.setattr(address_module, "RETRIES", 3)
+        monkeypatch.setattr(address_module, "LONGEST_PAUSE", datetime.timedelta(milliseconds=150))
+        server.heal()
+        server.forget()
+        used.append(server)
+        return server
+
+    yield connect
+    for server in used:
+        server.heal()
 
 
 @pytest.fixture
-def s3_place(s3: S3) -> str:
-    """The address of an empty store in a bucket of its own."""
-    place = f"s3://{s3.new_bucket()}/some/prefix"
-    s3.forget()
-    return place
+def new_place(connect: Callable[[str], ObjectServer], tmp_path: Path) -> Callable[[str], str]:
+    """Return the address of an empty store of a kind."""
+
+    def make(kind: str) -> str:
+        if kind == "folder":
+            return str(tmp_path / "team store")
+        return f"memory://{uuid.uuid4()}" if kind == "memory" else _in_new_bucket(connect(kind))
+
+    return make
 
 
-@pytest.fixture(params=["folder", "memory", "s3"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture(params=["folder", "memory", *KINDS])
+def place(request: pytest.FixtureRequest, new_place: Callable[[str], str]) -> str:
     """The address of an empty store of each kind."""
-    if request.param == "folder":
-        return str(tmp_path / "team store")
-    if request.param == "memory":
-        return f"memory://{uuid.uuid4()}"
-    return str(request.getfixturevalue("s3_place"))
+    return new_place(request.param)
+
+
+@pytest.fixture(params=list(KINDS))
+def cloud(request: pytest.FixtureRequest, connect: Callable[[str], ObjectServer]) -> ObjectServer:
+    """The server of each kind of object store."""
+    return connect(request.param)
+
+
+@pytest.fixture
+def cloud_place(cloud: ObjectServer) -> str:
+    """The address of an empty store there, in a bucket of its own."""
+    return _in_new_bucket(cloud)
+
+
+@pytest.fixture
+def s3(connect: Callable[[str], ObjectServer]) -> ObjectServer:
+    """The S3 server, for what only S3 knows."""
+    return connect("s3")
+
+
+@pytest.fixture
+def s3_place(s3: ObjectServer) -> str:
+    """The address of an empty store there."""
+    return _in_new_bucket(s3)
+
+
+def _in_new_bucket(server: ObjectServer) -> str:
+    place = f"{server.scheme}://{server.new_bucket()}/some/prefix"
+    server.forget()
+    return place
 
 
 @pytest.fixture

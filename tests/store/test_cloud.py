@@ -1,4 +1,4 @@
-"""Object stores on bad days, and what they cost on good ones: a real S3 API behind a proxy with faults."""
+"""Object stores on bad days, and what they cost on good ones: each kind's API behind a proxy with faults."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -20,7 +22,7 @@ from holdfast.store.address import Address, parse_address
 from holdfast.store.layout import package_key
 from holdfast.store.store import Store
 from hydrating import BASE, conda_packages, lock_of, output
-from object_stores import ACCESS_KEY, S3, SECRET_KEY, MakeLock
+from object_stores import S3, Answer, MakeLock, ObjectServer
 
 
 @pytest.mark.parametrize(
@@ -57,48 +59,48 @@ def test_what_is_no_address_is_refused_without_repeating_secrets(text: str) -> N
 
 
 def test_an_environment_that_is_there_costs_a_handful_of_requests(
-    s3: S3, s3_place: str, make_environment: MakeLock
+    cloud: ObjectServer, cloud_place: str, make_environment: MakeLock
 ) -> None:
     lock = make_environment(40)
-    Store(s3_place).push(lock, alias="x:v1")
-    assert s3.count("PUT", "*/packages/*") == 40
-    s3.forget()
-    Store(s3_place).push(lock, alias="x:v1")
-    assert len(s3.requests) == 3, s3.requests
-    s3.forget()
-    assert Store(s3_place).get("x:v1") == lock
-    assert len(s3.requests) <= 2, s3.requests
+    Store(cloud_place).push(lock, alias="x:v1")
+    assert cloud.count("PUT", "*/packages/*") == 40
+    cloud.forget()
+    Store(cloud_place).push(lock, alias="x:v1")
+    assert len(cloud.requests) == 3, cloud.requests
+    cloud.forget()
+    assert Store(cloud_place).get("x:v1") == lock
+    assert len(cloud.requests) <= 2, cloud.requests
 
 
 def test_an_interrupted_push_asks_once_for_each_package_and_sends_the_rest(
-    s3: S3, s3_place: str, make_environment: MakeLock
+    cloud: ObjectServer, cloud_place: str, make_environment: MakeLock
 ) -> None:
     lock = make_environment(20)
     gone = lock.platforms["linux-64"].packages[7].file
-    s3.fail(f"*{gone}", 403, None, ("PUT",))
+    cloud.fail(f"*{gone}", 403, None, ("PUT",))
     with pytest.raises(Unreachable, match="refuses these credentials"):
-        Store(s3_place).push(lock)
-    sent = s3.count("PUT", "*/packages/*") - s3.count("PUT", f"*{gone}")
-    s3.heal()
-    s3.forget()
-    Store(s3_place).push(lock)
-    assert s3.count("PUT", "*/packages/*") == 20 - sent
-    assert s3.count("HEAD") == 20
+        Store(cloud_place).push(lock)
+    sent = cloud.count("PUT", "*/packages/*") - cloud.count("PUT", f"*{gone}")
+    cloud.heal()
+    cloud.forget()
+    Store(cloud_place).push(lock)
+    assert cloud.count("PUT", "*/packages/*") == 20 - sent
+    assert cloud.count("HEAD") == 20
 
 
 @pytest.mark.parametrize("fault", [500, 503, 429, "cut"])
 def test_a_store_that_recovers_is_tried_again(
-    s3: S3, s3_place: str, make_environment: MakeLock, fault: int | str
+    cloud: ObjectServer, cloud_place: str, make_environment: MakeLock, fault: int | str
 ) -> None:
     lock = make_environment(3)
     for methods in (("GET",), ("PUT",), ("HEAD",)):
         if isinstance(fault, int):
-            s3.fail("*", fault, 2, methods)
+            cloud.fail("*", fault, 2, methods)
         else:
-            s3.cut("*", 2, methods)
-    Store(s3_place).push(lock, alias="x:v1")
-    assert s3._faults == []
-    assert Store(s3_place).get("x:v1") == lock
+            cloud.cut("*", 2, methods)
+    Store(cloud_place).push(lock, alias="x:v1")
+    assert cloud._faults == []
+    assert Store(cloud_place).get("x:v1") == lock
 
 
 @pytest.mark.parametrize("tag", ["v1", "latest"])
@@ -115,82 +117,83 @@ def test_a_write_that_meets_another_on_its_way_is_tried_again(
 
 
 def test_a_write_whose_answer_was_lost_is_not_taken_for_another_s(
-    s3: S3, s3_place: str, make_environment: MakeLock, monkeypatch: pytest.MonkeyPatch
+    cloud: ObjectServer, cloud_place: str, make_environment: MakeLock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The write happened, its answer did not arrive, and the next try meets what the first one wrote."""
     lock = make_environment(1)
-    forward, lost = s3.forward, []
+    forward, lost = cloud.forward, []
 
-    def losing(
-        method: str, path: str, headers: dict[str, str], body: bytes
-    ) -> tuple[int, dict[str, str], bytes]:
+    def losing(method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
         answer = forward(method, path, headers, body)
-        if method == "PUT" and path.endswith(".json") and path not in lost:
-            lost.append(path)
-            return 503, {}, b""
+        if method == "PUT" and unquote(path).endswith(".json") and unquote(path) not in lost:
+            lost.append(unquote(path))
+            return Answer(503, {}, b"")
         return answer
 
-    monkeypatch.setattr(s3, "forward", losing)
-    Store(s3_place).push(lock, alias="x:v1")
-    Store(s3_place).push(lock, alias="x:latest")
+    monkeypatch.setattr(cloud, "forward", losing)
+    Store(cloud_place).push(lock, alias="x:v1")
+    Store(cloud_place).push(lock, alias="x:latest")
     assert {path.rpartition("/")[2] for path in lost} >= {"lock.json", "v1.json", "latest.json"}
-    assert Store(s3_place).get("x:v1") == lock
+    assert Store(cloud_place).get("x:v1") == lock
 
 
 @pytest.mark.parametrize("fault", [503, 429, "cut", 403, 301])
 def test_a_store_that_does_not_recover_is_unreachable_and_no_secret_is_told(
-    s3: S3, s3_place: str, make_environment: MakeLock, fault: int | str
+    cloud: ObjectServer, cloud_place: str, make_environment: MakeLock, fault: int | str
 ) -> None:
     lock = make_environment(2)
     if isinstance(fault, int):
-        s3.fail("*", fault, None)
+        cloud.fail("*", fault, None)
     else:
-        s3.cut("*", None)
-    for work in (lambda: Store(s3_place).push(lock, alias="x:v1"), lambda: Store(s3_place).get("x:v1")):
+        cloud.cut("*", None)
+    for work in (lambda: Store(cloud_place).push(lock, alias="x:v1"), lambda: Store(cloud_place).get("x:v1")):
         with pytest.raises(Unreachable) as caught:
             work()
         assert caught.value.exit_code == 4
         assert caught.value.where is not None
-        assert caught.value.where.startswith(s3_place)
+        assert caught.value.where.startswith(cloud_place)
         assert caught.value.advice
-        assert not any(secret in str(caught.value) for secret in (ACCESS_KEY, SECRET_KEY, "Signature"))
-    s3.heal()
-    assert list(Store(s3_place).aliases.all()) == []
-    Store(s3_place).push(lock, alias="x:v1")
+        assert not any(secret in str(caught.value) for secret in cloud.secrets)
+    cloud.heal()
+    assert list(Store(cloud_place).aliases.all()) == []
+    Store(cloud_place).push(lock, alias="x:v1")
 
 
 def test_a_store_that_falls_silent_is_tried_again_and_then_unreachable(
-    s3: S3, s3_place: str, make_environment: MakeLock, monkeypatch: pytest.MonkeyPatch
+    cloud: ObjectServer, cloud_place: str, make_environment: MakeLock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(address_module, "SILENCE", timedelta(seconds=0.3))
     lock = make_environment(2)
-    s3.delay("*", 0.6, 1, ("PUT",))
-    s3.delay("*", 0.6, 2, ("GET",))
-    Store(s3_place).push(lock, alias="x:v1")
-    s3.delay("*", 0.6, None, ("GET",))
+    cloud.delay("*", 0.6, 1, ("PUT",))
+    cloud.delay("*", 0.6, 2, ("GET",))
+    Store(cloud_place).push(lock, alias="x:v1")
+    cloud.delay("*", 0.6, None, ("GET",))
     with pytest.raises(Unreachable, match="does not answer in time"):
-        Store(s3_place).get("x:v1")
+        Store(cloud_place).get("x:v1")
 
 
 def test_an_upload_may_take_longer_than_a_server_may_be_silent(
-    s3: S3, s3_place: str, make_environment: MakeLock, monkeypatch: pytest.MonkeyPatch
+    cloud: ObjectServer, cloud_place: str, make_environment: MakeLock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(address_module, "SILENCE", timedelta(seconds=0.3))
-    s3.delay("*/packages/*", 0.6, None, ("PUT",))
-    Store(s3_place).push(make_environment(1, 20_000_000))
-    assert s3.count("PUT", "*/packages/*") == 3  # parts, and none of them twice
+    cloud.delay("*/packages/*", 0.6, None, ("PUT",))
+    Store(cloud_place).push(make_environment(1, 20_000_000))
+    assert cloud.count("PUT", f"*/packages/*{cloud.part}*") == 3  # and none of them twice
 
 
-def test_a_store_that_is_not_there_is_unreachable_soon(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+def test_a_store_that_is_not_there_is_unreachable_soon(
+    cloud: ObjectServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in cloud.environment().items():
+        monkeypatch.setenv(variable, value.replace(cloud.url, "http://127.0.0.1:1"))
     monkeypatch.setattr(address_module, "PATIENCE", timedelta(seconds=1))
     with pytest.raises(Unreachable, match="the connection"):
-        Store("s3://bucket/x").get("x:v1")
+        Store(f"{cloud.scheme}://bucket/x").get("x:v1")
 
 
-def test_a_bucket_that_does_not_exist_says_so(s3: S3, make_environment: MakeLock) -> None:
+def test_a_bucket_that_does_not_exist_says_so(cloud: ObjectServer, make_environment: MakeLock) -> None:
     with pytest.raises(Unreachable, match="no such bucket"):
-        Store("s3://no-such-bucket/x").push(make_environment(1))
+        Store(f"{cloud.scheme}://no-such-bucket/x").push(make_environment(1))
 
 
 def test_an_azure_container_without_an_account_says_what_is_missing(
@@ -208,14 +211,16 @@ def test_an_azure_container_without_an_account_says_what_is_missing(
         Store("az://container/x").get("x:v1")
 
 
+# Not Azure: its clients sign these headers, so nothing in between can drop them.
+@pytest.mark.parametrize("cloud", ["s3", "gs"], indirect=True)
 def test_a_server_that_ignores_conditions_is_refused(
-    s3: S3, s3_place: str, make_environment: MakeLock
+    cloud: ObjectServer, cloud_place: str, make_environment: MakeLock
 ) -> None:
-    s3.ignores_conditions = True
+    cloud.ignores_conditions = True
     with pytest.raises(Unreachable, match="ignores conditional writes"):
-        Store(s3_place).push(make_environment(1), alias="x:v1")
-    assert list(Store(s3_place).aliases.all()) == []
-    assert list(Store(s3_place).locks.ids()) == []
+        Store(cloud_place).push(make_environment(1), alias="x:v1")
+    assert list(Store(cloud_place).aliases.all()) == []
+    assert list(Store(cloud_place).locks.ids()) == []
 
 
 def test_keys_come_from_a_profile_where_the_environment_has_none(
@@ -238,7 +243,11 @@ def test_keys_come_from_a_profile_where_the_environment_has_none(
 
 
 def test_a_machine_that_cannot_reach_the_origin_hydrates_from_the_store_alone(
-    s3: S3, s3_place: str, forged_channel: Path, isolated_home: Path, monkeypatch: pytest.MonkeyPatch
+    cloud: ObjectServer,
+    cloud_place: str,
+    forged_channel: Path,
+    isolated_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from holdfast.hydrate.hydrate import hydrate
 
@@ -250,32 +259,32 @@ def test_a_machine_that_cannot_reach_the_origin_hydrates_from_the_store_alone(
             [(forged_channel / package.subdir / package.file).read_bytes()],
         )
     unreachable = conda_packages(forged_channel, "http://127.0.0.1:1/channel", BASE)
-    Store(s3_place).push(lock_of(unreachable), alias="team/x:v1")
+    Store(cloud_place).push(lock_of(unreachable), alias="team/x:v1")
     for variable in ("STORE", "CACHE", "ENVS"):
         monkeypatch.setenv(f"HOLDFAST_{variable}", str(isolated_home / "another machine" / variable))
-    s3.forget()
-    s3.truncate("*/packages/*", 5000, 2)  # resumed
-    lock = Store(s3_place).get("team/x:v1")
-    prefix = hydrate(lock, store=Store(s3_place), prefix=isolated_home / "prefix")
+    cloud.forget()
+    cloud.truncate("*/packages/*", 5000, 2)  # resumed
+    lock = Store(cloud_place).get("team/x:v1")
+    prefix = hydrate(lock, store=Store(cloud_place), prefix=isolated_home / "prefix")
     assert output(prefix / "bin/tinyapp")
-    assert s3._faults == []
-    s3.forget()
-    hydrate(lock, store=Store(s3_place), prefix=isolated_home / "second prefix")
-    assert s3.requests == []
+    assert cloud._faults == []
+    cloud.forget()
+    hydrate(lock, store=Store(cloud_place), prefix=isolated_home / "second prefix")
+    assert cloud.requests == []
 
 
 def test_wrong_bytes_from_the_store_are_an_integrity_error_and_nothing_is_made(
-    s3: S3, s3_place: str, forged_channel: Path, isolated_home: Path
+    cloud: ObjectServer, cloud_place: str, forged_channel: Path, isolated_home: Path
 ) -> None:
     from holdfast.hydrate.hydrate import hydrate
 
     lock = lock_of(conda_packages(forged_channel, names=BASE))
-    Store(s3_place).push(lock)
-    s3.corrupt("*tinylib*", None)
+    Store(cloud_place).push(lock)
+    cloud.corrupt("*tinylib*", None)
     with pytest.raises(IntegrityError, match="tinylib") as caught:
-        hydrate(lock, store=Store(s3_place), prefix=isolated_home / "prefix")
+        hydrate(lock, store=Store(cloud_place), prefix=isolated_home / "prefix")
     assert caught.value.exit_code == 5
-    assert str(caught.value).startswith(s3_place)
+    assert str(caught.value).startswith(cloud_place)
     assert not (isolated_home / "prefix").exists()
     assert list((isolated_home / "store").rglob("tinylib*")) == []
 
@@ -290,11 +299,15 @@ Store(sys.argv[1]).push(read_lock(Path(sys.argv[2])), alias=sys.argv[3])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["folder", "s3"])
+@pytest.mark.parametrize(("kind", "rounds"), [("folder", 20), ("s3", 10), ("gs", 10), ("az", 10)])
 def test_whatever_can_be_found_after_a_kill_is_complete_and_the_next_push_finishes(
-    kind: str, make_environment: MakeLock, tmp_path: Path, request: pytest.FixtureRequest
+    kind: str,
+    rounds: int,
+    make_environment: MakeLock,
+    tmp_path: Path,
+    new_place: Callable[[str], str],
 ) -> None:
-    place = str(tmp_path / "team") if kind == "folder" else request.getfixturevalue("s3_place")
+    place = new_place(kind)
     lock = make_environment(30, 20_000)
     file = tmp_path / "x.lock"
     write_lock(file, lock)
@@ -302,9 +315,9 @@ def test_whatever_can_be_found_after_a_kill_is_complete_and_the_next_push_finish
     started = time.monotonic()
     subprocess.run([*command, "whole:v1"], check=True)
     whole = time.monotonic() - started
-    chance = random.Random(7)
+    chance = random.Random(kind)
     stopped = 0
-    for round_ in range(25):
+    for round_ in range(rounds):
         lock = make_environment(30, 20_000, seed=round_ + 1)
         write_lock(file, lock)
         process = subprocess.Popen([*command, f"killed:v{round_}"])
@@ -321,4 +334,4 @@ def test_whatever_can_be_found_after_a_kill_is_complete_and_the_next_push_finish
             assert store.locks.has(*store.aliases.get(alias))
         store.push(lock, alias=f"killed:v{round_}")
         assert Store(place).get(f"killed:v{round_}") == lock
-    assert stopped > 3
+    assert stopped > rounds // 8

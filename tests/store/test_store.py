@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -197,6 +199,26 @@ def test_keys_are_listed_below_whole_parts(place: str) -> None:
     assert backend.keys("none") == []
 
 
+@pytest.mark.slow
+def test_more_keys_than_one_answer_holds_are_all_listed(place: str) -> None:
+    """S3 and GCS answer a thousand keys at a time, Azure five thousand."""
+    backend = Store(place).backend
+    expected = sorted(f"many/{number:04}.json" for number in range(1001))
+    with ThreadPoolExecutor(8) as pool:
+        made = pool.map(lambda key: backend.put_if_absent(key, b""), expected)
+    assert all(made)
+    assert backend.keys("many") == expected
+
+
+def test_sizes_are_told_without_reading(place: str) -> None:
+    backend = Store(place).backend
+    for size in (0, 1, 70_000):
+        assert backend.put_if_absent(f"sizes/{size}", bytes(size))
+        assert backend.size(f"sizes/{size}") == size
+    assert not backend.put_if_absent("sizes/0", b"another")
+    assert backend.size("sizes/0") == 0
+
+
 def test_aliases_are_listed_by_what_they_begin_with(place: str, make_environment: MakeLock) -> None:
     store = Store(place)
     lock = make_environment(1)
@@ -282,13 +304,13 @@ for path in sorted(Path(folder).glob("*.lock")):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["folder", "s3"])
+@pytest.mark.parametrize("kind", ["folder", "s3", "gs", "az"])
 def test_sixteen_processes_times_twenty_locks_and_aliases_lose_nothing(
-    kind: str, make_environment: MakeLock, tmp_path: Path, request: pytest.FixtureRequest
+    kind: str, make_environment: MakeLock, tmp_path: Path, new_place: Callable[[str], str]
 ) -> None:
     from holdfast.lock.format import write_lock
 
-    place = str(tmp_path / "team") if kind == "folder" else request.getfixturevalue("s3_place")
+    place = new_place(kind)
     (tmp_path / "locks").mkdir()
     locks = {f"e{seed}": make_environment(2, 100, seed=seed) for seed in range(20)}
     for name, lock in locks.items():

@@ -58,25 +58,20 @@ class Address:
         """
         from obstore.store import AzureStore, GCSStore, S3Store
 
-        prefix = self.prefix or None
         if self.scheme == "memory":
             return _memory(self.text)
-        options: dict[str, Any] = {
-            "client_options": _client(self.scheme, to_upload),
-            "retry_config": _retries(to_upload),
-        }
-        if self.scheme == "gs":
-            return GCSStore(self.bucket, prefix=prefix, **options)
-        if self.scheme == "az":
-            # After keys, tokens and identities of the environment, before a virtual machine's identity.
-            config: Any = {"use_azure_cli": True} if shutil.which("az") else {}
-            return AzureStore(self.bucket, prefix=prefix, config=config, **options)
-        from holdfast.store.aws_profile import profile_configuration
-
-        profile: Any = profile_configuration()
-        if endpoint := _s3_endpoint():
-            profile["endpoint"] = endpoint
-        return S3Store(self.bucket, prefix=prefix, config=profile, **options)
+        store: Any = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}[self.scheme]
+        config = {"s3": _s3, "gs": _google, "az": _azure}[self.scheme]()
+        endpoint = str(config.get("endpoint") or config.get("base_url") or "")
+        opened: ObjectStore = store(
+            self.bucket,
+            prefix=self.prefix or None,
+            config=config,
+            # Whoever configured an endpoint without TLS said so.
+            client_options=_client(to_upload, allow_http=endpoint.startswith("http://")),
+            retry_config=_retries(to_upload),
+        )
+        return opened
 
 
 def parse_address(place: str) -> Path | Address:
@@ -116,7 +111,7 @@ def _memory(name: str) -> MemoryStore:
     return MemoryStore()
 
 
-def _client(scheme: str, to_upload: bool) -> ClientConfig:
+def _client(to_upload: bool, *, allow_http: bool) -> ClientConfig:
     options: ClientConfig = {"user_agent": "holdfast", "connect_timeout": timedelta(seconds=10)}
     if to_upload:
         options["timeout"] = PART_TIME
@@ -124,8 +119,8 @@ def _client(scheme: str, to_upload: bool) -> ClientConfig:
         # A stalled connection is noticed by the pause between two reads; a big package may take its time.
         options["read_timeout"] = SILENCE
         options["timeout"] = timedelta(hours=1)
-    if scheme == "s3" and (_s3_endpoint() or "").startswith("http://"):
-        options["allow_http"] = True  # whoever configured that endpoint said so
+    if allow_http:
+        options["allow_http"] = True
     return options
 
 
@@ -134,11 +129,39 @@ def _retries(to_upload: bool) -> RetryConfig:
     return {"max_retries": RETRIES, "retry_timeout": patience, "backoff": {"max_backoff": LONGEST_PAUSE}}
 
 
-def _s3_endpoint() -> str | None:
-    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"):
-        if value := os.environ.get(name):
-            return value
-    return None
+def _s3() -> dict[str, Any]:
+    from holdfast.store.aws_profile import profile_configuration
+
+    endpoint = _first_of("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+    return profile_configuration() | ({"endpoint": endpoint} if endpoint else {})
+
+
+def _google() -> dict[str, Any]:
+    emulator = os.environ.get("STORAGE_EMULATOR_HOST")
+    if not emulator:
+        endpoint = os.environ.get("GOOGLE_BASE_URL")
+        return {"base_url": endpoint} if endpoint else {}
+    # As Google's libraries do: a host with or without a scheme, and no credentials of anybody sent to it.
+    return {
+        "base_url": (emulator if "://" in emulator else f"http://{emulator}").rstrip("/"),
+        "bearer_token": "emulator",
+    }
+
+
+def _azure() -> dict[str, Any]:
+    from holdfast.store.azure_connection import connection_configuration
+
+    config = connection_configuration()
+    if "endpoint" not in config and (endpoint := _first_of("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")):
+        config["endpoint"] = endpoint
+    if not config.keys() & {"account_key", "sas_key", "use_emulator"} and shutil.which("az"):
+        # After keys, tokens and identities of the environment, before a virtual machine's identity.
+        config["use_azure_cli"] = True
+    return config
+
+
+def _first_of(*variables: str) -> str | None:
+    return next((value for value in map(os.environ.get, variables) if value), None)
 
 
 def _plain(text: str) -> str:
