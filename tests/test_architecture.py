@@ -39,7 +39,18 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 FRONTS = ("cli", "__main__")
 """The command line may import everything; nobody imports it. So it is with ``metaflow_extensions``."""
 
-HEAVY = ("httpx", "msgspec", "obstore", "packaging", "pypi_simple", "rattler", "rich", "ruamel", "typer")
+HEAVY = (
+    "httpx",
+    "msgspec",
+    "obstore",
+    "packaging",
+    "pypi_simple",
+    "rattler",
+    "rich",
+    "ruamel",
+    "tomlkit",
+    "typer",
+)
 """Third parties whose import is noticeable (or drags in one that is)."""
 
 
@@ -156,6 +167,7 @@ def test_stores_prefixes_and_the_solver_stay_behind_their_own_room() -> None:
         "rich": {"cli"},
         "typer": {"cli"},
         "ruamel": {"spec", "cli"},
+        "tomlkit": {"config"},
     }
     wrong = [
         str(one)

@@ -23,7 +23,7 @@ def resolve(
     *,
     store: Store | None = None,
     force: bool = False,
-    offline: bool = False,
+    offline: bool | None = None,
 ) -> Lock:
     """Return the one exact environment that satisfies the requirements, for each platform.
 
@@ -32,13 +32,13 @@ def resolve(
     :param platforms: conda's names (``linux-64``); default: those the requirements name, else this host's.
     :param store: where the lock is kept; default: the local store.
     :param force: solve again, although a lock exists.
-    :param offline: use caches alone, and never the network.
+    :param offline: use caches alone, and never the network; default: as configured.
     :raises holdfast.errors.NoSolution: where nothing satisfies them, with the reasons.
     :raises holdfast.errors.Unreachable: where an index or a channel cannot be reached.
     """
     from holdfast.resolving import resolve_request
 
-    return resolve_request(requirements, platforms, store=store, force=force, offline=offline).lock
+    return resolve_request(requirements, platforms, store=store, force=force, offline=_offline(offline)).lock
 
 
 def hydrate(
@@ -49,7 +49,7 @@ def hydrate(
     prefix: str | Path | None = None,
     name: str | None = None,
     progress: Progress | None = None,
-    offline: bool = False,
+    offline: bool | None = None,
     credentials: Sequence[Credential] = (),
 ) -> Path:
     """Make the prefix of an environment, unless it is there, and return its path.
@@ -58,7 +58,7 @@ def hydrate(
     :param store: where packages are kept; what it lacks is fetched from its origin, verified, and kept.
     :param prefix: where to; default: a folder named after the environment's ids.
     :param name: instead of ``prefix``: a named environment.
-    :param offline: fetch nothing.
+    :param offline: fetch nothing; default: as configured.
     :param credentials: for the origins of packages.
     :raises holdfast.errors.IntegrityError: where a package's bytes are not the locked ones.
     :raises holdfast.errors.NotFound: where there is no such environment for the platform.
@@ -70,10 +70,18 @@ def hydrate(
         prefix=Path(prefix) if prefix is not None else None,
         name=name,
         progress=progress,
-        offline=offline,
+        offline=_offline(offline),
         credentials=credentials,
         find_python=find_python,
     )
+
+
+def _offline(given: bool | None) -> bool:
+    if given is not None:
+        return given
+    from holdfast.config.load import load_settings
+
+    return load_settings().flag("offline")
 
 
 def find_python(package: LockedPackage) -> Path | None:

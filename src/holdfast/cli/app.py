@@ -9,10 +9,13 @@ import typer
 
 from holdfast.cli.alias import alias
 from holdfast.cli.command import takes_groups
+from holdfast.cli.config import make_config
 from holdfast.cli.create import create
 from holdfast.cli.demo import demo
+from holdfast.cli.export import export
 from holdfast.cli.forge import forge
 from holdfast.cli.get import get
+from holdfast.cli.import_bundle import import_bundle
 from holdfast.cli.push import push
 from holdfast.cli.reporter import is_terminal
 from holdfast.cli.resolve import resolve
@@ -40,8 +43,11 @@ def make_app() -> typer.Typer:
     app.command()(takes_groups(alias))
     app.command()(takes_groups(get))
     app.command()(takes_groups(push))
+    app.command()(takes_groups(export))
+    app.command("import")(takes_groups(import_bundle))
     app.command()(takes_groups(forge))
     app.command()(takes_groups(demo))
+    app.add_typer(make_config(), name="config")
     return app
 
 

@@ -65,6 +65,6 @@ def _keep(text: str) -> Path | None:
             "w", dir=folder, prefix=f"{now}-", suffix=".txt", delete=False, encoding="utf-8"
         ) as file:
             file.write(f"{text}\n{sys.version}\n")
-    except OSError:
+    except (OSError, HoldfastError):  # where the cache is may be what cannot be read
         return None
     return Path(file.name)

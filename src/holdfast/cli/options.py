@@ -128,7 +128,12 @@ class RequestOptions:
         Path | None,
         typer.Option(metavar="FILE", help="your own conda-PyPI name mapping", rich_help_panel=_WHERE),
     ] = None
-    pre: Annotated[bool, typer.Option("--pre", help="admit pre-releases", rich_help_panel=_CHOICE)] = False
+    pre: Annotated[
+        bool | None,
+        typer.Option(
+            "--pre/--no-pre", help="admit pre-releases", rich_help_panel=_CHOICE, show_default=False
+        ),
+    ] = None
     only_binary: Annotated[
         list[str],
         typer.Option(metavar="X", help="PyPI project not to build, or :all:", rich_help_panel=_CHOICE),
@@ -155,9 +160,21 @@ class StoreOptions:
 
     store: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="where environments are kept; default: HOLDFAST_STORE, else yours"),
+        typer.Option(metavar="URL", help="where environments are kept; default: as configured"),
     ] = None
-    offline: Annotated[bool, typer.Option("--offline", help="never use the network")] = False
+    network: Annotated[
+        bool | None,
+        typer.Option("--online/--offline", help="whether the network may be used", show_default=False),
+    ] = None
+
+    @property
+    def offline(self) -> bool:
+        """Whether the network may not be used: as typed, else as configured."""
+        if self.network is not None:
+            return not self.network
+        from holdfast.config.load import load_settings
+
+        return load_settings().flag("offline")
 
 
 @dataclass(frozen=True, kw_only=True)

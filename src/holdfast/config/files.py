@@ -20,6 +20,7 @@ __all__ = [
     "TABLE",
     "Signature",
     "key_of",
+    "nearest_project",
     "project_file",
     "project_layer",
     "signature",
@@ -86,6 +87,12 @@ def project_file(folder: Path, environ: Mapping[str, str] | None = None) -> Sign
         if found is not None and _is_trusted(parent) and _table(found) is not None:
             return found
     return None
+
+
+def nearest_project(folder: Path) -> Path | None:
+    """Return the nearest pyproject.toml, whatever stands in it, None where there is none."""
+    candidates = (parent / _PROJECT for parent in (folder, *folder.parents))
+    return next((path for path in candidates if path.is_file()), None)
 
 
 @lru_cache(maxsize=8)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from enum import Enum
 
 from holdfast.errors import UsageError
 
-__all__ = ["REQUEST_KEYS", "SETTINGS", "Kind", "Setting", "setting_named", "unknown_key"]
+__all__ = ["OTHER_VARIABLES", "REQUEST_KEYS", "SETTINGS", "Kind", "Setting", "setting_named", "unknown_key"]
 
 
 class Kind(Enum):
@@ -205,6 +204,13 @@ SETTINGS = (
 )
 """Those that may stand in a project decide on what is asked for: they are written out into the request."""
 
+OTHER_VARIABLES = {
+    "HOLDFAST_CONFIG": "the user's file, instead of the usual one; `/dev/null` for none",
+    "HOLDFAST_PROJECT": "the project's pyproject.toml or folder, not the nearest; `/dev/null` for none",
+    "HOLDFAST_DEBUG": "show tracebacks",
+}
+"""Variables that no file can say."""
+
 REQUEST_KEYS = ("conda", "constraints", "no-index", "overrides", "pypi", "python")
 """Keys of ``[tool.holdfast]`` that are no settings: they count only where that file itself is asked for."""
 
@@ -221,6 +227,8 @@ def unknown_key(text: str, *, project: bool = False) -> UsageError:
 
     :param project: of ``[tool.holdfast]``, where keys of a request are known and a machine's are not.
     """
+    import difflib
+
     names = [one.name for one in SETTINGS if one.in_project or not project]
     known = sorted([*names, *(REQUEST_KEYS if project else ())])
     near = difflib.get_close_matches(text.lower().replace("_", "-"), known, n=1)

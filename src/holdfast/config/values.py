@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from holdfast.config.table import Kind, Setting
 from holdfast.errors import UsageError
 
-__all__ = ["Value", "of_text", "of_toml", "shown"]
+__all__ = ["Value", "of_text", "of_toml", "shown", "to_toml"]
 
 Value: TypeAlias = "str | bool | tuple[str, ...] | dict[str, tuple[str, ...]]"
 """A text, a flag, a list of texts, or a table whose entries are one or several texts."""
@@ -77,6 +77,16 @@ def shown(value: Value) -> list[str]:
     return [f"{name}={','.join(texts)}" for name, texts in value.items()]
 
 
+def to_toml(setting: Setting, value: Value) -> Any:
+    """Return a value as TOML has it, made of Python's lists, dictionaries and texts."""
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, dict):
+        several = setting.kind is Kind.TABLE_OF_LISTS
+        return {name: list(t) if several and len(t) > 1 else t[0] for name, t in value.items()}
+    return value
+
+
 def _one_text(setting: Setting, text: str) -> str:
     text = text.strip()
     if not text:
@@ -103,7 +113,7 @@ def _table_of_toml(setting: Setting, raw: Any, what: str) -> dict[str, tuple[str
         elif several and isinstance(value, list) and value and all(isinstance(one, str) for one in value):
             table[name] = tuple(value)
         else:
-            raise UsageError(f"{what} is not a table of texts{' or lists of texts' if several else ''}")
+            raise UsageError(f"{what}.{name} is not a text{' or a list of texts' if several else ''}")
     return table
 
 

@@ -6,16 +6,18 @@ Metaflow glue all come through here, so the same question has the same ``req_id`
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-from holdfast.config.settings import Said, Settings
-from holdfast.config.table import SETTINGS
-from holdfast.config.values import Value
+from holdfast.config.settings import Layer, Said, Settings
+from holdfast.config.table import SETTINGS, Kind, Setting
+from holdfast.config.values import Value, of_text
 from holdfast.spec.asked import Asked, combine, located
 from holdfast.spec.gather import Gathering
 
-__all__ = ["FIELDS", "check_settings", "gather", "with_settings"]
+__all__ = ["FIELDS", "check_settings", "gather", "read_words", "with_settings"]
 
 FIELDS = {
     "channels": "channels",
@@ -67,6 +69,30 @@ def check_settings(settings: Settings) -> None:
         if setting.name in FIELDS:
             for said in settings.said(setting.name):
                 _asked_of(setting.name, said)
+
+
+def read_words(setting: Setting, words: Sequence[str], *, folder: Path, portable: bool = False) -> Value:
+    """Return the value that words on a command line spell, to be written into a file.
+
+    :param folder: the file's; paths are relative to the current directory as typed, and absolute in the file.
+    :param portable: they are relative to ``folder`` in the file, as a project's should be.
+    :raises UsageError: where they spell none.
+    """
+    if setting.kind in (Kind.PLACE, Kind.FOLDER) or setting.name in ("find-links", "mapping"):
+        words = [_path(word, folder if portable else None) for word in words]
+    elif setting.name == "channels":
+        words = [_path(word, folder if portable else None) if word[:1] == "." else word for word in words]
+    value = of_text(setting, words)
+    layer = Layer("typed", {setting.name: value}, {setting.name: setting.name}, folder)
+    check_settings(Settings([layer]))
+    return value
+
+
+def _path(text: str, relative_to: Path | None) -> str:
+    if "://" in text or text.startswith(("~", "file:")) or Path(text).is_absolute():
+        return text
+    absolute = Path(text).absolute()
+    return f"./{os.path.relpath(absolute, relative_to)}" if relative_to else str(absolute)
 
 
 def gather(into: Gathering, name: str, value: Value, place: Callable[[str], str]) -> None:
