@@ -28,7 +28,17 @@ if TYPE_CHECKING:
     from holdfast.store.push import Pushed
     from holdfast.store.shared_packages import SharedPackages
 
-__all__ = ["Store", "current_user"]
+__all__ = ["Store", "current_user", "local_folder"]
+
+
+def local_folder() -> Path:
+    """Return the folder of the local store, without opening it.
+
+    :raises UsageError: where what is configured is no address.
+    """
+    address = parse_address(local_store_root())
+    assert isinstance(address, Path), "a local store is a folder"
+    return address
 
 
 class Store:

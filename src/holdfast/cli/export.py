@@ -1,0 +1,84 @@
+"""``holdfast export``: an environment in another form."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from holdfast.cli.options import OutputOptions, StoreOptions
+from holdfast.cli.reporter import Reporter
+from holdfast.errors import UsageError
+
+if TYPE_CHECKING:
+    from holdfast.store.bundle_export import Exported
+
+__all__ = ["export"]
+
+
+def export(
+    options: StoreOptions,
+    output: OutputOptions,
+    env: Annotated[str, typer.Argument(metavar="ENV", help="a lock file, req_id:full_id or an alias")],
+    offline_bundle: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="one file with all packages, for a machine without any network"),
+    ] = None,
+    platform: Annotated[
+        list[str] | None, typer.Option(metavar="P", help="packages of this platform alone")
+    ] = None,
+) -> None:
+    """Write an environment in another form.
+
+    An offline bundle is brought in, on whatever machine, with `holdfast import FILE`.
+    """
+    from holdfast.cli.environments import open_store
+    from holdfast.cli.transfer import transfer
+    from holdfast.store.reference import alias_in, find_lock
+
+    if offline_bundle is None:
+        raise UsageError("no form is given", advice="give --offline-bundle FILE")
+    reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
+    started = time.monotonic()
+    store = open_store(options)
+    lock = find_lock(env, store)
+    alias = alias_in(env)
+    with transfer(reporter, f"writing {offline_bundle}") as moved:
+        exported = store.export_bundle(
+            lock,
+            offline_bundle,
+            platform,
+            alias=str(alias) if alias else None,
+            offline=options.offline,
+            moved=moved,
+        )
+    _report(exported, time.monotonic() - started, output, reporter)
+
+
+def _report(exported: Exported, seconds: float, output: OutputOptions, reporter: Reporter) -> None:
+    if output.json:
+        from holdfast.cli.documents import write_json
+
+        write_json(
+            {
+                "req_id": exported.lock.req_id,
+                "full_id": exported.lock.full_id,
+                "file": str(exported.path.absolute()),
+                "platforms": list(exported.platforms),
+                "packages": exported.packages,
+                "bytes": exported.size,
+                "seconds": round(seconds, 3),
+            }
+        )
+        return
+    from holdfast.cli.table import human_size
+
+    count = f"{exported.packages} package{'' if exported.packages == 1 else 's'}"
+    size = human_size(exported.size)
+    reporter.say(
+        f"wrote {exported.path} ({size}): {count} for {', '.join(exported.platforms)}",
+        "green",
+    )
+    reporter.say(f"bring it in with: holdfast import {exported.path.name}")

@@ -1,0 +1,39 @@
+"""What of a lock has to be carried from one place to another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from holdfast.errors import NotFound
+from holdfast.lock.model import Lock, LockedPackage
+from holdfast.spec.platform import platform_name
+
+__all__ = ["packages_of", "platforms_of"]
+
+
+def platforms_of(lock: Lock, platforms: Sequence[str]) -> list[str]:
+    """Return the platforms that were asked for, sorted; all of the lock's where none was.
+
+    :raises NotFound: where the lock has no such platform.
+    """
+    wanted = sorted({platform_name(platform) for platform in platforms}) or list(lock.platforms)
+    for platform in wanted:
+        if platform not in lock.platforms:
+            raise NotFound(
+                f"the lock has no environment for {platform}, only for {', '.join(lock.platforms)}",
+                advice=f"resolve again with --platform {platform}",
+            )
+    return wanted
+
+
+def packages_of(lock: Lock, platforms: Sequence[str]) -> list[LockedPackage]:
+    """Return the packages that have bytes, each once, the big ones first."""
+    found: dict[tuple[str, str], LockedPackage] = {}
+    for platform in platforms:
+        for package in lock.platforms[platform].packages:
+            if package.kind != "python":
+                key = package.sha256, package.file
+                # One platform's origin may tell a size that another's does not.
+                if key not in found or not found[key].size:
+                    found[key] = package
+    return sorted(found.values(), key=lambda package: (-package.size, package.file))
