@@ -85,3 +85,47 @@ def test_a_record_is_the_channels_document(world: World, tmp_path: Path) -> None
     document = record_document(found[CondaName("plain")][0])
     assert (document["name"], document["version"], document["fn"]) == ("plain", "1.0", "plain-1.0-0.conda")
     assert document["url"] == f"{world.channel_url}/linux-64/plain-1.0-0.conda"
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> World:
+    """Two channels: ``tool`` 1.0 in the first one and 2.0 in the second, ``extra`` in the second alone."""
+    world = World(tmp_path)
+    world.conda("tool", "1.0", channel="first")
+    world.conda("tool", "2.0", channel="second")
+    world.conda("extra", "1.0", ["tool >=2"], channel="second")
+    world.write()
+    return world
+
+
+@pytest.mark.parametrize("name", ["mine", "defaults", "conda-forge"])
+def test_channels_under_one_name_count_as_one_channel(two: World, name: str) -> None:
+    urls = [(two.root / channel).as_uri() for channel in ("first", "second")]
+    apart = two.solve(["tool"], channels=urls).conda
+    as_one = two.solve(["tool"], channels=[name], channel_aliases={name: urls}).conda
+    assert (apart, as_one) == ({"tool": "1.0"}, {"tool": "2.0"})
+    of_it = two.solve([f"{name}::extra"], channels=[urls[0]], channel_aliases={name: urls[1]})
+    assert of_it.conda == {"extra": "1.0", "tool": "2.0"}
+
+
+def test_a_name_for_one_url_is_that_channel_and_its_login_is_used(
+    private: LoopbackServer, world: World
+) -> None:
+    url = private.url.replace("://", "://ada:s3cret@")
+    requirements = build_requirements(conda=["plain"], channels=["ours"], channel_aliases={"ours": url})
+    solution = solve_request(requirements, ["linux-64"], cache_dir=world.root / "cache")["linux-64"]
+    assert [package.document["url"] for package in solution.conda] == [
+        f"{private.url}/linux-64/plain-1.0-0.conda"
+    ]
+    assert "s3cret" not in str(solution)
+
+
+@pytest.mark.parametrize(
+    ("platform", "parts"), [("linux-64", ["main", "r"]), ("win-64", ["main", "r", "msys2"])]
+)
+def test_defaults_is_the_multichannel_that_conda_users_know(
+    platform: str, parts: list[str], tmp_path: Path
+) -> None:
+    [source] = CondaChannels(["defaults"], platform, cache_dir=tmp_path).sources
+    assert source.name == "defaults"
+    assert [one.base_url.rstrip("/").rpartition("/")[2] for one in source.sources] == parts

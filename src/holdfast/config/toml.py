@@ -22,8 +22,10 @@ def loads(text: str, *, where: str) -> dict[str, Any]:
     try:
         document: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        what, _, position = str(error).partition(" (at line ")
-        line = position.partition(",")[0]
+        what, _, position = str(error).partition(" (at ")
+        line = position.removeprefix("line ").partition(",")[0]
+        if position.startswith("end of document"):
+            line = str(len(text.rstrip().splitlines()) or 1)
         place = f"{where}:{line}" if line.isdigit() else where
         raise UsageError(f"invalid TOML: {what[0].lower()}{what[1:]}", where=place) from None
     except RecursionError:
