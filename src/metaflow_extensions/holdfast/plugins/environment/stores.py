@@ -1,0 +1,74 @@
+"""Which store a flow's environments are kept in: below the root of its datastore."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Iterator
+
+from metaflow_extensions.holdfast.plugins.environment.asking import EnvironmentProblem
+from metaflow_extensions.holdfast.plugins.environment.settings import configured
+
+if TYPE_CHECKING:
+    from holdfast.store.store import Store
+
+__all__ = ["cloud_variables", "open_store", "store_address"]
+
+FOLDER = "conda_env"
+
+_ROOTS = {"s3": "S3", "azure": "AZURE", "gs": "GS", "local": "LOCAL"}
+_SCHEMES = {"azure": "az://"}
+
+
+def store_address(datastore_type: str) -> str | None:
+    """Return the address of a flow's store by the type of its datastore.
+
+    It is ``METAFLOW_CONDA_<TYPE>ROOT``, else ``conda_env`` below ``METAFLOW_DATASTORE_SYSROOT_<TYPE>``. None
+    means Holdfast's own default store, which serves where neither is set: out of the box.
+    """
+    which = _ROOTS.get("local" if datastore_type == "spin" else datastore_type)
+    if which is None:
+        return None
+    address = configured(f"CONDA_{which}ROOT")
+    if not address:
+        root = configured("DATASTORE_SYSROOT_" + which)
+        if not root:
+            return None
+        address = f"{root.rstrip('/')}/{FOLDER}"
+    if "://" not in address:
+        # Metaflow writes Azure's roots as container/prefix.
+        return _SCHEMES.get(datastore_type, "") + address
+    return address
+
+
+def open_store(datastore_type: str) -> Store:
+    """Return a flow's store.
+
+    :raises EnvironmentProblem: where its address is none, or this host is not configured for that cloud.
+    """
+    from holdfast.errors import HoldfastError
+    from holdfast.store.store import Store
+
+    try:
+        with cloud_variables():
+            return Store(store_address(datastore_type))
+    except HoldfastError as error:
+        raise EnvironmentProblem(str(error)) from None
+
+
+def endpoint_variables() -> dict[str, str]:
+    """Return the variables that tell the engine which server Metaflow means by S3."""
+    endpoint = configured("S3_ENDPOINT_URL")
+    return {"AWS_ENDPOINT_URL_S3": endpoint} if endpoint and "AWS_ENDPOINT_URL_S3" not in os.environ else {}
+
+
+@contextmanager
+def cloud_variables() -> Iterator[None]:
+    """Set those variables while a store is opened; user code in tasks must not see them."""
+    added = endpoint_variables()
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
