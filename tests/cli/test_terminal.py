@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -97,3 +98,19 @@ def test_a_push_shows_how_much_went_out(on_terminal, called, world, tmp_path: Pa
     assert re.search(r"pushing to \S+team: [\d.]+ [kM]?B", plain), plain
     assert re.search(r"sent \d+ packages", plain), plain
     assert done.stdout == ""
+
+
+def test_export_and_import_show_a_bar_and_the_id_alone_on_stdout(
+    on_terminal, called, world, tmp_path: Path
+) -> None:
+    ids = json.loads(called("resolve", *world.asked, "--alias", "x", "--json").stdout)
+    bundle = tmp_path / "x.bundle"
+    done, shown = on_terminal("export", "x", "--offline-bundle", bundle)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "━" in shown
+    assert "wrote" in shown
+    done, shown = on_terminal("import", bundle)
+    assert (done.returncode, done.stdout) == (0, f"{ids['req_id']}:{ids['full_id']}\n")
+    assert "━" in shown
+    done, shown = on_terminal("import", bundle, "--quiet")
+    assert (done.returncode, shown) == (0, "")
