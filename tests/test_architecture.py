@@ -28,6 +28,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     **{room: frozenset(_PATH[:place]) for place, room in enumerate(_PATH)},
     # What joins the rooms into one call, and what the library shows of it.
     "resolving": frozenset(_PATH),
+    "inventory": frozenset(_PATH),
+    "collecting": frozenset(_PATH),
     "api": frozenset({*_PATH, "resolving"}),
     "__init__": frozenset({*_PATH, "resolving", "api"}),
     # Stands beside the path: it makes what the path reads, and shares with it only words.

@@ -104,8 +104,10 @@ def test_show_prints_the_same_packages_as_its_json(called, world) -> None:
     table, document = called("show", "mine"), called("show", "mine", "--json")
     assert (table.stderr, document.stderr) == ("", "")
     said = json.loads(document.stdout)
-    assert list(said) == ["req_id", "full_id", "platforms"]
+    assert list(said) == ["req_id", "full_id", "platforms", "here"]
     assert f"{said['req_id']}:{said['full_id']}" in table.stdout
+    assert (said["here"]["aliases"], said["here"]["default"]) == (["mine:latest"], True)
+    assert "mine:latest" in table.stdout
     for package in said["platforms"][host_platform()]:
         (line,) = [text for text in table.stdout.splitlines() if text.split()[:1] == [package["name"]]][-1:]
         assert package["version"] in line.split()

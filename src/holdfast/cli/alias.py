@@ -63,8 +63,7 @@ def alias(
     if there.shared is None:
         there.alias(lock, name)
     else:
-        with there.announced(lock):
-            there.aliases.set(given, lock.req_id, lock.full_id)
+        there.name(lock, given)
     if output.json:
         from holdfast.cli.documents import write_json
 

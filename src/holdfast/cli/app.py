@@ -14,8 +14,10 @@ from holdfast.cli.create import create
 from holdfast.cli.demo import demo
 from holdfast.cli.export import export
 from holdfast.cli.forge import forge
+from holdfast.cli.gc import gc
 from holdfast.cli.get import get
 from holdfast.cli.import_bundle import import_bundle
+from holdfast.cli.list import list_
 from holdfast.cli.push import push
 from holdfast.cli.reporter import is_terminal
 from holdfast.cli.resolve import resolve
@@ -43,6 +45,8 @@ def make_app() -> typer.Typer:
     app.command()(takes_groups(alias))
     app.command()(takes_groups(get))
     app.command()(takes_groups(push))
+    app.command("list")(takes_groups(list_))
+    app.command()(takes_groups(gc))
     app.command()(takes_groups(export))
     app.command("import")(takes_groups(import_bundle))
     app.command()(takes_groups(forge))

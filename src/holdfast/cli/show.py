@@ -12,6 +12,7 @@ from holdfast.cli.reporter import presentable, styled
 from holdfast.errors import NotFound
 
 if TYPE_CHECKING:
+    from holdfast.inventory import Known
     from holdfast.lock.model import Lock, LockedPlatform
 
 __all__ = ["show"]
@@ -24,25 +25,30 @@ def show(
     store: Annotated[str | None, typer.Option(metavar="URL", help="where environments are kept")] = None,
 ) -> None:
     """Show the packages of an environment, for each platform."""
+    from holdfast.inventory import known_environment
     from holdfast.spec.platform import platform_name
     from holdfast.store.reference import find_lock
     from holdfast.store.store import Store
 
-    lock = find_lock(env, Store(store))
+    there = Store(store)
+    lock = find_lock(env, there)
     wanted = [platform_name(name) for name in platform or ()] or list(lock.platforms)
     if missing := [name for name in wanted if name not in lock.platforms]:
         raise NotFound(
             f"the lock has no environment for {missing[0]}, only for {', '.join(lock.platforms)}",
             advice=f"resolve again with --platform {missing[0]}",
         )
+    known = known_environment(there.local, (lock.req_id, lock.full_id))
     if output.json:
         from holdfast.cli.documents import lock_document, write_json
+        from holdfast.cli.list import use_document
 
         document = lock_document(lock)
         document["platforms"] = {name: document["platforms"][name] for name in wanted}
-        write_json(document)
+        write_json(document | {"here": use_document(known)})
         return
     _print_head(lock)
+    _print_known(known)
     for name in wanted:
         _print_platform(name, lock.platforms[name])
 
@@ -53,6 +59,19 @@ def _print_head(lock: Lock) -> None:
     for title, key in (("channels", "channels"), ("indexes", "indexes")):
         if asked.get(key):
             _print_fact(title, ", ".join(map(str, asked[key])))
+
+
+def _print_known(known: Known) -> None:
+    from holdfast.cli.moments import ago
+
+    if known.aliases:
+        _print_fact("names", ", ".join(known.aliases))
+    if known.is_default:
+        _print_fact("default", "of its request: the same request gets it again, until --force")
+    for prefix in known.prefixes:
+        _print_fact("prefix", f"{prefix.path} (used {ago(prefix.last_used)})")
+    if known.last_used:
+        _print_fact("last used", ago(known.last_used))
 
 
 def _print_platform(name: str, locked: LockedPlatform) -> None:

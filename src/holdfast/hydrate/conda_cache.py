@@ -13,7 +13,7 @@ import shutil
 import stat
 import tempfile
 from concurrent.futures import Executor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import msgspec
@@ -67,6 +67,8 @@ class CondaCache:
                     return None
         except OSError:
             return None
+        with suppress(OSError):
+            os.utime(entry_path / "manifest.json")  # used now: whoever collects garbage looks at this
         return entry
 
     async def fill(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from holdfast.hydrate.packaged_path import PythonLayout, python_layout
 from holdfast.hydrate.prefix import Marker, Prefix, prefix_path
 from holdfast.hydrate.prepare import Prepared, prepare
 from holdfast.hydrate.progress import Progress, Silent
+from holdfast.hydrate.registry import Registry
 from holdfast.hydrate.stand_in import StandIn
 from holdfast.hydrate.unpacked_wheels import UnpackedWheels
 from holdfast.hydrate.venv import FindPython, host_interpreter, make_venv, tidy_venv
@@ -24,11 +26,15 @@ from holdfast.hydrate.wheel_listing import WheelListings
 from holdfast.hydrate.wheels import WheelLinker
 from holdfast.lock.model import Lock, LockedPackage
 from holdfast.spec.requirements import Credential
+from holdfast.store.announced import announced
 from holdfast.store.fetch import Fetcher
 from holdfast.store.filelock import locked
+from holdfast.store.folder import FolderBackend
+from holdfast.store.gate import FolderGate
 from holdfast.store.packages import Packages
 from holdfast.store.paths import cache_dir
-from holdfast.store.store import Store
+from holdfast.store.store import Store, local_folder
+from holdfast.store.usage import note_use_in_folder
 
 __all__ = ["hydrate"]
 
@@ -66,7 +72,12 @@ def hydrate(
     platform = choose_platform(lock, platform)
     wanted = Marker(req_id=lock.req_id, full_id=lock.full_id, platform=platform, complete=True)
     target = Prefix(prefix_path(lock, prefix, name), wanted)
+    registry = Registry()
+    registered = registry.use(target.path)
     if target.is_complete():
+        if not registered:
+            registry.add(target.path, wanted)
+        note_use_in_folder(store.root if store is not None else local_folder(), lock.req_id, lock.full_id)
         target.tidy()
         return target.path
     target.refuse_foreign()
@@ -92,8 +103,9 @@ def hydrate(
         ),
     )
     try:
-        with locked(target.lock_file) as descriptor:
+        with _kept_meanwhile(kept.local, lock), locked(target.lock_file) as descriptor:
             if not target.is_complete():  # nobody made it while we waited
+                registry.add(target.path, wanted)
                 making.run(target, descriptor)
     except OSError as error:
         raise Unreachable(
@@ -102,6 +114,21 @@ def hydrate(
             advice="check permissions and space, or set HOLDFAST_ENVS and HOLDFAST_CACHE",
         ) from error
     return target.path
+
+
+@contextmanager
+def _kept_meanwhile(store: Store, lock: Lock) -> Iterator[None]:
+    """Keep what we are about to link from being collected as garbage; and keep the lock, too."""
+    caches = cache_dir()
+    with (
+        announced(store.backend, store.gate, lock, may_fail=True),
+        announced(FolderBackend(caches), FolderGate(caches), lock, may_fail=True),
+    ):
+        with suppress(HoldfastError):  # a store that we may only read
+            if not store.locks.has(lock.req_id, lock.full_id):
+                store.locks.put(lock)
+        note_use_in_folder(store.root, lock.req_id, lock.full_id)
+        yield
 
 
 @dataclass(frozen=True, kw_only=True)

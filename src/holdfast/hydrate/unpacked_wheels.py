@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,6 +67,8 @@ class UnpackedWheels:
                 unpacked = msgspec.json.decode(self._path(package).read_bytes(), type=_Unpacked)
             except (OSError, msgspec.DecodeError):
                 continue
+            with suppress(OSError):
+                os.utime(self._path(package))  # used now: whoever collects garbage looks at this
             damaged = _damaged(f"{self._cache}/{unpacked.folder}/", unpacked.files)
             found[package] = Inspected(unpacked.witness, damaged)
         return found

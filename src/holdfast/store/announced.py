@@ -57,9 +57,10 @@ class Announcement:
 
 
 @contextmanager
-def announced(backend: Backend, gate: Gate, lock: Lock) -> Iterator[Announcement]:
+def announced(backend: Backend, gate: Gate, lock: Lock, *, may_fail: bool = False) -> Iterator[Announcement]:
     """Keep a lock and its packages from being collected while the body runs.
 
+    :param may_fail: go on where the store may only be read: what is missing is noticed later.
     :raises Unreachable: where the store cannot be written, or garbage is being collected for too long.
     """
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
@@ -67,7 +68,11 @@ def announced(backend: Backend, gate: Gate, lock: Lock) -> Iterator[Announcement
     packages = {each.sha256 for locked in lock.platforms.values() for each in locked.packages if each.sha256}
     document = _Document(req_id=lock.req_id, full_id=lock.full_id, sha256=sorted(packages))
     made = Announcement(backend.where(key))
-    backend.put(key, msgspec.json.encode(document))
+    try:
+        backend.put(key, msgspec.json.encode(document))
+    except Unreachable:
+        if not may_fail:
+            raise
     try:
         gate.wait()
         yield made

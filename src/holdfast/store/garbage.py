@@ -11,7 +11,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence, Set
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +24,7 @@ from holdfast.store.references import Contents, Ids, LockEntry, read_contents, r
 if TYPE_CHECKING:
     from holdfast.store.store import Store
 
-__all__ = ["GRACE", "SHARED_GRACE", "Garbage", "Piece", "find_garbage", "holding", "leftovers", "sweep"]
+__all__ = ["GRACE", "SHARED_GRACE", "Garbage", "Piece", "find_garbage", "leftovers", "sweep"]
 
 GRACE = 3600.0
 """Seconds that a package of a folder is left alone after it was written, although no lock names it (yet)."""
@@ -56,11 +55,13 @@ class Piece:
 class Garbage:
     """What can go, in the order it has to, and what is left.
 
+    :ivar dropped: the locks that go, sorted.
     :ivar kept: the locks that stay.
     :ivar kept_packages: sha256 of the packages that stay because of a lock, or of somebody's work.
     """
 
     pieces: tuple[Piece, ...]
+    dropped: tuple[Ids, ...]
     kept: frozenset[Ids]
     kept_packages: frozenset[str]
 
@@ -136,14 +137,22 @@ def find_garbage(
         and found[1] not in packages
     ]
     expired = {each.key: each for each in store.backend.objects("announced")} if announced.expired else {}
+    dropped = [
+        entry for ids, entry in sorted(contents.entries.items()) if ids not in kept and _may_go(entry, rules)
+    ]
     pieces = [
-        *_pieces(contents, rules, kept),
+        *_pieces(contents, dropped),
         Piece("packages", tuple(garbage)),
         Piece("records", tuple(expired[key] for key in announced.expired if key in expired)),
     ]
     if not shared:
         pieces.append(Piece("leftovers", tuple(leftovers(store.root, moment))))
-    return Garbage(tuple(piece for piece in pieces if piece.objects), frozenset(kept), frozenset(packages))
+    return Garbage(
+        pieces=tuple(piece for piece in pieces if piece.objects),
+        dropped=tuple(entry.ids for entry in dropped if entry.lock is not None),
+        kept=frozenset(kept),
+        kept_packages=frozenset(packages),
+    )
 
 
 def sweep(
@@ -163,19 +172,13 @@ def sweep(
             yield piece.kind, len(batch), sum(each.size for each in batch)
 
 
-@contextmanager
-def holding(store: Store, *, dry_run: bool) -> Iterator[Callable[[], None]]:
-    """Hold the store's gate, unless nothing is to be changed; give what renews it."""
-    if dry_run:
-        yield lambda: None
-        return
-    with store.gate.held() as renew:
-        yield renew
+def leftovers(root: Path, now: float, *, but_not: Set[str] = frozenset()) -> Iterator[Listed]:
+    """Yield the files below a folder that were being written when their process was killed.
 
-
-def leftovers(root: Path, now: float) -> Iterator[Listed]:
-    """Yield the files below a folder that were being written when their process was killed."""
-    for folder, _, files in os.walk(root):
+    :param but_not: folders in it that others see to.
+    """
+    for folder, names, files in os.walk(root):
+        names[:] = [name for name in names if folder != str(root) or name not in but_not]
         for name in files:
             if name.startswith(".") and name.endswith(LEFTOVER):
                 path = Path(folder, name)
@@ -200,10 +203,7 @@ def _follow(store: Store, kept: set[Ids]) -> tuple[set[Ids], set[str]]:
     return kept, packages
 
 
-def _pieces(contents: Contents, rules: _Rules, kept: Set[Ids]) -> Iterator[Piece]:
-    dropped = [
-        entry for ids, entry in sorted(contents.entries.items()) if ids not in kept and _may_go(entry, rules)
-    ]
+def _pieces(contents: Contents, dropped: Sequence[LockEntry]) -> Iterator[Piece]:
     gone = {entry.ids for entry in dropped}
     pointers = [each.listed for each in contents.pointers if each.ids in gone]
     yield Piece("records", tuple(pointers))

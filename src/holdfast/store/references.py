@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from holdfast.errors import NotFound
+from holdfast.errors import HoldfastError, IntegrityError, NotFound, UsageError
 from holdfast.lock.outline import Outline, read_outline
 from holdfast.store.aliases import Alias
 from holdfast.store.backend import Backend, Listed
@@ -90,10 +90,11 @@ class Contents:
         return [entry for _, entry in sorted(self.entries.items()) if entry.lock is not None]
 
 
-def read_contents(store: Store) -> Contents:
+def read_contents(store: Store, damaged: Callable[[HoldfastError], None] | None = None) -> Contents:
     """Return what ``store`` has; costs a request for each thousand objects and for each alias.
 
-    :raises IntegrityError: where an alias is damaged, so that what it means is not known.
+    :param damaged: told of aliases that cannot be read, which are left out then.
+    :raises IntegrityError: where one is damaged, so that what it means is not known, and ``damaged`` is None.
     """
     entries: dict[Ids, LockEntry] = {}
     pointers = []
@@ -108,15 +109,20 @@ def read_contents(store: Store) -> Contents:
             pointer = PointerEntry((found[1], found[4]), found[2], found[3], listed)
             pointers.append(pointer)
             entry(pointer.ids).note(pointer.moment)
-    for alias, ids in _aliases(store):
+    for alias, ids in _aliases(store, damaged):
         entry(ids).aliases.append(alias)
     _find_defaults(entries, pointers)
     return Contents(entries, tuple(pointers))
 
 
-def read_outlines(backend: Backend, wanted: Iterable[Ids]) -> dict[Ids, Outline]:
+def read_outlines(
+    backend: Backend,
+    wanted: Iterable[Ids],
+    damaged: Callable[[HoldfastError], None] | None = None,
+) -> dict[Ids, Outline]:
     """Return the outlines of locks, those that are there; a request for each, several at once.
 
+    :param damaged: told of locks that cannot be read, which are left out then.
     :raises IntegrityError: where one is damaged.
     :raises UsageError: where a newer version wrote one that this one cannot read.
     """
@@ -124,7 +130,13 @@ def read_outlines(backend: Backend, wanted: Iterable[Ids]) -> dict[Ids, Outline]
     def one(ids: Ids) -> tuple[Ids, Outline | None]:
         key = lock_key(*ids)
         found = backend.get(key)
-        return ids, read_outline(found.data, backend.where(key)) if found is not None else None
+        try:
+            return ids, read_outline(found.data, backend.where(key)) if found is not None else None
+        except (IntegrityError, UsageError) as error:
+            if damaged is None:
+                raise
+            damaged(error)
+            return ids, None
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return {ids: outline for ids, outline in pool.map(one, sorted(wanted)) if outline is not None}
@@ -142,12 +154,17 @@ def _add(entry: LockEntry, rest: str, listed: Listed) -> None:
     entry.note(listed.modified)
 
 
-def _aliases(store: Store) -> list[tuple[Alias, Ids]]:
+def _aliases(store: Store, damaged: Callable[[HoldfastError], None] | None) -> list[tuple[Alias, Ids]]:
     def one(alias: Alias) -> tuple[Alias, Ids] | None:
         try:
             return alias, store.aliases.get(alias)
         except NotFound:
             return None  # removed meanwhile
+        except IntegrityError as error:
+            if damaged is None:
+                raise
+            damaged(error)
+            return None
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return [each for each in pool.map(one, store.aliases.all()) if each is not None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -189,6 +189,17 @@ class Store:
             self.locks.put(lock)
             self.aliases.name_kept(alias, lock.req_id, lock.full_id)
         return alias
+
+    def name(self, lock: Lock, alias: Alias) -> bool:
+        """Give a name to a lock that is kept here already.
+
+        :return: whether the name meant something else, or nothing, before.
+        :raises NotFound: where the lock is not here; nothing was written.
+        :raises Conflict: where the tag is written once and means another lock.
+        """
+        kept = self.locks.has(lock.req_id, lock.full_id)
+        with self.announced(lock) if kept else nullcontext():
+            return self.aliases.set(alias, lock.req_id, lock.full_id)
 
     def announced(self, lock: Lock) -> AbstractContextManager[Announcement]:
         """Return a context in which nobody collects ``lock``, or its packages, from this store as garbage.
