@@ -1,4 +1,9 @@
-"""What ``ENV`` means on a command line: an environment by file, by id or by alias (design, section 9)."""
+"""What ``ENV`` means on a command line: an environment by file, by id or by alias (design, section 9).
+
+Others may bring kinds of their own, written ``kind:rest`` with a slash in the rest, as in
+``step:Flow/run/step``: an entry point named ``kind`` of the group ``holdfast.references`` is a function from
+the rest to ``req_id:full_id``.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +18,20 @@ from holdfast.store.store import Store
 
 __all__ = ["alias_in", "find_lock"]
 
+GROUP = "holdfast.references"
+"""Entry points that know further kinds of references."""
+
 _FILES = (".json", ".lock")
+# A tag has no slash: nothing of this shape is an alias.
+_KIND = re.compile(r"([a-z][a-z0-9_-]*):([^:]*/.*)")
 _IDS = re.compile(r"([0-9a-f]{40}):([0-9a-f]{40})")
 
 
 def find_lock(text: str, store: Store) -> Lock:
-    """Return the lock that ``text`` means: an existing lock file's path, ``req_id:full_id`` or an alias.
+    """Return the lock that ``text`` means.
+
+    An existing lock file's path, ``req_id:full_id``, a reference of a kind that somebody registered, or else
+    an alias.
 
     :raises NotFound: where nothing of that name exists.
     :raises UsageError: where ``text`` can be none of the three, or names a file that is no lock.
@@ -26,7 +39,7 @@ def find_lock(text: str, store: Store) -> Lock:
     path = Path(text)
     if path.is_file():
         return read_lock(path)
-    if match := _IDS.fullmatch(text):
+    if match := _IDS.fullmatch(text) or _IDS.fullmatch(_answer(text)):
         return store.lock(match[1], match[2])
     try:
         alias = parse_alias(text)
@@ -51,3 +64,15 @@ def alias_in(text: str) -> Alias | None:
         return parse_alias(text)
     except UsageError:
         return None  # of another kind of reference
+
+
+def _answer(text: str) -> str:
+    """Return ``req_id:full_id`` of a reference whose kind somebody registered, empty for any other text."""
+    match = _KIND.fullmatch(text)
+    if match is None:
+        return ""
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group=GROUP, name=match[1]):
+        return str(point.load()(match[2]))
+    return ""
