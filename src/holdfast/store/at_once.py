@@ -9,6 +9,7 @@ from typing import TypeVar
 __all__ = ["each_at_once"]
 
 _AT_ONCE = 8
+"""On their way to an object store, each holds a few parts of 8 MiB in memory."""
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Protocol
 
-from holdfast.errors import IntegrityError, NotFound
+from holdfast.errors import IntegrityError
 from holdfast.lock.model import Lock, LockedPackage
-from holdfast.spec.platform import platform_name
 from holdfast.spec.requirements import Credential
 from holdfast.store.aliases import Alias, parse_alias
+from holdfast.store.at_once import each_at_once
+from holdfast.store.contents import packages_of, platforms_of
 from holdfast.store.fetch import Fetcher, Receiving
 from holdfast.store.garbage import SHARED_GRACE
 from holdfast.store.layout import complete_key, lock_key, lock_prefix
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from holdfast.store.store import Store
 
 __all__ = ["Pushed", "push"]
-
-_AT_ONCE = 8
-"""Packages on their way at the same time: each holds a few parts of 8 MiB in memory."""
 
 _CHUNK = 1 << 20
 
@@ -76,7 +73,7 @@ def push(
 
     :param sent: told how many bytes went out, from any thread.
     """
-    wanted = _platforms(lock, platforms)
+    wanted = platforms_of(lock, platforms)
     name = parse_alias(alias) if alias is not None else None
     named = name is not None and store.aliases.refuse_taken(name, lock.req_id, lock.full_id)
 
@@ -97,7 +94,7 @@ def push(
         lock=lock,
         platforms=tuple(wanted),
         sent=len(went),
-        present=len(_packages(lock, wanted)) - len(went),
+        present=len(packages_of(lock, wanted)) - len(went),
         bytes_sent=sum(went),
         alias=str(name) if name is not None else None,
     )
@@ -124,11 +121,11 @@ def _send(
 ) -> list[int]:
     """Send what is not there and return the bytes of each package sent."""
     if store.shared is None:
-        return _send_missing(store, _packages(lock, platforms), credentials, sent)
+        return _send_missing(store, packages_of(lock, platforms), credentials, sent)
     known = set(store.backend.keys(lock_prefix(lock.req_id, lock.full_id)))
     notes = {platform: complete_key(lock.req_id, lock.full_id, platform) for platform in platforms}
     missing = [platform for platform in platforms if notes[platform] not in known]
-    went = _send_missing(store, _packages(lock, missing), credentials, sent)
+    went = _send_missing(store, packages_of(lock, missing), credentials, sent)
     for platform in missing:
         store.backend.put_if_absent(notes[platform], b"{}\n")
     return went
@@ -137,28 +134,6 @@ def _send(
 def _name(store: Store, lock: Lock, name: Alias | None) -> None:
     if name is not None:
         store.aliases.name_kept(name, lock.req_id, lock.full_id)
-
-
-def _platforms(lock: Lock, platforms: Sequence[str]) -> list[str]:
-    wanted = sorted({platform_name(platform) for platform in platforms}) or list(lock.platforms)
-    for platform in wanted:
-        if platform not in lock.platforms:
-            raise NotFound(
-                f"the lock has no environment for {platform}, only for {', '.join(lock.platforms)}",
-                advice=f"resolve again with --platform {platform}",
-            )
-    return wanted
-
-
-def _packages(lock: Lock, platforms: Sequence[str]) -> list[LockedPackage]:
-    """Return the packages that have bytes, each once, the big ones first."""
-    found = {
-        (package.sha256, package.file): package
-        for platform in platforms
-        for package in lock.platforms[platform].packages
-        if package.kind != "python"
-    }
-    return sorted(found.values(), key=lambda package: (-package.size, package.file))
 
 
 def _send_missing(
@@ -196,21 +171,10 @@ def _send_missing(
                 ) from None
             return receiving.received
 
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="holdfast-push") as pool:
-        futures = [pool.submit(send, package) for package in packages]
-        try:
-            # The first to fail, not the first in line: the others are then told to give up.
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            for future in done:
-                future.result()
-            results = [future.result() for future in futures]
-        except BaseException:
-            fetcher.stop()
-            for future in futures:
-                future.cancel()
-            raise
-        finally:
-            fetcher.close()
+    try:
+        results = each_at_once(send, packages, stop=fetcher.stop)
+    finally:
+        fetcher.close()
     return [result for result in results if result is not None]
 
 
