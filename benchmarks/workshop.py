@@ -65,6 +65,12 @@ class Workshop:
         folder.mkdir()
         return folder
 
+    def fresh_in(self, folder: Path, name: str) -> Path:
+        """Return a new empty folder below another than the workshop's; it goes with the workshop."""
+        made = Path(tempfile.mkdtemp(prefix=f"holdfast-bench-{name}-", dir=folder))
+        self._stack.callback(shutil.rmtree, made, ignore_errors=True)
+        return made
+
     def once(self, name: str, make: Callable[[Workshop], Any]) -> Any:
         """Return what ``make`` returns, made for the first benchmark that asks."""
         if name not in self._made:

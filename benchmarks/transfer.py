@@ -1,0 +1,33 @@
+"""Send the packages of a lock to a store, or fetch them from one; says its peak of memory in MiB.
+
+``python transfer.py push|fetch LOCK STORE``: a process of its own for benchmarks/object_store.py.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from holdfast.lock.format import read_lock
+from holdfast.store.cloud import CloudBackend
+from holdfast.store.fetch import Fetcher
+from holdfast.store.store import Store
+
+AT_ONCE = 8  # as hydrating does
+
+direction, lock_file, place = sys.argv[1:]
+lock = read_lock(Path(lock_file))
+store = Store(place)
+if direction == "push":
+    assert isinstance(store.backend, CloudBackend)
+    # rclone's server ignores conditions, so a push would refuse it. What is measured is the way of the bytes.
+    store.backend._conditions_checked = True
+    pushed = store.push(lock)
+    assert pushed.present == 0
+else:
+    fetcher = Fetcher(Store().packages, shared=store.shared)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(fetcher.fetch, lock.platforms["linux-64"].packages))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
