@@ -187,6 +187,14 @@ def test_in_a_folder_of_everybody_only_a_file_of_one_s_own_counts(
     assert load_settings(host, shared / "mine").text("index-url") == "https://theirs.example/simple"
     monkeypatch.setattr("os.getuid", lambda: owner + 1)
     assert load_settings(host, shared / "mine").text("index-url") == ""
+    # A link of somebody else's to a file of one's own is somebody else's word, too.
+    monkeypatch.setattr("os.getuid", lambda: owner)
+    (shared / "pyproject.toml").rename(tmp_path / "mine.toml")
+    (shared / "pyproject.toml").symlink_to(tmp_path / "mine.toml")
+    assert load_settings(host, shared / "mine").text("index-url") != ""
+    whose = os.lstat(shared / "pyproject.toml").st_uid
+    monkeypatch.setattr("os.getuid", lambda: whose + 1)
+    assert load_settings(host, shared / "mine").text("index-url") == ""
     shared.chmod(0o755)
     assert load_settings(host, shared / "mine").text("index-url") == "https://theirs.example/simple"
 
@@ -204,6 +212,13 @@ def test_a_layer_can_be_put_in(host: dict[str, str], tmp_path: Path) -> None:
     assert configured.text("strategy") == "lowest"
     with pytest.raises(UsageError, match=r"Metaflow: key 'chanels' is unknown; did you mean channels\?"):
         Settings().with_overrides({"chanels": "x"}, "Metaflow")
+
+
+def test_some_settings_can_be_left_aside(host: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("strategy = 'lowest'\nchannels = ['mine']\n")
+    kept = load_settings({**host, "HOLDFAST_MAPPING": "x"}, tmp_path).only("channels", "index_url")
+    assert (kept.texts("channels"), kept.text("strategy"), kept.text("mapping")) == (("mine",), "", "")
+    assert kept.said("channels")[0].where == f"{tmp_path / 'config.toml'}:2"
 
 
 def test_what_is_no_setting_is_a_bug() -> None:

@@ -190,7 +190,8 @@ def _is_trusted(folder: Path) -> bool:
     try:
         if not folder.stat().st_mode & stat.S_IWOTH:
             return True
-        return (folder / _PROJECT).stat().st_uid == os.getuid()
+        # Of a link, whose it is: the file it leads to may be one's own, and relative paths start here.
+        return (folder / _PROJECT).lstat().st_uid == os.getuid()
     except OSError:
         return False
 

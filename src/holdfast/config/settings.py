@@ -95,6 +95,21 @@ class Settings:
                 merged |= said.value
         return merged
 
+    def only(self, *names: str) -> Settings:
+        """Return these settings without all others."""
+        kept = {_known(name).name for name in names}
+        return Settings(
+            [
+                Layer(
+                    one.name,
+                    {name: value for name, value in one.values.items() if name in kept},
+                    one.places,
+                    one.folder,
+                )
+                for one in self.layers
+            ]
+        )
+
     def with_overrides(
         self,
         values: Mapping[str, object],

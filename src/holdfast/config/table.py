@@ -81,7 +81,7 @@ SETTINGS = (
     Setting(
         name="offline",
         kind=Kind.FLAG,
-        meaning="never use the network",
+        meaning="resolve and make environments without the network",
         variable="HOLDFAST_OFFLINE",
         default="false",
         in_project=False,

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from holdfast.config.load import load_settings
 from holdfast.spec.requirements import Requirements
 
 __all__ = ["NUMPYS", "PYPI", "conda_packages", "has_compiler", "requirements"]
@@ -28,5 +29,6 @@ def conda_packages() -> tuple[str, ...]:
 
 
 def requirements(channel: Path, conda: Sequence[str], pypi: Sequence[str] = ()) -> Requirements:
-    """Return a request on the demo's channel and the user's PyPI index."""
-    return Requirements.build(conda=conda, pypi=pypi, channels=[str(channel)])
+    """Return a request on the demo's channel and the user's PyPI index, deaf to all other settings."""
+    settings = load_settings().only("index-url", "extra-index-urls")
+    return Requirements.build(conda=conda, pypi=pypi, channels=[str(channel)], settings=settings)
