@@ -814,16 +814,38 @@ def test_whatever_an_import_that_is_killed_leaves_to_be_found_is_complete(
     assert held(Store(root)) == expected
 
 
+def test_what_the_next_export_began_is_not_removed(
+    make_environment: MakeLock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits for this one's file, finds that it was renamed, and begins another of the old name."""
+    lock = make_environment(1)
+    replace = Path.replace
+
+    def replace_and_begin(self: Path, target: Path) -> Path:
+        done = replace(self, target)
+        self.write_text("another's")
+        return done
+
+    monkeypatch.setattr(Path, "replace", replace_and_begin)
+    Store().export_bundle(lock, tmp_path / "x.bundle")
+    assert (tmp_path / ".x.bundle.part").read_text() == "another's"
+
+
+def _export_often(lock: Lock, path: Path) -> None:
+    for _ in range(20):
+        Store().export_bundle(lock, path)
+
+
 def test_processes_that_export_to_one_file_and_import_it_at_once_all_succeed(
     make_environment: MakeLock, tmp_path: Path
 ) -> None:
-    lock = make_environment(5, 100_000)
+    lock = make_environment(2, 1000)
     Store().export_bundle(lock, tmp_path / "first.bundle")
     context = multiprocessing.get_context("fork")
     running = [
         context.Process(target=work)
         for work in [
-            lambda: Store().export_bundle(lock, tmp_path / "x.bundle"),
+            lambda: _export_often(lock, tmp_path / "x.bundle"),
             lambda: Store(tmp_path / "other").import_bundle(tmp_path / "first.bundle", alias="x:v1"),
         ]
         * 6

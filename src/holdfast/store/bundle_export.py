@@ -209,17 +209,21 @@ def _written(path: Path, total: int) -> Iterator[int]:
     part = path.with_name(f".{path.name}.part")
     with contextlib.ExitStack() as stack:
         try:
-            descriptor = stack.enter_context(locked(part))
+            # Not removed behind us: once it is renamed, that name may be the next one's.
+            descriptor = stack.enter_context(locked(part, litter=True))
+        except OSError as error:
+            raise _not_written(path, error) from None
+        try:
             os.ftruncate(descriptor, 0)
             _reserve(descriptor, total)
-        except OSError as error:
-            raise _not_written(path, error) from None
-        yield descriptor
-        try:
+            yield descriptor
             os.fsync(descriptor)
             part.replace(path)
-        except OSError as error:
-            raise _not_written(path, error) from None
+        except BaseException as error:
+            part.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise _not_written(path, error) from None
+            raise
 
 
 def _reserve(descriptor: int, total: int) -> None:
