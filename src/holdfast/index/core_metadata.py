@@ -17,6 +17,10 @@ __all__ = ["MetadataUnusable", "parse_core_metadata"]
 
 # The description follows the first empty line and may be a hundred times larger than what counts.
 _END_OF_HEADERS = re.compile(rb"\r?\n\r?\n|\r\r")
+_MAX_HEADERS = 4 * 1024 * 1024  # bytes; hundreds of extras of hundreds of requirements have a tenth
+_MOST_REQUIREMENTS = 10_000  # each could name another project, and cost a request
+_LONGEST_TEXT = 4000  # characters of a requirement; Python refuses to read numbers of more than 4300 digits
+_DEEPEST_MARKER = 50  # parentheses within parentheses; reading them takes Python's stack
 
 
 class MetadataUnusable(Exception):
@@ -41,7 +45,10 @@ def parse_core_metadata(content: bytes, name: PypiName, version: Version) -> Cor
     from packaging.metadata import parse_email
 
     end = _END_OF_HEADERS.search(content)
-    raw, unparsed = parse_email(content[: end.start()] + b"\n" if end else content)
+    headers = content[: end.start()] + b"\n" if end else content
+    if len(headers) > _MAX_HEADERS:
+        raise MetadataUnusable(f"its metadata has {len(headers)} bytes without its description")
+    raw, unparsed = parse_email(headers)
     for field in ("name", "version", "requires-dist", "requires-python"):
         if field in unparsed:
             raise MetadataUnusable(f"its metadata has an unreadable {field.title()} field")
@@ -52,16 +59,23 @@ def parse_core_metadata(content: bytes, name: PypiName, version: Version) -> Cor
             raise MetadataUnusable(f"its metadata names the version {raw.get('version', '')!r}")
     except (UsageError, InvalidVersion) as error:
         raise MetadataUnusable(f"its metadata is invalid: {error}") from None
+    except ValueError:  # a number of thousands of digits
+        raise MetadataUnusable("its metadata names a version that cannot be read") from None
     requires_python = repaired(raw.get("requires_python", "").strip())
     try:
-        SpecifierSet(requires_python)
+        SpecifierSet(requires_python[:_LONGEST_TEXT])
     except InvalidSpecifier:
-        raise MetadataUnusable(f"its Requires-Python is invalid: {requires_python!r}") from None
+        raise MetadataUnusable(f"its Requires-Python is invalid: {requires_python[:200]!r}") from None
+    if len(requires_python) > _LONGEST_TEXT:
+        raise MetadataUnusable(f"its Requires-Python has {len(requires_python)} characters")
+    wanted = raw.get("requires_dist", [])
+    if len(wanted) > _MOST_REQUIREMENTS:
+        raise MetadataUnusable(f"it has {len(wanted)} requirements")
     extras = {_extra(extra) for extra in raw.get("provides_extra", [])} - {""}
     return CoreMetadata(
         name=name,
         version=version,
-        requires_dist=tuple(_requirement(text) for text in raw.get("requires_dist", [])),
+        requires_dist=tuple(_requirement(text) for text in wanted),
         requires_python=requires_python,
         provides_extras=frozenset(extras),
     )
@@ -77,6 +91,10 @@ def _extra(text: str) -> str:
 def _requirement(text: str) -> str:
     # A long requirement may have been folded over several lines.
     unfolded = " ".join(text.split())
+    if len(unfolded) > _LONGEST_TEXT:
+        raise MetadataUnusable(f"it has a requirement of {len(unfolded)} characters")
+    if _depth(unfolded) > _DEEPEST_MARKER:
+        raise MetadataUnusable(f"it requires {unfolded[:200]!r}, which is nested too deeply")
     try:
         Requirement(unfolded)
     except InvalidRequirement as error:
@@ -86,3 +104,14 @@ def _requirement(text: str) -> str:
             raise MetadataUnusable(f"it requires {unfolded!r}, which is not PEP 508: {first_line}") from None
         return _requirement(candidate)
     return unfolded
+
+
+def _depth(text: str) -> int:
+    deepest = depth = 0
+    for character in text:
+        if character == "(":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character == ")":
+            depth -= 1
+    return deepest

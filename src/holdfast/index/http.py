@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-__all__ = ["HttpClient", "Response", "Sink"]
+__all__ = ["HttpClient", "Response", "Sink", "content_length"]
 
 Sink: TypeAlias = Callable[[bytes], None]
 """Takes the next bytes of a body."""
@@ -31,7 +32,13 @@ _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 10
 _MAX_WAIT = 30.0  # seconds; the longest Retry-After that is honoured
-_MAX_BODY = 256 * 1024 * 1024  # the largest simple page known is a hundredth of it
+_MAX_BODY = 64 * 1024 * 1024  # the largest page of a project is a fifth of it
+_GRACE = 30.0  # seconds within which a server may be as slow as it likes
+_LEAST_RATE = 500  # bytes a second after that: a modem is faster, and bytes that drip would never end
+_LONGEST_WAIT = 2.0  # times the timeout, for the head of an answer: it may drip as well
+# What httpx unpacks piece by piece. Others, or one over the other, could make gigabytes of a piece.
+_ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
+_LARGEST = 2**60  # bytes
 # As pip, curl and requests call the file that holds the trusted certificates.
 _CERTIFICATE_VARIABLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
@@ -183,21 +190,33 @@ class HttpClient:
                 sent["authorization"] = authorization
             self.requests += 1
             bare = without_secrets(url)
-            async with self._client().stream(method, self._credentials.address(bare), headers=sent) as raw:
+            raw = await self._head_of(method, self._credentials.address(bare), sent)
+            try:
                 answer = Response(raw.status_code, bare, dict(raw.headers.items()))
                 location = raw.headers.get("location")
                 if raw.status_code not in _REDIRECTS or not location:
                     if receive is not None and raw.status_code not in _RETRIED and method != "HEAD":
                         sink = receive(answer)
                         if sink is not None:
-                            async for chunk in raw.aiter_bytes():
-                                sink(chunk)
+                            await _pour(raw, sink, bare)
                     return answer
+            finally:
+                await raw.aclose()
             target = urljoin(url, location)
             if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
                 raise Unreachable("redirects from https to an insecure URL", where=without_secrets(url))
             url = self._credentials.bare(target)
         raise Unreachable(f"more than {_MAX_REDIRECTS} redirects", where=without_secrets(url))
+
+    async def _head_of(self, method: str, address: str, headers: Mapping[str, str]) -> httpx.Response:
+        import httpx
+
+        client = self._client()
+        request = client.build_request(method, address, headers=headers)
+        try:
+            return await asyncio.wait_for(client.send(request, stream=True), _LONGEST_WAIT * self._timeout)
+        except asyncio.TimeoutError:
+            raise httpx.ReadTimeout("no answer in time") from None
 
     def _client(self) -> httpx.AsyncClient:
         if self._httpx is None:
@@ -210,10 +229,38 @@ class HttpClient:
                 verify=tls_context(),
                 timeout=httpx.Timeout(self._timeout, pool=None),
                 limits=httpx.Limits(max_connections=32, max_keepalive_connections=32),
-                headers={"user-agent": f"holdfast/{version('holdfast')}"},
+                headers={
+                    "user-agent": f"holdfast/{version('holdfast')}",
+                    "accept-encoding": "gzip, deflate",
+                },
                 follow_redirects=False,
             )
         return self._httpx
+
+
+async def _pour(raw: httpx.Response, sink: Sink, url: str) -> None:
+    """Hand a body over piece by piece, unless it is packed in a way nobody asked for, or drips."""
+    encoding = raw.headers.get("content-encoding", "").strip().lower()
+    if encoding not in _ENCODINGS:
+        raise Unreachable(f"the answer is encoded as {encoding[:40]!r}, which was not asked for", where=url)
+    started, received = time.monotonic(), 0
+    async for chunk in raw.aiter_bytes():
+        sink(chunk)
+        received += len(chunk)
+        spent = time.monotonic() - started
+        if spent > _GRACE and received < spent * _LEAST_RATE:
+            raise Unreachable(
+                f"sends less than {_LEAST_RATE} bytes a second", where=url, advice="try again later"
+            )
+
+
+def content_length(answer: Response) -> int | None:
+    """Return how many bytes an answer announces (RFC 9110), None where it does not say."""
+    text = answer.headers.get("content-length", "")
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        return None
+    length = int(text)
+    return length if length <= _LARGEST else None
 
 
 def tls_context() -> ssl.SSLContext:
@@ -249,7 +296,6 @@ def _retry_after(text: str) -> float:
         return float(text)
     if not text:
         return 0.0
-    import time
     from email.utils import parsedate_to_datetime
 
     try:

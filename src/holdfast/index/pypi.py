@@ -20,7 +20,7 @@ from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.credentials import Credentials
 from holdfast.index.file_names import FileNameReader
 from holdfast.index.find_links import FindLinks, links_of_folder
-from holdfast.index.http import HttpClient
+from holdfast.index.http import HttpClient, content_length
 from holdfast.index.http_cache import HttpCache
 from holdfast.index.metadata_cache import MetadataCache
 from holdfast.index.pages import Pages
@@ -236,8 +236,7 @@ class PypiIndexes:
         size = self._reader.sizes.get(file.url, 0)
         if not size and not self._http.offline:
             head = await self._http.head(file.url)
-            length = head.headers.get("content-length", "")
-            size = int(length) if head.status == 200 and length.isdigit() else 0
+            size = (content_length(head) or 0) if head.status == 200 else 0
         if size:
             self._cache.store(
                 kind, file.url, status=200, headers={}, body=msgspec.msgpack.encode(size), now=time.time()

@@ -6,11 +6,12 @@ import io
 import zipfile
 import zlib
 from collections.abc import Callable
-from typing import IO
+from typing import IO, cast
 
 from packaging.version import InvalidVersion, Version
 
 from holdfast.errors import UsageError
+from holdfast.index.bounded_file import BoundedFile
 from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.spec.names import PypiName, pypi_name
 
@@ -116,7 +117,7 @@ def read_metadata(
     :raises MissingRange: as the file does.
     """
     try:
-        with zipfile.ZipFile(file) as archive:
+        with zipfile.ZipFile(cast("IO[bytes]", BoundedFile(file))) as archive:
             member = _member(archive, name, version)
             if member.file_size > _MAX_METADATA:
                 raise MetadataUnusable(f"its METADATA has {member.file_size} bytes")

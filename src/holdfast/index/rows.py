@@ -69,7 +69,12 @@ def rows_of(found: Iterable[Link], reader: FileNameReader) -> Page:
 
 
 def _rows_of(found: Iterable[Link], reader: FileNameReader) -> Page:
-    read = [(link, name) for link in found if (name := reader.read(link.filename)) is not None]
+    # A page may list one file name twice, with other bytes: the first counts, as for the indexes themselves.
+    first: dict[str, tuple[Link, FileName]] = {}
+    for link in found:
+        if link.filename not in first and (name := reader.read(link.filename)) is not None:
+            first[link.filename] = (link, name)
+    read = list(first.values())
     # Far fewer versions than files: spell and compare each once.
     versions = sorted({id(name.version): name.version for _, name in read}.values())
     spelled = {id(version): str(version) for version in versions}

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import tarfile
 import zipfile
+import zlib
+from itertools import islice
 from pathlib import Path
+from typing import IO, Any, cast
 
 from packaging.version import InvalidVersion, Version
 
+from holdfast.index.bounded_file import BoundedFile
 from holdfast.index.core_metadata import MetadataUnusable, parse_core_metadata
 from holdfast.index.project import CoreMetadata
 from holdfast.spec.names import PypiName
@@ -15,6 +22,9 @@ from holdfast.spec.names import PypiName
 __all__ = ["static_metadata"]
 
 _MAX_PKG_INFO = 10 * 1024 * 1024
+_MAX_UNPACKED = 4 * 1024**3  # bytes looked through: PKG-INFO may stand last
+_MOST_MEMBERS = 200_000
+_UNPACKERS: dict[str, Any] = {".bz2": bz2.open, ".xz": lzma.open}
 _STATIC_SINCE = Version("2.2")
 
 
@@ -41,19 +51,40 @@ def static_metadata(archive: Path, name: PypiName, version: Version) -> CoreMeta
 def _pkg_info(archive: Path) -> bytes | None:
     """Return ``<top folder>/PKG-INFO`` of an sdist, None where there is none."""
     try:
-        if archive.suffix == ".zip":
-            with zipfile.ZipFile(archive) as packed:
-                for entry in packed.infolist():
-                    if _is_pkg_info(entry.filename) and entry.file_size <= _MAX_PKG_INFO:
-                        return packed.read(entry)
-            return None
-        with tarfile.open(archive) as packed_tar:
-            for member in packed_tar:
-                if _is_pkg_info(member.name) and member.isfile() and member.size <= _MAX_PKG_INFO:
-                    stream = packed_tar.extractfile(member)
-                    return stream.read() if stream else None
-    except (OSError, tarfile.TarError, zipfile.BadZipFile, EOFError):
+        return _of_zip(archive) if archive.suffix == ".zip" else _of_tar(archive)
+    except (
+        OSError,
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+        OverflowError,
+    ):
         return None
+
+
+def _of_zip(archive: Path) -> bytes | None:
+    with archive.open("rb") as file, zipfile.ZipFile(cast("IO[bytes]", BoundedFile(file))) as packed:
+        for entry in packed.infolist():
+            if _is_pkg_info(entry.filename) and entry.file_size <= _MAX_PKG_INFO:
+                with packed.open(entry) as stream:
+                    return stream.read(_MAX_PKG_INFO)
+    return None
+
+
+def _of_tar(archive: Path) -> bytes | None:
+    unpack = _UNPACKERS.get(archive.suffix, gzip.open)
+    with unpack(archive, "rb") as unpacked:
+        bounded = cast("IO[bytes]", BoundedFile(unpacked, _MAX_UNPACKED))
+        with tarfile.open(fileobj=bounded, mode="r:") as packed:
+            for member in islice(packed, _MOST_MEMBERS):
+                if _is_pkg_info(member.name) and member.isfile() and member.size <= _MAX_PKG_INFO:
+                    stream = packed.extractfile(member)
+                    return stream.read() if stream else None
     return None
 
 

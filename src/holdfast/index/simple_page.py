@@ -24,14 +24,21 @@ __all__ = ["ACCEPT", "Link", "links"]
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 """The Accept header of PEP 691: JSON if the index can."""
 
-# Attribute values may hold ">" in quotes; a comment may hold anchors that do not count.
+# Attribute values may hold ">" in quotes; a comment may hold anchors that do not count. The last alternative
+# is a comment or tag that never ends: what follows it is not looked at, as in HTML, or a page of a million
+# unclosed quotes would be read to its end a million times.
 _TAG = re.compile(
-    r"""<!--.*?-->|<(a|base|meta)\s([^>"']*(?:"[^"]*"[^>"']*|'[^']*'[^>"']*)*)>""", re.DOTALL | re.IGNORECASE
+    r"""<!--.*?-->|<(a|base|meta)\s([^>"']*(?:"[^"]*"[^>"']*|'[^']*'[^>"']*)*)>|(<!--|<(?:a|base|meta)\s)""",
+    re.DOTALL | re.IGNORECASE,
 )
 _ATTRIBUTE = re.compile(r"""([^\s=>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+)))?""")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _API_MAJOR = 1  # PEP 629: refuse another major version
+_LATIN = frozenset({"iso-8859-1", "latin-1", "latin1", "windows-1252"})
+_MOST_FILES = 200_000  # the largest project known lists a twentieth of it
+_LONGEST_FIELD = 4096  # characters of a URL or a Requires-Python
+_LARGEST_SIZE = 2**60  # bytes; whoever announces more announces nonsense
 
 
 class Link(msgspec.Struct, frozen=True, gc=False):
@@ -53,13 +60,22 @@ def links(body: bytes, content_type: str, url: str) -> Iterator[Link]:
     :raises Unreachable: where the page is not readable, or speaks another major version (PEP 629).
     """
     kind = content_type.partition(";")[0].strip().lower()
-    if kind.endswith(("+json", "/json")) or body[:64].lstrip().startswith(b"{"):
-        return _json_links(body, url)
-    return _html_links(body, content_type, url)
+    is_json = kind.endswith(("+json", "/json")) or body[:64].lstrip().startswith(b"{")
+    found = _json_links(body, url) if is_json else _html_links(body, content_type, url)
+    return _limited(found, url)
+
+
+def _limited(found: Iterator[Link], url: str) -> Iterator[Link]:
+    for number, link in enumerate(found):
+        if number >= _MOST_FILES:
+            raise Unreachable(f"the page lists more than {_MOST_FILES} files", where=url)
+        yield link
 
 
 def _target(href: str, base: str) -> str | None:
     """Return the absolute URL of a link, or None where a page from there may not point to it."""
+    if len(href) > _LONGEST_FIELD:
+        return None
     try:
         absolute = href if href.startswith(("https://", "http://")) else urljoin(base, href.strip())
         if not absolute.startswith(("https://", "http://")):
@@ -78,14 +94,14 @@ def _target(href: str, base: str) -> str | None:
 
 
 def _html_links(body: bytes, content_type: str, url: str) -> Iterator[Link]:
-    charset = re.search(r"charset=[\"']?([\w-]+)", content_type)
-    try:
-        text = body.decode(charset[1] if charset else "utf-8", errors="replace")
-    except LookupError:  # a charset nobody knows
-        text = body.decode("utf-8", errors="replace")
+    # No other charset: Python's "idna" fails, its "punycode" takes for ever, and what counts is ASCII anyway.
+    charset = re.search(r"charset=[\"']?([\w-]+)", content_type.lower())
+    text = body.decode("latin-1" if charset and charset[1] in _LATIN else "utf-8", errors="replace")
     base = url
     for match in _TAG.finditer(text):
         tag = match[1]
+        if match[3] is not None:
+            return
         if tag is None:
             continue
         attributes: dict[str, str] = {}
@@ -100,9 +116,16 @@ def _html_links(body: bytes, content_type: str, url: str) -> Iterator[Link]:
         elif tag.lower() == "base":
             # HTML: the first one with an href counts.
             if base is url and attributes.get("href"):
-                base = urljoin(url, attributes["href"])
+                base = _base(url, attributes["href"])
         elif attributes.get("name", "").lower() == "pypi:repository-version":
             _check_api_version(attributes.get("content", ""), url)
+
+
+def _base(url: str, href: str) -> str:
+    try:
+        return urljoin(url, href)
+    except ValueError:  # an IPv6 host that is broken
+        return url
 
 
 def _html_link(attributes: dict[str, str], base: str) -> Link | None:
@@ -122,7 +145,7 @@ def _html_link(attributes: dict[str, str], base: str) -> Link | None:
         url=target,
         hashes={algorithm.lower(): digest.partition("&")[0]} if digest else {},
         size=_size(attributes.get("data-size")),
-        requires_python=repaired(attributes.get("data-requires-python", "").strip()),
+        requires_python=_requires_python(attributes.get("data-requires-python", "")),
         yanked=attributes.get("data-yanked"),
         upload_time=_instant(attributes.get("data-upload-time")),
         metadata=None if metadata is None or metadata == "false" else _sha256(metadata.partition("=")),
@@ -137,7 +160,7 @@ def _sha256(parts: tuple[str, str, str]) -> str:
 def _json_links(body: bytes, url: str) -> Iterator[Link]:
     try:
         page = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unreachable(
             f"the index's answer is not JSON ({error})", where=url, advice="check the index's URL"
         ) from None
@@ -162,19 +185,28 @@ def _json_link(file: dict[str, Any], base: str) -> Link | None:
     target = _target(href, base)
     if target is None:
         return None
-    hashes = file.get("hashes")
     yanked = file.get("yanked", False)
     requires_python = file.get("requires-python")
     return Link(
         filename=filename,
         url=target,
-        hashes={str(k).lower(): str(v) for k, v in hashes.items()} if isinstance(hashes, dict) else {},
+        hashes=_json_hashes(file.get("hashes")),
         size=_size(file.get("size")),
-        requires_python=repaired(requires_python.strip()) if isinstance(requires_python, str) else "",
+        requires_python=_requires_python(requires_python),
         yanked=yanked if isinstance(yanked, str) else ("" if yanked else None),
         upload_time=_instant(file.get("upload-time")),
         metadata=_json_metadata(file),
     )
+
+
+def _json_hashes(hashes: object) -> dict[str, str]:
+    if not isinstance(hashes, dict):
+        return {}
+    return {
+        algorithm.lower(): digest
+        for algorithm, digest in hashes.items()
+        if isinstance(digest, str) and digest.isascii() and algorithm.isascii()
+    }
 
 
 def _json_metadata(file: dict[str, Any]) -> str | None:
@@ -190,9 +222,18 @@ def _json_metadata(file: dict[str, Any]) -> str | None:
 
 
 def _size(value: object) -> int | None:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
         value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= _LARGEST_SIZE else None
+
+
+def _requires_python(value: object) -> str:
+    if not isinstance(value, str):
+        return ""
+    # Not empty: what nobody can read must not count as "any Python".
+    return repaired(value.strip()) if len(value) <= _LONGEST_FIELD else "(unreadable)"
 
 
 def _instant(value: object) -> datetime | None:
@@ -201,11 +242,11 @@ def _instant(value: object) -> datetime | None:
         return None
     try:
         moment = msgspec.convert(value.strip(), datetime)
-    except msgspec.ValidationError:
+        if moment.tzinfo is None:
+            return moment.replace(tzinfo=timezone.utc)
+        return moment.astimezone(timezone.utc)
+    except (msgspec.ValidationError, OverflowError):  # the last evening of the year 9999, west of Greenwich
         return None
-    if moment.tzinfo is None:
-        return moment.replace(tzinfo=timezone.utc)
-    return moment.astimezone(timezone.utc)
 
 
 def _check_api_version(text: str, url: str) -> None:

@@ -19,8 +19,9 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from holdfast.errors import IntegrityError, Unreachable
+from holdfast.index.bounded_file import LARGEST_READ
 from holdfast.index.core_metadata import MetadataUnusable, parse_core_metadata
-from holdfast.index.http import HttpClient, Response, Sink
+from holdfast.index.http import HttpClient, Response, Sink, content_length
 from holdfast.index.project import CoreMetadata, IndexFile, Wheel
 from holdfast.index.remote_zip import MissingRange, SparseFile, read_metadata
 from holdfast.index.urls import local_path
@@ -31,6 +32,7 @@ __all__ = ["WheelMetadataReader", "refusal"]
 _TAIL = 64 * 1024  # bytes; holds the central directory and METADATA of nearly every wheel
 _GROWTH = 16 * 1024  # bytes read at least with every further range
 _MAX_RANGES = 12  # more means a server that plays games: take the whole file
+_LONGEST_RANGE = LARGEST_READ  # bytes; what the zip file's own words ask for must not fill the memory
 _EXTRA = 1024  # bytes for a local file header with its extra field
 _MAX_METADATA = 32 * 1024 * 1024
 _MAX_WHEEL = 16 * 1024**3
@@ -126,13 +128,15 @@ class WheelMetadataReader:
         if size is None:
             # Explicit ranges need the size: some servers ignore suffix ranges ("the last n bytes").
             head = await self._http.head(file.url)
-            length = head.headers.get("content-length", "")
-            if head.status != 200 or not length.isdigit() or head.headers.get("accept-ranges") == "none":
+            length = content_length(head)
+            if head.status != 200 or length is None or head.headers.get("accept-ranges") == "none":
                 return None
-            size = self.sizes[file.url] = int(length)
+            size = self.sizes[file.url] = length
         sparse = SparseFile(size)
         wanted = (max(0, size - _TAIL), size)
         for _ in range(_MAX_RANGES):
+            if wanted[1] - wanted[0] > _LONGEST_RANGE:
+                return None
             content = await self._range(file.url, *wanted, size)
             if content is None:
                 return None
