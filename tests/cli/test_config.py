@@ -273,6 +273,9 @@ def test_command_line_library_and_file_ask_the_same_question(
     assert new.returncode == 4, new.stderr
     with pytest.raises(library.HoldfastError):
         library.resolve(library.Requirements.build(pypi=["newer"]))
+    with pytest.raises(library.HoldfastError):
+        library.hydrate(lock)
+    assert called("create", f"{lock.req_id}:{lock.full_id}").returncode != 0
     assert world.requests() == before
     assert called("resolve", "--pypi", "newer", "--online").returncode == 0
 
