@@ -149,6 +149,20 @@ def test_what_was_got_keeps_its_name_here(called, world, team, elsewhere, monkey
     assert listed == "x/current:latest\nx/current:v1\n"
 
 
+def test_with_its_packages_it_runs_offline_at_once(called, holdfast, world, team, elsewhere) -> None:
+    resolved = json.loads(called("resolve", *world.asked, "--alias", "mine", "--json").stdout)
+    called("push", "mine", "--store", team, "--alias", "x:v1")
+    elsewhere()
+    got = called("get", "x:v1", "--packages", "--store", team)
+    assert got.returncode == 0, got.stderr
+    assert f"fetched {sum(map(len, resolved['platforms'].values()))} packages" in got.stderr
+    again = called("get", "x:v1", "--packages", "--store", team)
+    assert (again.stdout, "nothing to fetch" in again.stderr) == (got.stdout, True)
+    ran = holdfast("run", "--offline", "x:v1", "--", "reader")
+    assert (ran.returncode, ran.stdout) == (0, "reader with tinylib 1.0\n"), ran.stderr
+    assert called("get", "x:v1", "--packages", "--platform", "win-64", "--store", team).returncode == 6
+
+
 def test_a_name_of_one_s_own_is_not_taken_by_what_is_got(called, world, team) -> None:
     called("resolve", *world.asked, "--alias", "theirs")
     called("push", "theirs", "--store", team, "--alias", "x:v1")
@@ -210,6 +224,7 @@ def test_what_is_not_in_an_object_store_gets_no_name_there(called, world, s3: S3
         ["alias", "--history", "Not A Name"],
         ["push", "x", "--store", "ftp://host/x"],
         ["get", "x", "--store", "s3://key:hidden@bucket"],
+        ["get", "x", "--platform", "linux-64"],
         ["resolve", "--pypi", "six", "--offline", "--alias", "x:v1", "--store", "memory://x"],
     ],
     ids=" ".join,

@@ -1,14 +1,20 @@
-"""``holdfast get``: an environment's definition, out of a store."""
+"""``holdfast get``: an environment's definition, and if need be its packages, out of a store."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from holdfast.cli.options import OutputOptions
 from holdfast.cli.reporter import Reporter
+from holdfast.errors import UsageError
+
+if TYPE_CHECKING:
+    from holdfast.lock.model import Lock
+    from holdfast.store.store import Store
 
 __all__ = ["get"]
 
@@ -22,10 +28,19 @@ def get(
     lock_file: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="write the lock to a file, too")
     ] = None,
+    packages: Annotated[
+        bool, typer.Option("--packages", help="its packages, too: it runs --offline then")
+    ] = False,
+    platform: Annotated[
+        list[str] | None, typer.Option(metavar="P", help="packages of this platform; default: this host's")
+    ] = None,
 ) -> None:
-    """Fetch an environment's definition, and its name, into the local store and print its id; no packages."""
+    """Fetch an environment's definition, and its name, into the local store and print its id."""
     from holdfast.store.getting import get as get_definition
     from holdfast.store.store import Store
+
+    if platform and not packages:
+        raise UsageError("--platform is for packages", advice="add --packages, or drop it")
 
     reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
     there = Store(store)
@@ -36,6 +51,8 @@ def get(
             f"{got.alias} is written once and means another environment in your own store, which keeps that; "
             f"this one is {lock.req_id}:{lock.full_id} here"
         )
+    if packages:
+        _get_packages(there, lock, platform, reporter)
     if lock_file is not None:
         from holdfast.lock.format import write_lock
 
@@ -49,3 +66,16 @@ def get(
     if got.named:
         reporter.detail(f"also {got.alias} here")
     print(f"{lock.req_id}:{lock.full_id}", flush=True)
+
+
+def _get_packages(there: Store, lock: Lock, platforms: Sequence[str] | None, reporter: Reporter) -> None:
+    from holdfast.cli.transfer import transfer
+    from holdfast.hydrate.host import choose_platform
+    from holdfast.store.getting import get_packages
+
+    wanted = platforms or [choose_platform(lock, None)]
+    with transfer(reporter, f"fetching packages from {there.place}") as moved:
+        count = get_packages(there, lock, wanted, moved=moved)
+    reporter.say(
+        f"fetched {count} package{'' if count == 1 else 's'}" if count else "nothing to fetch", "green"
+    )

@@ -7,7 +7,6 @@ import errno
 import hashlib
 import os
 import stat
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,11 +29,12 @@ from holdfast.store.bundle_format import (
     lay_out,
     package_files,
 )
-from holdfast.store.bundle_sources import Sources
+from holdfast.store.bytes_moved import BytesMoved
 from holdfast.store.contents import packages_of, platforms_of
 from holdfast.store.filelock import locked
 from holdfast.store.layout import lock_key, package_key
 from holdfast.store.promise import Promise
+from holdfast.store.sources import Sources
 
 if TYPE_CHECKING:
     from holdfast.store.store import Store
@@ -79,7 +79,7 @@ def export_bundle(
     """
     wanted = platforms_of(lock, platforms)
     _check_writable(path)
-    progress = _Progress(moved)
+    progress = BytesMoved(moved)
     sources = Sources(store, offline=offline, credentials=credentials, received=progress.add)
     try:
         packages = packages_of(lock, wanted)
@@ -122,24 +122,6 @@ def _plan(
     )
     members = lay_out([(MANIFEST_KEY, len(manifest)), *((file.key, file.size) for file in files)])
     return {MANIFEST_KEY: manifest, key: data}, members
-
-
-class _Progress:
-    """Counts bytes, from any thread."""
-
-    def __init__(self, moved: Callable[[int, int], None]) -> None:
-        self._moved = moved
-        self._done = self._total = 0
-        self._lock = threading.Lock()
-
-    def begin(self, total: int) -> None:
-        self._total = total
-        self.add(0)
-
-    def add(self, count: int) -> None:
-        with self._lock:
-            self._done += count
-            self._moved(self._done, self._total)
 
 
 class _Slot:

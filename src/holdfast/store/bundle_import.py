@@ -16,6 +16,7 @@ from holdfast.store.aliases import parse_alias
 from holdfast.store.at_once import each_at_once
 from holdfast.store.bundle_format import BundleFile
 from holdfast.store.bundle_reader import Bundle, open_bundle
+from holdfast.store.bytes_moved import BytesMoved
 from holdfast.store.layout import complete_key
 from holdfast.store.promise import Promise
 from holdfast.store.usage import note_use
@@ -102,15 +103,12 @@ class _Receiver:
         self._target: _Target = store.shared or store.packages
         self._bundle = bundle
         self._where = where
-        self._moved = moved
-        self._total = sum(file.size for file in bundle.packages)
-        self._done = 0
-        self._lock = threading.Lock()
+        self._progress = BytesMoved(moved)
         self._stopped = threading.Event()
 
     def receive(self) -> list[bool]:
         """Return of each package whether it is new to the store."""
-        self._moved(0, self._total)
+        self._progress.begin(sum(file.size for file in self._bundle.packages))
         # The big ones first: the last to finish should not be one of them.
         files = sorted(self._bundle.packages, key=lambda file: -file.size)
         return each_at_once(self._receive, files, stop=self._stopped.set)
@@ -139,9 +137,7 @@ class _Receiver:
             if self._stopped.is_set():
                 raise IntegrityError("given up, as another package failed")
             take(chunk)
-            with self._lock:
-                self._done += len(chunk)
-                self._moved(self._done, self._total)
+            self._progress.add(len(chunk))
 
 
 def _keep(store: Store, lock: Lock) -> None:

@@ -1,19 +1,24 @@
-"""An environment's definition out of a team's store, and the name it has there."""
+"""An environment's definition out of a team's store, the name it has there, and its packages."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from holdfast.errors import Conflict
+from holdfast.store.at_once import each_at_once
+from holdfast.store.bytes_moved import BytesMoved
+from holdfast.store.contents import packages_of, platforms_of
 from holdfast.store.reference import alias_in, find_lock
+from holdfast.store.sources import Sources
 from holdfast.store.usage import note_use
 
 if TYPE_CHECKING:
-    from holdfast.lock.model import Lock
+    from holdfast.lock.model import Lock, LockedPackage
     from holdfast.store.store import Store
 
-__all__ = ["Got", "get"]
+__all__ = ["Got", "get", "get_packages"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +50,38 @@ def get(store: Store, reference: str) -> Got:
         except Conflict:
             return Got(lock, str(alias), named=False)
         return Got(lock, str(alias), named=True)
+
+
+def get_packages(
+    store: Store,
+    lock: Lock,
+    platforms: Sequence[str] = (),
+    *,
+    moved: Callable[[int, int], None] = lambda _done, _total: None,
+) -> int:
+    """Fetch packages into the local store, from ``store``, else their origin; return how many were missing.
+
+    :param platforms: conda's names (``linux-64``); default: all of the lock's.
+    :param moved: told how many bytes are done, and of how many, from any thread.
+    :raises IntegrityError: where a package's bytes are not the locked ones; it is not kept.
+    :raises NotFound: where a package was built elsewhere and is not there, or a platform is not locked.
+    :raises Unreachable: where the store or an origin does not answer.
+    """
+    near = store.near()
+    kept = near.packages
+    progress = BytesMoved(moved)
+    sources = Sources(store, received=progress.add)
+
+    def fetch(package: LockedPackage) -> None:
+        with kept.receive(package.sha256, package.file, package.size) as receiving:
+            sources.copy(package, receiving)
+
+    with near.announced(lock):
+        packages = packages_of(lock, platforms_of(lock, platforms))
+        missing = [each for each in packages if not kept.has(each.sha256, each.file, each.size)]
+        progress.begin(sum(package.size for package in missing))
+        try:
+            each_at_once(fetch, missing, stop=sources.stop)
+        finally:
+            sources.close()
+    return len(missing)

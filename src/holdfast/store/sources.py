@@ -1,4 +1,4 @@
-"""Where the packages of a bundle come from: stores that have them, else their origin."""
+"""Where packages come from: stores that have them, else their origin."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CHUNK = 1 << 20
 
 
 class Sources:
-    """The local store, the store that is exported from, and origins; used from several threads at once.
+    """The local store, the one that is named, and origins; used from several threads at once.
 
     :param offline: leave origins alone.
     :param credentials: for origins.
@@ -36,8 +36,8 @@ class Sources:
         self,
         store: Store,
         *,
-        offline: bool,
-        credentials: Sequence[Credential],
+        offline: bool = False,
+        credentials: Sequence[Credential] = (),
         received: Callable[[int], None],
     ) -> None:
         near = store.near().packages
@@ -89,7 +89,7 @@ class Sources:
             raise IntegrityError(
                 f"{package.file} is not the file that was locked: {error.what}",
                 where=where,
-                advice=f"nothing was written; {advice}",
+                advice=f"it was not taken; {advice}",
             ) from None
 
     def _local(self, package: LockedPackage) -> Path | None:
