@@ -260,6 +260,10 @@ def test_command_line_library_and_file_ask_the_same_question(
     done = called("resolve", "--conda", "tinylib", "--pypi", "reader", "--json")
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
+    assert (
+        f"  ours      {world.channel.url}\n"
+        in called("show", f"{answer['req_id']}:{answer['full_id']}").stdout
+    )
     (tmp_path / "environment.yml").write_text("dependencies: [tinylib, {pip: [reader]}]\n")
     from_file = called("resolve", "-f", tmp_path / "environment.yml", "--json")
     assert json.loads(from_file.stdout)["req_id"] == answer["req_id"]

@@ -59,6 +59,8 @@ def _print_head(lock: Lock) -> None:
     for title, key in (("channels", "channels"), ("indexes", "indexes")):
         if asked.get(key):
             _print_fact(title, ", ".join(map(str, asked[key])))
+    for name, urls in asked.get("channel_aliases", {}).items():
+        _print_fact(f"  {name}", " + ".join(urls))  # what the channel's name stood for
 
 
 def _print_known(known: Known) -> None:
