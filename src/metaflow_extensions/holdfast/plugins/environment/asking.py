@@ -90,7 +90,8 @@ def overridden(outer: Ask, inner: Ask) -> Ask:
     """Return what ``inner`` (a step) asks for on top of ``outer`` (its flow).
 
     Packages are overridden one by one, single values where ``inner`` has one; channels and indexes of
-    ``inner`` come first. An ``inner`` that asks for something is enabled unless it says otherwise.
+    ``inner`` come first. An ``inner`` that asks for something is enabled unless it says otherwise, and one that
+    names an environment leaves Python to it.
     """
     disabled = inner.disabled
     if disabled is None:
@@ -102,7 +103,7 @@ def overridden(outer: Ask, inner: Ask) -> Ask:
         indexes=_in_order([inner.indexes, outer.indexes]),
         pip_options=_in_order([outer.pip_options, inner.pip_options]),
         system={**outer.system, **inner.system},
-        python=inner.python or outer.python,
+        python=inner.python or (None if inner.named else outer.python),
         named=inner.named or outer.named,
         # An environment that the step names itself is looked up as the step says.
         fetch_at_exec=inner.fetch_at_exec

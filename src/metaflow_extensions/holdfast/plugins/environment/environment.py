@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any
 
 from metaflow._vendor import click
@@ -122,12 +123,15 @@ class _Saying:
 
     def __init__(self, echo: Any) -> None:
         self._echo = echo
-        self._said: dict[str, None] = {}
+        self._said: set[str] = set()
+        self._one_at_a_time = Lock()
 
     def __call__(self, text: str) -> None:
         steps = text.partition(":")[0]
-        if steps not in self._said:
-            self._said[steps] = None
+        with self._one_at_a_time:
+            if steps in self._said:
+                return
+            self._said.add(steps)
             self._echo(f"Resolving the environment of {steps} ...")
 
 

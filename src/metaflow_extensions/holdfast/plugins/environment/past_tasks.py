@@ -29,8 +29,9 @@ def reference(pathspec: str) -> str:
         raise UsageError(
             f"{pathspec!r} is no pathspec of a step", advice="expected Flow/run/step or Flow/run/step/task"
         )
-    from metaflow import Step, Task, namespace
     from metaflow.exception import MetaflowException
+
+    from metaflow import Step, Task, namespace
 
     namespace(None)  # whoever ran it
     try:

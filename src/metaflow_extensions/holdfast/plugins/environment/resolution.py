@@ -62,12 +62,21 @@ class StepEnvironment(NamedTuple):
         """The environment as everybody names it: ``req_id:full_id``."""
         return f"{self.lock.req_id}:{self.lock.full_id}"
 
+    @property
+    def python(self) -> str:
+        """The minor version of its Python, e.g. ``3.11``; empty where it has none."""
+        for package in self.lock.platforms[self.platform].packages:
+            if package.name == "python" and package.kind != "pypi":
+                return ".".join(package.version.split(".")[:2])
+        return ""
+
 
 class _Wanted(NamedTuple):
     """What several steps ask for alike."""
 
     requirements: Requirements
     base: Lock | None
+    base_name: str
     platforms: tuple[str, ...]
     steps: tuple[str, ...]
 
@@ -104,13 +113,13 @@ def resolve_steps(
         if base is not None and request.as_named:
             found[request.step] = _as_it_is(request, base, targets[request.step][0])
             continue
-        ids = "" if base is None else f"{base.req_id}:{base.full_id}"
-        requirements = requirements_of(request, ids)
+        requirements = requirements_of(request, base)
         key = _key(requirements)
         same = wanted.get(key)
         wanted[key] = _Wanted(
             requirements,
             base,
+            request.ask.named or "",
             tuple(dict.fromkeys([*(same.platforms if same else ()), *targets[request.step]])),
             (*(same.steps if same else ()), request.step),
         )
@@ -206,18 +215,18 @@ def _all(
     offline = offline or engine_settings().flag("offline")
 
     def one(want: _Wanted) -> Any:
-        options: dict[str, Any] = {} if want.base is None else {"using": want.base}
         steps = ", ".join(want.steps)
         try:
             return resolve_request(
                 want.requirements,
                 want.platforms,
+                using=want.base,
+                using_name=want.base_name,
                 store=store,
                 force=force,
                 dry_run=dry_run,
                 offline=offline,
                 progress=lambda text: say(f"{steps}: {text}"),
-                **options,
             )
         except HoldfastError as error:
             return EnvironmentProblem(f"step {steps}: {error}")

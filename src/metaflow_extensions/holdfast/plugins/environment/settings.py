@@ -7,7 +7,6 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from metaflow import metaflow_config
-
 from metaflow_extensions.holdfast.plugins.environment.asking import EnvironmentProblem
 
 if TYPE_CHECKING:

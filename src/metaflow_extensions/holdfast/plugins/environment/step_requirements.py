@@ -22,6 +22,7 @@ from metaflow_extensions.holdfast.plugins.environment.settings import engine_set
 from metaflow_extensions.holdfast.plugins.environment.step_requests import StepRequest
 
 if TYPE_CHECKING:
+    from holdfast.lock.model import Lock
     from holdfast.spec.asked import Asked
     from holdfast.spec.requirements import Requirements
 
@@ -35,14 +36,15 @@ __all__ = [
 ]
 
 
-def requirements_of(request: StepRequest, base: str = "") -> Requirements:
+def requirements_of(request: StepRequest, base: Lock | None = None) -> Requirements:
     """Return the requirements of a step, Metaflow's own libraries among them.
 
-    :param base: ``req_id:full_id`` of the environment that is extended, which also decides on Python.
+    :param base: the environment that is extended: it decides on Python, and what it has is not asked again.
     :raises EnvironmentProblem: where the step asks for something that cannot be understood.
     """
     ask = request.ask
-    conda, pypi = with_metaflow(ask.conda, ask.pypi, request.datastore)
+    has = _names_in(base, target_platform(request)) if base else frozenset()
+    conda, pypi = with_metaflow(ask.conda, ask.pypi, request.datastore, has)
     conda_texts = [conda_text(name, version) for name, version in conda.items()]
     python = ask.python or ("" if base else launcher_python())
     if python.endswith("t") and python[:1].isdigit():
@@ -58,19 +60,24 @@ def requirements_of(request: StepRequest, base: str = "") -> Requirements:
         python=python,
         extra_index_urls=ask.indexes,
         virtual_packages=[f"{name}={version}" for name, version in system.items()],
-        base=base or None,
+        base=f"{base.req_id}:{base.full_id}" if base else None,
     )
 
 
 def with_metaflow(
-    conda: dict[str, str], pypi: dict[str, str], datastore_type: str
+    conda: dict[str, str],
+    pypi: dict[str, str],
+    datastore_type: str,
+    has: frozenset[str] = frozenset(),
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Return conda and PyPI packages with the libraries that Metaflow needs.
 
     They come from PyPI if anything does, else from conda; a library that is asked for already, on either
     side, stays as it is asked for.
+
+    :param has: names of what the environment has anyway.
     """
-    there = {conda_key(name) for name in conda} | {pypi_key(name) for name in pypi}
+    there = {conda_key(name) for name in conda} | {pypi_key(name) for name in pypi} | has
     added = {name: v for name, v in metaflow_libraries(datastore_type).items() if name not in there}
     return (conda, {**pypi, **added}) if pypi else ({**conda, **added}, pypi)
 
@@ -108,6 +115,11 @@ def pypi_text(name: str, version: str) -> str:
             return str(requirement_of_url(name))
         return name
     return name + with_operator(version)
+
+
+def _names_in(lock: Lock, platform: str) -> frozenset[str]:
+    locked = lock.platforms.get(platform)
+    return frozenset(package.name for package in locked.packages) if locked else frozenset()
 
 
 def _build(ask: Ask, where: str, **texts: Any) -> Requirements:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
-import tempfile
 from typing import Any, ClassVar
 
 from metaflow.decorators import StepDecorator
 from metaflow.metadata_provider import MetaDatum
-from metaflow.packaging_sys import ContentType
 
 from metaflow_extensions.holdfast.plugins.environment.asking import EnvironmentProblem
 from metaflow_extensions.holdfast.plugins.environment.elsewhere import ENVIRONMENT_TYPES
+from metaflow_extensions.holdfast.plugins.environment.home import MetaflowHome
 from metaflow_extensions.holdfast.plugins.environment.prefixes import (
     ENVIRONMENT_VARIABLE,
     NO_ENVIRONMENT,
@@ -28,37 +26,6 @@ __all__ = ["EnvironmentInternalDecorator"]
 
 # Commands of tasks that run on this machine; others are trampolines to somewhere else.
 _HERE = (["step"], ["spin-step"])
-
-
-class MetaflowHome:
-    """Metaflow and its extensions in a folder of their own, made of links: what tasks import them from.
-
-    The launcher's site-packages would bring everything else of the launcher into the environment.
-    """
-
-    def __init__(self, package: Any) -> None:
-        self._package = package
-        self._folder: str | None = None
-        self._variables: dict[str, str] = {}
-
-    def variables(self) -> dict[str, str]:
-        """Return what makes Metaflow importable; waits for the code package the first time."""
-        if self._folder is None:
-            folder = tempfile.mkdtemp(prefix="metaflow-home-")
-            self._package.extract_into(
-                folder, ContentType.ALL_CONTENT.value & ~ContentType.USER_CONTENT.value
-            )
-            found = self._package.get_post_extract_env_vars(self._package.package_metadata, folder)
-            # A colon marks variables that are set as they are.
-            self._variables = {name.rstrip(":"): value for name, value in found.items()}
-            self._folder = folder
-        return self._variables
-
-    def remove(self) -> None:
-        """Take the folder away."""
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
 
 
 class EnvironmentInternalDecorator(StepDecorator):
@@ -113,7 +80,7 @@ class EnvironmentInternalDecorator(StepDecorator):
             cli_args.env[ENVIRONMENT_VARIABLE] = NO_ENVIRONMENT
             return
         assert self._home is not None
-        home = self._home.variables()
+        home = self._home.variables(environment.python if environment else "")
         task: dict[str, Any] = {"home": home, "fallback": fallback, "attempt": retry_count}
         if environment is None:
             task.update(self._to_fetch(request, cli_args))
