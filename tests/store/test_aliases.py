@@ -89,8 +89,8 @@ def test_an_environment_comes_back_by_its_id(place: str, make_environment: MakeL
     ]
 
 
-def test_an_alias_that_was_kept_without_history_is_read_and_becomes_the_first_move(place: str) -> None:
-    store = Store(place)
+def test_an_alias_that_was_kept_without_history_is_read_and_becomes_the_first_move() -> None:
+    store = Store()
     for alias in (LATEST, V1):
         data = json.dumps({"req_id": ids(1)[0], "full_id": ids(1)[1]}).encode() + b"\n"
         assert store.backend.put_if_absent(f"aliases/team/x/{alias.tag}.json", data)
@@ -106,8 +106,8 @@ def test_an_alias_that_was_kept_without_history_is_read_and_becomes_the_first_mo
         store.aliases.name_kept(V1, *ids(2))
 
 
-def test_what_a_later_version_adds_is_no_reason_to_refuse(place: str) -> None:
-    store = Store(place)
+def test_what_a_later_version_adds_is_no_reason_to_refuse() -> None:
+    store = Store()
     data = json.dumps({"req_id": ids(1)[0], "full_id": ids(1)[1], "why": "faster", "earlier": []}).encode()
     store.backend.put_if_absent("aliases/team/x/latest.json", data)
     assert store.aliases.get(LATEST) == ids(1)
@@ -117,8 +117,8 @@ def test_what_a_later_version_adds_is_no_reason_to_refuse(place: str) -> None:
     "data",
     [b"", b"{}", b"\xff", b'{"req_id":"', b'{"req_id":1,"full_id":2}', b'{"req_id":"../x","full_id":"y"}'],
 )
-def test_a_damaged_alias_is_refused_and_left_alone(place: str, data: bytes) -> None:
-    store = Store(place)
+def test_a_damaged_alias_is_refused_and_left_alone(data: bytes) -> None:
+    store = Store()
     store.backend.put_if_absent("aliases/team/x/latest.json", data)
     for use in (
         lambda: store.aliases.get(LATEST),
@@ -133,9 +133,9 @@ def test_a_damaged_alias_is_refused_and_left_alone(place: str, data: bytes) -> N
     assert left.data == data
 
 
-def test_the_history_of_what_has_no_name_is_not_found(place: str) -> None:
+def test_the_history_of_what_has_no_name_is_not_found() -> None:
     with pytest.raises(NotFound, match="team/x:latest"):
-        Store(place).aliases.history(LATEST)
+        Store().aliases.history(LATEST)
 
 
 class _OneObject:

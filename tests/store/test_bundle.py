@@ -150,6 +150,24 @@ def test_what_an_object_store_got_out_of_a_bundle_need_not_be_pushed(
     assert Store(s3_place).push(lock, alias="x:v1").sent == 0
 
 
+def test_an_import_that_fails_half_way_leaves_nothing_to_be_found_and_the_next_one_finishes(
+    s3: S3, s3_place: str, make_environment: MakeLock, tmp_path: Path
+) -> None:
+    lock = make_environment(6)
+    Store().export_bundle(lock, tmp_path / "x.bundle")
+    refused_file = lock.platforms["linux-64"].packages[3].file
+    s3.fail(f"*{refused_file}", 403, None, ("PUT",))
+    with pytest.raises(Unreachable, match="refuses these credentials"):
+        Store(s3_place).import_bundle(tmp_path / "x.bundle", alias="x:v1")
+    assert named(Store(s3_place)) == []
+    s3.heal()
+    already = len(held(Store(s3_place)))
+    done = Store(s3_place).import_bundle(tmp_path / "x.bundle", alias="x:v1")
+    assert (done.received, done.present) == (6 - already, already)
+    assert Store(s3_place).get("x:v1") == lock
+    assert held(Store(s3_place)) == contents(tmp_path, lock)
+
+
 def test_the_same_content_is_the_same_bytes_wherever_it_came_from(
     place: str, make_environment: MakeLock, tmp_path: Path
 ) -> None:
