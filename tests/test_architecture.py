@@ -34,7 +34,10 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "__init__": frozenset({*_PATH, "resolving", "api"}),
     # Stands beside the path: it makes what the path reads, and shares with it only words.
     "forge": frozenset({"errors", "config", "spec"}),
-    "bootstrap": frozenset(),
+    # Runs in containers that have nothing: of ours it shares the errors alone.
+    "bootstrap": frozenset({"errors"}),
+    # What bootstrap needs, chosen from indexes and put into a store.
+    "toolkit": frozenset({*_PATH, "resolving", "bootstrap"}),
     # Plays the whole path on forged channels; only the command line knows of it.
     "demo": frozenset({*_PATH, "resolving", "api", "forge"}),
 }

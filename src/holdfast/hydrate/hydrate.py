@@ -36,7 +36,10 @@ from holdfast.store.paths import cache_dir
 from holdfast.store.store import Store, local_folder
 from holdfast.store.usage import note_use_in_folder
 
-__all__ = ["hydrate"]
+__all__ = ["MakeFetcher", "hydrate"]
+
+MakeFetcher = Callable[[Callable[[int], None]], Fetcher]
+"""Given what to call with the bytes received, returns what brings packages into the store."""
 
 
 def hydrate(
@@ -50,6 +53,7 @@ def hydrate(
     offline: bool = False,
     credentials: Sequence[Credential] = (),
     find_python: FindPython | None = None,
+    make_fetcher: MakeFetcher | None = None,
 ) -> Path:
     """Make the prefix of an environment, unless it is there, and return its path.
 
@@ -63,6 +67,7 @@ def hydrate(
     :param offline: fetch nothing.
     :param credentials: for the origins of packages.
     :param find_python: finds interpreters of this host, for locks that name one.
+    :param make_fetcher: brings what is not in the store, in another way than from ``store`` and origins.
     :raises UsageError: where the environment cannot be made here, or the prefix holds something else.
     :raises NotFound: where the lock has no environment for the platform, or this host no such interpreter.
     :raises IntegrityError: where a package's bytes are not the locked ones; nothing is installed.
@@ -94,12 +99,15 @@ def hydrate(
         interpreter=interpreters[0] if interpreters else None,
         store=packages_store,
         progress=progress or Silent(),
-        make_fetcher=lambda received: Fetcher(
-            packages_store,
-            shared=kept.shared,
-            offline=offline,
-            credentials=credentials,
-            received=received,
+        make_fetcher=make_fetcher
+        or (
+            lambda received: Fetcher(
+                packages_store,
+                shared=kept.shared,
+                offline=offline,
+                credentials=credentials,
+                received=received,
+            )
         ),
     )
     try:
@@ -141,7 +149,7 @@ class _Making:
     interpreter: Path | None
     store: Packages
     progress: Progress
-    make_fetcher: Callable[[Callable[[int], None]], Fetcher]
+    make_fetcher: MakeFetcher
 
     def run(self, target: Prefix, lock_descriptor: int) -> None:
         target.refuse_foreign()

@@ -21,6 +21,8 @@ __all__ = [
     "pointer_key",
     "pointers_prefix",
     "req_id_prefix",
+    "toolkit_file_key",
+    "toolkit_key",
     "used_key",
 ]
 
@@ -83,6 +85,21 @@ def pointer_key(req_id: str, user: str, time: str, full_id: str) -> str:
 def alias_key(name: str, tag: str) -> str:
     """Return the key of an alias whose name and tag were checked already."""
     return f"aliases/{name}/{tag}.json"
+
+
+def toolkit_key(platform: str, name: str) -> str:
+    """Return the key of what describes a platform's toolkit."""
+    return f"toolkit/{plain_name(platform)}/{plain_name(name)}"
+
+
+def toolkit_file_key(platform: str, sha256: str, file: str) -> str:
+    """Return the key of a file of a toolkit; no lock names it, so it is no package that could be collected.
+
+    :raises UsageError: where ``sha256`` is no digest or ``file`` no plain file name.
+    """
+    if not _SHA256.fullmatch(sha256):
+        raise UsageError(f"{sha256!r} is not a sha256", where=file)
+    return f"toolkit/{plain_name(platform)}/files/{sha256}/{plain_name(file)}"
 
 
 def plain_name(text: str) -> str:

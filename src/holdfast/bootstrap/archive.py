@@ -1,0 +1,48 @@
+"""The files that a container needs of Holdfast itself, and all of them as one file that Python runs."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+
+__all__ = ["bootstrap_archive", "engine_files"]
+
+_ROOMS = ("bootstrap", "config", "hydrate", "lock", "spec", "store")
+_MODULES = ("__init__.py", "errors.py")
+_MAIN = "import sys\nfrom holdfast.bootstrap.command import main\nsys.exit(main())\n"
+
+
+def engine_files() -> list[tuple[str, str]]:
+    """Return the files hydrating is written in: each with its path below the folder to import from.
+
+    For those who bring code to containers in a package of their own.
+    """
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    found = [(os.path.join(root, name), f"holdfast/{name}") for name in _MODULES]
+    for room in _ROOMS:
+        folder = os.path.join(root, room)
+        found += [
+            (os.path.join(folder, name), f"holdfast/{room}/{name}")
+            for name in sorted(os.listdir(folder))
+            if name.endswith(".py")
+        ]
+    return found
+
+
+def bootstrap_archive() -> bytes:
+    """Return ``bootstrap.pyz`` (PEP 441): ``python bootstrap.pyz STORE ENV`` is all a container says."""
+    into = io.BytesIO(b"")
+    into.write(b"#!/usr/bin/env python3\n")
+    with zipfile.ZipFile(into, "a", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in [("__main__.py", _MAIN.encode()), *_contents()]:
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
+    return into.getvalue()
+
+
+def _contents() -> list[tuple[str, bytes]]:
+    found = []
+    for path, name in engine_files():
+        with open(path, "rb") as file:
+            found.append((name, file.read()))
+    return found

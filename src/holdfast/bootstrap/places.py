@@ -1,0 +1,56 @@
+"""Where things go on a node."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import TYPE_CHECKING
+
+from holdfast.errors import Unreachable
+
+if TYPE_CHECKING:
+    from holdfast.bootstrap.locked import Wanted
+
+__all__ = ["cache_folder", "default_prefix"]
+
+
+def cache_folder(given: str | None) -> str:
+    """Return the folder that bootstraps on this node share: ``given``, ``HOLDFAST_CACHE``, the user's cache.
+
+    Where there is no home that can be written, which is usual in containers: a folder for temporary files.
+
+    :raises Unreachable: where none can be made.
+    """
+    asked = given or os.environ.get("HOLDFAST_CACHE")
+    if asked:
+        return _made(os.path.abspath(os.path.expanduser(asked)))
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    try:
+        return _made(os.path.join(os.path.abspath(base), "holdfast"))
+    except Unreachable:
+        own = os.path.join(tempfile.gettempdir(), f"holdfast-{os.getuid()}")
+        found = _made(own)
+        if os.stat(found).st_uid != os.getuid() or os.path.islink(found):
+            raise Unreachable("this folder is somebody else's", where=found, advice="give --cache") from None
+        return found
+
+
+def default_prefix(wanted: Wanted) -> str:
+    """Return where an environment goes if nobody says it."""
+    base = os.environ.get("HOLDFAST_ENVS")
+    if not base:
+        data = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
+        base = os.path.join(data, "holdfast", "envs")
+    return os.path.join(os.path.abspath(base), f"metaflow_{wanted.req_id}_{wanted.full_id}")
+
+
+def _made(folder: str) -> str:
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(13, "Permission denied")
+    except OSError as error:
+        raise Unreachable(
+            f"the cache's folder cannot be made ({error.strerror})", where=folder, advice="give --cache"
+        ) from None
+    return folder
