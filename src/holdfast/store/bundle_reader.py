@@ -142,7 +142,7 @@ def _read_manifest(source: _File) -> Manifest:
         raise UsageError(
             "this is not a bundle",
             where=source.where,
-            advice="make one: holdfast export ENV --offline-bundle",
+            advice="make one: holdfast export ENV --offline-bundle FILE",
         )
     if len(first) < BLOCK:
         raise source.damaged("it is cut off" if first else "it is empty")
