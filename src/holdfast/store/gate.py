@@ -36,6 +36,9 @@ RENEWED_AFTER = 60.0
 PATIENCE = 900.0
 """Seconds to wait for somebody else's collecting."""
 
+PASSING = 3.0
+"""Seconds to try to hold a folder's gate: who passes holds it for microseconds, who collects for longer."""
+
 SKEW = 3600.0
 """Seconds by which clocks of two machines may differ, before a lease of the past is believed to be dead."""
 
@@ -89,8 +92,7 @@ class FolderGate:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            # Those who pass hold it for microseconds; who collects, for longer.
-            if not _flock(descriptor, fcntl.LOCK_EX, 5.0):
+            if not _flock(descriptor, fcntl.LOCK_EX, PASSING):
                 raise Conflict(
                     "somebody else collects garbage here", where=str(self._path), advice="try again later"
                 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -84,9 +84,11 @@ def push(
     else:
         # Announced before the first look at what is there: nobody collects it while we rely on it.
         with store.announced(lock) as announcement:
-            went = _send(store, lock, wanted, credentials, sent)
+            known = set(store.backend.keys(lock_prefix(lock.req_id, lock.full_id)))
+            went = _send(store, lock, wanted, known, credentials, sent)
             announcement.check()
-            store.locks.put(lock)
+            if lock_key(lock.req_id, lock.full_id) not in known:
+                store.locks.put(lock)
             note_use(store.backend, lock.req_id, lock.full_id)
             _point(store, lock)
             _name(store, lock, None if named else name)
@@ -116,13 +118,16 @@ def _send(
     store: Store,
     lock: Lock,
     platforms: Sequence[str],
+    known: Set[str],
     credentials: Sequence[Credential],
     sent: Callable[[int], None],
 ) -> list[int]:
-    """Send what is not there and return the bytes of each package sent."""
+    """Send what is not there, and say so; return the bytes of each package sent.
+
+    :param known: the keys beside the lock.
+    """
     if store.shared is None:
         return _send_missing(store, packages_of(lock, platforms), credentials, sent)
-    known = set(store.backend.keys(lock_prefix(lock.req_id, lock.full_id)))
     notes = {platform: complete_key(lock.req_id, lock.full_id, platform) for platform in platforms}
     missing = [platform for platform in platforms if notes[platform] not in known]
     went = _send_missing(store, packages_of(lock, missing), credentials, sent)
