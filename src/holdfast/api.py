@@ -21,6 +21,7 @@ def resolve(
     requirements: Requirements,
     platforms: Sequence[str] = (),
     *,
+    using: Lock | str | None = None,
     store: Store | None = None,
     force: bool = False,
     offline: bool | None = None,
@@ -29,16 +30,35 @@ def resolve(
 
     The same requirements give the same lock again without solving, until ``force``.
 
-    :param platforms: conda's names (``linux-64``); default: those the requirements name, else this host's.
+    :param platforms: conda's names (``linux-64``); default: those the requirements name, else those of
+        ``using``, else this host's.
+    :param using: an environment to extend, as a lock or a name for one (alias, ``req_id:full_id``, lock
+        file): all of its packages stay exactly as they are, and what else is asked for joins them.
     :param store: where the lock is kept; default: the local store.
     :param force: solve again, although a lock exists.
     :param offline: use caches alone, and never the network; default: as configured.
     :raises holdfast.errors.NoSolution: where nothing satisfies them, with the reasons.
+    :raises holdfast.errors.NotFound: where there is no environment ``using``, or it lacks a platform.
     :raises holdfast.errors.Unreachable: where an index or a channel cannot be reached.
     """
     from holdfast.resolving import resolve_request
 
-    return resolve_request(requirements, platforms, store=store, force=force, offline=_offline(offline)).lock
+    name = ""
+    if isinstance(using, str):
+        from holdfast.store.reference import find_lock
+        from holdfast.store.store import Store
+
+        store = store or Store()
+        name, using = using, find_lock(using, store)
+    return resolve_request(
+        requirements,
+        platforms,
+        using=using,
+        using_name=name,
+        store=store,
+        force=force,
+        offline=_offline(offline),
+    ).lock
 
 
 def hydrate(

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from holdfast.errors import Unreachable
+from holdfast.errors import NotFound, Unreachable
 from holdfast.spec.canonical import req_id
 from holdfast.spec.platform import host_platform, platform_name
 from holdfast.spec.requirements import Requirements
 
 if TYPE_CHECKING:
-    from holdfast.lock.model import Lock
-    from holdfast.solve.solution import PlatformSolution
+    from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
+    from holdfast.solve.pins import Pins
+    from holdfast.solve.solution import ChosenWheel, PlatformSolution
     from holdfast.store.store import Store
 
 __all__ = ["Resolution", "resolve_request"]
@@ -45,6 +47,8 @@ def resolve_request(
     requirements: Requirements,
     platforms: Sequence[str] = (),
     *,
+    using: Lock | None = None,
+    using_name: str = "",
     store: Store | None = None,
     force: bool = False,
     dry_run: bool = False,
@@ -53,18 +57,27 @@ def resolve_request(
 ) -> Resolution:
     """Return the environment that satisfies the requirements, solving only what was not solved before.
 
-    :param platforms: targets; default: those the requirements name, else this host's.
+    :param platforms: targets; default: those the requirements name, else those of ``using``, else this
+        host's.
+    :param using: an environment to extend: all of its packages, as they are, and what else is asked for.
+    :param using_name: what the user calls it.
     :param store: where locks are kept; default: the local one.
     :param force: solve again, although a lock exists.
     :param dry_run: keep nothing.
     :param offline: use caches alone.
     :param progress: told what is being done.
     :raises NoSolution: where nothing satisfies them.
+    :raises NotFound: where ``using`` lacks a platform.
     :raises Unreachable: where an index or a channel cannot be reached.
     :raises UsageError: for what is not supported.
     """
     started = time.monotonic()
-    wanted = _targets(requirements, platforms)
+    if using is not None:
+        from holdfast.lock.extend import extended
+
+        requirements = extended(requirements, using)
+    base = _Base(using, using_name or f"{using.req_id}:{using.full_id}") if using is not None else None
+    wanted = _targets(requirements, platforms, base)
     if store is None:
         from holdfast.store.store import Store
 
@@ -73,10 +86,16 @@ def resolve_request(
     if known is not None and set(wanted) <= set(known.platforms):
         return Resolution(known, False, time.monotonic() - started)
     missing = [platform for platform in wanted if known is None or platform not in known.platforms]
-    solutions = _solve(requirements, missing, offline, progress)
+    pins = {platform: base.pins(platform, store) for platform in missing} if base else {}
+    solutions = _solve(requirements, missing, offline, progress, pins)
     from holdfast.lock.from_solution import locked_platform, make_lock_of
 
-    solved = {platform: locked_platform(solution) for platform, solution in solutions.items()}
+    given = base.lock.platforms if base else {}
+    solved = {
+        platform: locked_platform(solution, given.get(platform)) for platform, solution in solutions.items()
+    }
+    if base is not None:
+        base.check_kept(solved)
     lock = make_lock_of(requirements, {**(known.platforms if known else {}), **solved})
     if not dry_run:
         # Bytes before the lock that names them: nobody else has a wheel that was built here.
@@ -88,9 +107,68 @@ def resolve_request(
     return Resolution(lock, True, time.monotonic() - started, rounds, tuple(warnings))
 
 
-def _targets(requirements: Requirements, platforms: Sequence[str]) -> list[str]:
-    chosen = platforms or requirements.platforms or [host_platform()]
-    return sorted({platform_name(platform) for platform in chosen})
+@dataclass(frozen=True)
+class _Base:
+    """The environment that is being extended, and what the user calls it."""
+
+    lock: Lock
+    name: str
+
+    def pins(self, platform: str, store: Store) -> Pins:
+        """Return its packages of one platform, as the solver takes them."""
+        from holdfast.lock.to_solution import solution_of
+        from holdfast.solve.pins import Pins
+
+        locked = self.lock.platforms[platform]
+        packages = {package.sha256: package for package in locked.packages}
+
+        def keeper(wheel: ChosenWheel, fetch: bool) -> Path | None:
+            return _copy_of(packages[wheel.sha256], store, fetch=fetch)
+
+        return Pins(solution_of(platform, locked), self.name, keeper)
+
+    def check_kept(self, made: Mapping[str, LockedPlatform]) -> None:
+        """Hold the promise that every pin is kept, whatever the solver did."""
+        from holdfast.lock.extend import missing_pins
+
+        for platform, locked in made.items():
+            lost = missing_pins(self.lock.platforms[platform], locked)
+            assert not lost, f"{platform}: {', '.join(lost)} of {self.name} did not stay"
+
+
+def _copy_of(package: LockedPackage, store: Store, *, fetch: bool) -> Path | None:
+    """Return where a package lies on this host, None if nowhere; ``fetch`` gets it from an object store."""
+    for packages in (store.packages, store.near().packages):
+        if packages.has(package.sha256, package.file, package.size):
+            return packages.path(package.sha256, package.file)
+    if not fetch or store.shared is None:
+        return None
+    from holdfast.store.fetch import Fetcher
+
+    fetcher = Fetcher(store.packages, shared=store.shared)
+    try:
+        return fetcher.fetch(package)
+    except (NotFound, Unreachable):
+        return None
+    finally:
+        fetcher.close()
+
+
+def _targets(requirements: Requirements, platforms: Sequence[str], base: _Base | None) -> list[str]:
+    """Return the platforms to solve for.
+
+    :raises NotFound: where the base lacks one.
+    """
+    there = sorted(base.lock.platforms) if base else []
+    chosen = platforms or requirements.platforms or there or [host_platform()]
+    wanted = sorted({platform_name(platform) for platform in chosen})
+    missing = [platform for platform in wanted if platform not in there] if base else []
+    if base and missing:
+        raise NotFound(
+            f"{base.name} has no environment for {missing[0]}, only for {', '.join(there)}",
+            advice=f"resolve it for {missing[0]} too, then extend it",
+        )
+    return wanted
 
 
 def _solve(
@@ -98,13 +176,14 @@ def _solve(
     platforms: Sequence[str],
     offline: bool,
     progress: Callable[[str], None] | None,
+    pins: Mapping[str, Pins],
 ) -> dict[str, PlatformSolution]:
     from holdfast.solve.request import solve_request
     from holdfast.store.paths import cache_dir
 
     try:
         return solve_request(
-            requirements, platforms, cache_dir=cache_dir(), offline=offline, progress=progress
+            requirements, platforms, cache_dir=cache_dir(), offline=offline, progress=progress, pins=pins
         )
     except Unreachable as error:
         if offline and error.advice is None:
@@ -114,7 +193,7 @@ def _solve(
 
 def _keep_built(solution: PlatformSolution, store: Store) -> None:
     for wheel in solution.wheels:
-        if wheel.source is not None:
+        if wheel.source is not None and wheel.source.path is not None:
             with wheel.source.path.open("rb") as stream:
                 store.packages.put(
                     wheel.sha256, wheel.wheel.filename, iter(lambda: stream.read(1 << 20), b"")

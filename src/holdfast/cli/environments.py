@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from holdfast.spec.requirements import Credential, Requirements
     from holdfast.store.store import Store
 
-__all__ = ["Environment", "environment_of", "make_prefix", "open_store", "resolve_showing"]
+__all__ = ["Base", "Environment", "base_of", "environment_of", "make_prefix", "open_store", "resolve_showing"]
 
 
 class Environment:
@@ -27,6 +28,26 @@ class Environment:
         self.lock = lock
         self.platform = platform
         self.credentials = credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The environment that ``--using`` means, and how it was typed."""
+
+    name: str
+    lock: Lock
+
+
+def base_of(request: RequestOptions, store: Store) -> Base | None:
+    """Return the environment that a request extends, None where it extends none.
+
+    :raises NotFound: where nothing of that name exists.
+    """
+    if request.using is None:
+        return None
+    from holdfast.store.reference import find_lock
+
+    return Base(request.using, find_lock(request.using, store))
 
 
 def open_store(options: StoreOptions, *, to_name: bool = False) -> Store:
@@ -70,7 +91,8 @@ def environment_of(
             advice="give a lock file, req_id:full_id or an alias; or -f environment.yml and the like",
         )
     requirements = read_request(request, reporter)
-    resolution = resolve_showing(requirements, store, offline=offline, reporter=reporter)
+    base = base_of(request, store)
+    resolution = resolve_showing(requirements, store, base=base, offline=offline, reporter=reporter)
     if resolution.newly_resolved:
         reporter.say(
             f"resolved in {resolution.seconds:.1f} s: {resolution.lock.req_id}:{resolution.lock.full_id}"
@@ -83,6 +105,7 @@ def resolve_showing(
     store: Store,
     *,
     reporter: Reporter,
+    base: Base | None = None,
     offline: bool = False,
     force: bool = False,
     dry_run: bool = False,
@@ -92,7 +115,14 @@ def resolve_showing(
 
     with reporter.steps() as steps:
         resolution = resolve_request(
-            requirements, store=store, force=force, dry_run=dry_run, offline=offline, progress=steps
+            requirements,
+            using=base.lock if base else None,
+            using_name=base.name if base else "",
+            store=store,
+            force=force,
+            dry_run=dry_run,
+            offline=offline,
+            progress=steps,
         )
     for warning in resolution.warnings:
         reporter.warn(warning)

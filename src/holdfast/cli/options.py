@@ -124,6 +124,12 @@ class RequestOptions:
             rich_help_panel=_WHERE,
         ),
     ] = None
+    using: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ENV", help="extend this environment: all of its packages stay", rich_help_panel=_TYPED
+        ),
+    ] = None
     mapping: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="your own conda-PyPI name mapping", rich_help_panel=_WHERE),

@@ -13,6 +13,7 @@ from holdfast.cli.reporter import Reporter
 from holdfast.errors import Conflict, NotFound, UsageError
 
 if TYPE_CHECKING:
+    from holdfast.cli.environments import Base
     from holdfast.resolving import Resolution
     from holdfast.spec.requirements import Requirements
     from holdfast.store.aliases import Alias
@@ -35,7 +36,7 @@ def resolve(
     ] = None,
 ) -> None:
     """Find the one exact environment that satisfies a request, over conda and PyPI together."""
-    from holdfast.cli.environments import open_store, resolve_showing
+    from holdfast.cli.environments import base_of, open_store, resolve_showing
     from holdfast.cli.request import read_request
     from holdfast.store.aliases import parse_alias
 
@@ -47,9 +48,16 @@ def resolve(
     if lock_file is not None and not lock_file.absolute().parent.is_dir():
         raise UsageError("the folder does not exist", where=str(lock_file), advice="make it first")
     store = open_store(options, to_name=bool(aliases))
-    _refuse_taken(aliases, requirements, store, force=force)
+    base = base_of(request, store)
+    _refuse_taken(aliases, requirements, base, store, force=force)
     resolution = resolve_showing(
-        requirements, store, offline=options.offline, force=force, dry_run=dry_run, reporter=reporter
+        requirements,
+        store,
+        base=base,
+        offline=options.offline,
+        force=force,
+        dry_run=dry_run,
+        reporter=reporter,
     )
     for name in aliases:
         store.alias(resolution.lock, str(name), credentials=requirements.credentials)
@@ -65,7 +73,9 @@ def resolve(
         _show(resolution, [*map(str, aliases), *([str(lock_file)] if lock_file else [])], reporter)
 
 
-def _refuse_taken(aliases: list[Alias], requirements: Requirements, store: Store, *, force: bool) -> None:
+def _refuse_taken(
+    aliases: list[Alias], requirements: Requirements, base: Base | None, store: Store, *, force: bool
+) -> None:
     """Refuse names that are written once and taken, before any work; but not where they mean this very lock.
 
     :raises Conflict: naming the first.
@@ -73,6 +83,10 @@ def _refuse_taken(aliases: list[Alias], requirements: Requirements, store: Store
     from holdfast.spec.canonical import req_id
     from holdfast.store.aliases import MUTABLE_TAGS
 
+    if aliases and base is not None:
+        from holdfast.lock.extend import extended
+
+        requirements = extended(requirements, base.lock)
     for alias in aliases:
         if alias.tag in MUTABLE_TAGS:
             continue

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from holdfast.index.urls import without_secrets
 from holdfast.lock.identity import make_lock
 from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
@@ -24,13 +26,27 @@ def make_lock_of(requirements: Requirements, platforms: Mapping[str, LockedPlatf
     return make_lock(canonical(requirements), req_id(requirements), platforms)
 
 
-def locked_platform(solution: PlatformSolution) -> LockedPlatform:
-    """Return what a lock keeps of one platform's solution."""
+def locked_platform(solution: PlatformSolution, base: LockedPlatform | None = None) -> LockedPlatform:
+    """Return what a lock keeps of one platform's solution.
+
+    :param base: what was extended, whose packages stay as they are; but of a wheel, more extras may be asked.
+    """
     packages = [_conda(package) for package in solution.conda]
     packages += [_wheel(wheel) for wheel in solution.wheels]
     if solution.python is not None:
         packages.append(_python(solution.python))
+    if base is not None:
+        packages = [_kept(package, base) for package in packages]
     return LockedPlatform(virtual_packages=dict(solution.virtual_packages), packages=tuple(packages))
+
+
+def _kept(package: LockedPackage, base: LockedPlatform) -> LockedPackage:
+    for kept in base.packages:
+        if (kept.kind, kept.file, kept.sha256) == (package.kind, package.file, package.sha256):
+            if kept.kind != "pypi":
+                return kept
+            return replace(kept, extras=package.extras, dependencies=package.dependencies)
+    return package
 
 
 def _conda(package: ChosenConda) -> LockedPackage:

@@ -19,11 +19,11 @@ from holdfast.solve.host_python import HostPythonSource
 from holdfast.solve.joint import Answer
 from holdfast.solve.knowledge import Dependency
 from holdfast.solve.ownership import Ownership
+from holdfast.solve.pins import Pins
 from holdfast.solve.pool import Candidate
 from holdfast.solve.solution import (
     BuiltFrom,
     ChosenConda,
-    ChosenPython,
     ChosenWheel,
     PlatformSolution,
     SolveStatistics,
@@ -45,9 +45,11 @@ async def assemble(
     platform: str,
     virtual_packages: dict[str, str],
     host: HostPythonSource | None,
+    pins: Pins | None = None,
 ) -> PlatformSolution:
     """Return the decision that a solver's answer stands for, every package with its hash.
 
+    :param pins: packages that were given, and are returned as they are.
     :raises Unreachable: where a hash has to be made and the file cannot be fetched.
     """
     warnings: list[str] = []
@@ -56,10 +58,9 @@ async def assemble(
     python = None
     if host is not None:
         record = next(item for item in answer.conda if item.name.normalized == "python")
-        found = host.interpreter(str(record.version), str(record.build))
-        python = ChosenPython(found.implementation, str(found.version), found.abi)
+        python = host.interpreter(str(record.version), str(record.build))
     else:
-        conda = await _conda(answer, ownership, indexes)
+        conda = await _conda(answer, ownership, indexes, pins)
     _check_owners(conda, wheels)
     return PlatformSolution(
         platform,
@@ -72,11 +73,17 @@ async def assemble(
     )
 
 
-async def _conda(answer: Answer, ownership: Ownership, indexes: PypiIndexes) -> list[ChosenConda]:
+async def _conda(
+    answer: Answer, ownership: Ownership, indexes: PypiIndexes, pins: Pins | None
+) -> list[ChosenConda]:
+    given = pins.conda if pins else {}
     names = [CondaName(record.name.normalized) for record in answer.conda]
-    provided = await ownership.provided(names)
+    provided = await ownership.provided(name for name in names if name not in given)
     chosen = []
     for name, record in sorted(zip(names, answer.conda, strict=True), key=lambda pair: pair[0]):
+        if name in given:
+            chosen.append(given[name])
+            continue
         document = record_document(record)
         if not document.get("sha256"):
             # Old channels announce md5 alone; a lock holds sha256.
@@ -94,6 +101,7 @@ async def _wheels(
     for meaning in meanings:
         by_project.setdefault(meaning.chosen.project, []).append(meaning)
     chosen: list[Awaitable[ChosenWheel]] = []
+    pinned: list[ChosenWheel] = []
     for name, parts in sorted(by_project.items()):
         assert world is not None
         candidate = next((part.chosen for part in parts if isinstance(part.chosen, Candidate)), None)
@@ -108,18 +116,31 @@ async def _wheels(
             for extra in extras
             if not known.mentions_extra(extra)
         )
-        if candidate is not None:
+        declared = tuple(extra for extra in extras if known.mentions_extra(extra))
+        needs = {_applied(need) for part in parts for need in part.dependencies}
+        if candidate is not None and world.pins is not None and name in world.pins.wheels:
+            pinned.append(_grown(world.pins.wheels[name], declared, needs))
+        elif candidate is not None:
             found = ChosenWheel(
                 name,
                 _wheel(candidate.file, world),
                 "",
                 0,
-                tuple(extra for extra in extras if known.mentions_extra(extra)),
-                tuple(sorted({_applied(need) for part in parts for need in part.dependencies})),
+                declared,
+                tuple(sorted(needs)),
                 known.metadata.requires_python,
             )
             chosen.append(_hashed(found, world.built.get(candidate.file.url), candidate.file.url, indexes))
-    return list(await asyncio.gather(*chosen))
+    return sorted([*pinned, *await asyncio.gather(*chosen)], key=lambda wheel: wheel.name)
+
+
+def _grown(wheel: ChosenWheel, extras: Iterable[str], needs: Iterable[str]) -> ChosenWheel:
+    """Return a pinned wheel, of which more extras may have been asked for."""
+    return replace(
+        wheel,
+        extras=tuple(sorted({*wheel.extras, *extras})),
+        dependencies=tuple(sorted({*wheel.dependencies, *needs})),
+    )
 
 
 def _applied(need: Dependency) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holdfast.errors import NotFound
-from holdfast.index.interpreters import HostPython, find_interpreters
+from holdfast.index.interpreters import find_interpreters
+from holdfast.solve.solution import ChosenPython
 
 if TYPE_CHECKING:
     from rattler import PackageName, RepoDataRecord, Subdir
@@ -21,19 +23,29 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
 class HostPythonSource:
     """A py-rattler ``RepoDataSource`` whose only package is ``python``.
 
-    :raises NotFound: where this host has no interpreter that Holdfast can use.
+    :param pythons: those there are.
     """
 
-    def __init__(self, platform: str, cache_dir: Path) -> None:
+    def __init__(self, platform: str, pythons: Iterable[ChosenPython]) -> None:
         self._platform = platform
-        self._interpreters: dict[tuple[str, str], HostPython] = {}
-        for interpreter in find_interpreters(cache_dir):
-            self._interpreters.setdefault((str(interpreter.version), f"host_{interpreter.abi}"), interpreter)
-        if not self._interpreters:
+        self._interpreters = {(python.version, f"host_{python.abi}"): python for python in pythons}
+        self._records: list[RepoDataRecord] | None = None
+
+    @classmethod
+    def of_this_host(cls, platform: str, cache_dir: Path) -> HostPythonSource:
+        """Return a source of this host's interpreters.
+
+        :raises NotFound: where it has none that Holdfast can use.
+        """
+        found = [
+            ChosenPython(each.implementation, str(each.version), each.abi)
+            for each in find_interpreters(cache_dir)
+        ]
+        if not found:
             raise NotFound(
                 "no Python 3.8 or later on this host", advice="install one, or name a conda channel"
             )
-        self._records: list[RepoDataRecord] | None = None
+        return cls(platform, found)
 
     def records(self) -> list[RepoDataRecord]:
         """Return one record for each interpreter."""
@@ -41,7 +53,7 @@ class HostPythonSource:
             self._records = [self._record(version, build) for version, build in sorted(self._interpreters)]
         return self._records
 
-    def interpreter(self, version: str, build: str) -> HostPython:
+    def interpreter(self, version: str, build: str) -> ChosenPython:
         """Return the interpreter a record stands for."""
         return self._interpreters[(version, build)]
 

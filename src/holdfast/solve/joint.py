@@ -24,7 +24,7 @@ from holdfast.solve.records import PypiRecords
 from holdfast.solve.solver import CondaSolver, Unsatisfiable
 from holdfast.solve.world import PypiWorld
 from holdfast.spec.names import CondaName
-from holdfast.spec.requirements import Requirements
+from holdfast.spec.requirements import PypiRequirement, Requirements
 
 if TYPE_CHECKING:
     from rattler import RepoDataRecord
@@ -58,12 +58,14 @@ async def solve_jointly(
     :raises Unreachable: where an index or a channel cannot be reached.
     """
     records = PypiRecords(world)
-    asked = [item for item in requirements.pypi if not item.marker]
+    given = [PypiRequirement(name) for name in sorted(world.pins.wheels)] if world.pins else []
+    asked = sorted([*(item for item in requirements.pypi if not item.marker), *given])
     conditional = [item for item in requirements.pypi if item.marker]
     always = [item for item in requirements.constraints if not item.marker]
     partly = [item for item in requirements.constraints if item.marker]
     ahead = LookAhead(world, {CondaName(r.name.normalized): str(r.version) for r in conda_first})
     _expect_python(ahead, conda_first)
+    await asyncio.gather(*(world.pool(item.name) for item in given))
     await ahead.follow(requirements.pypi)
     deadline = time.monotonic() + MAX_SECONDS
     expecting, forgotten = True, False

@@ -87,6 +87,18 @@ class Knowledge:
         """Tell whether nobody has looked at a wheel yet."""
         return wheel.url not in self._known and wheel.url not in self._unusable
 
+    def presume(self, wheel: Wheel | Sdist, known: Known) -> None:
+        """Take something to be known of a wheel without reading it."""
+        self._known.setdefault(wheel.url, known)
+
+    def reopen(self, wheel: Wheel | Sdist) -> None:
+        """Have a wheel read of which something was only presumed."""
+        self._known.pop(wheel.url, None)
+
+    def settle(self, wheel: Wheel | Sdist, known: Known) -> None:
+        """Replace what is known of a wheel that has been read."""
+        self._known[wheel.url] = known
+
     def refuse(self, wheel: Wheel | Sdist, reason: str) -> None:
         """Mark a wheel as unusable."""
         self._known.pop(wheel.url, None)

@@ -296,8 +296,11 @@ class PypiRecords:
         """Tell whether a dependency names a URL that is not the one the user named for that project."""
         if not dependency.url:
             return False
+        url = without_secrets(dependency.url)
+        if self._world.is_pinned_url(dependency.name, url):
+            return False
         direct = self._world.wishes.direct.get(dependency.name)
-        return direct is None or direct.url != without_secrets(dependency.url)
+        return direct is None or direct.url != url
 
     async def _specs(self, part: Variant) -> list[str]:
         return await self._world.all_specs(part.dependencies)

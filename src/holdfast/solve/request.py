@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.errors import NoSolution, UsageError
 from holdfast.index.conda import ChannelUnreachable, CondaChannels
-from holdfast.index.mapping import Mapping
+from holdfast.index.mapping import Mapping as NameMapping
 from holdfast.index.pypi import PypiIndexes
 from holdfast.solve.admission import Admission
 from holdfast.solve.applicable import applicable
@@ -23,12 +23,14 @@ from holdfast.solve.explain import Explanation, explain
 from holdfast.solve.host_python import HostPythonSource
 from holdfast.solve.joint import Answer, solve_jointly
 from holdfast.solve.ownership import Ownership
+from holdfast.solve.pinned_words import in_words_of_pins, refuse_contradictions
+from holdfast.solve.pins import Pins, record_of
 from holdfast.solve.pool import WheelJudge
 from holdfast.solve.pythons import PythonBuild, PythonPool, is_valid_version
 from holdfast.solve.solution import PlatformSolution
 from holdfast.solve.solver import CondaSolver, Unsatisfiable
 from holdfast.solve.world import PypiWorld, Wishes
-from holdfast.spec.names import CondaName
+from holdfast.spec.names import CondaName, PypiName
 from holdfast.spec.platform import host_platform, virtual_packages, wheel_platform_tags
 from holdfast.spec.requirements import Requirements
 
@@ -51,16 +53,18 @@ def solve_request(
     cache_dir: Path,
     offline: bool = False,
     progress: Progress | None = None,
+    pins: Mapping[str, Pins] | None = None,
 ) -> dict[str, PlatformSolution]:
     """Decide which packages satisfy the requirements, for each platform.
 
     :param cache_dir: folder for repodata, index pages and metadata.
     :param offline: use what the cache has and never the network.
+    :param pins: for each platform, the packages of an environment that is being extended.
     :raises NoSolution: where nothing satisfies them.
     :raises Unreachable: where an index or a channel cannot be reached.
     :raises UsageError: for what is not supported.
     """
-    work = _solve_all(requirements, platforms, cache_dir, offline, progress or _silent)
+    work = _solve_all(requirements, platforms, cache_dir, offline, progress or _silent, pins or {})
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -75,7 +79,12 @@ def _silent(_: str) -> None:
 
 
 async def _solve_all(
-    requirements: Requirements, platforms: Sequence[str], cache_dir: Path, offline: bool, progress: Progress
+    requirements: Requirements,
+    platforms: Sequence[str],
+    cache_dir: Path,
+    offline: bool,
+    progress: Progress,
+    pins: Mapping[str, Pins],
 ) -> dict[str, PlatformSolution]:
     indexes = PypiIndexes(
         requirements.indexes,
@@ -84,7 +93,7 @@ async def _solve_all(
         offline=offline,
         credentials=requirements.credentials,
     )
-    mapping = Mapping.load(requirements.mapping_file or None)
+    mapping = NameMapping.load(requirements.mapping_file or None)
     try:
         solutions = {}
         for platform in platforms:
@@ -96,6 +105,7 @@ async def _solve_all(
                 cache_dir=cache_dir,
                 offline=offline,
                 progress=progress,
+                pins=pins.get(platform),
             )
             solutions[platform] = await request.solve()
         return solutions
@@ -111,36 +121,50 @@ class _PlatformRequest:
     requirements: Requirements
     platform: str
     indexes: PypiIndexes
-    mapping: Mapping
+    mapping: NameMapping
     cache_dir: Path
     offline: bool
     progress: Progress
+    pins: Pins | None = None
 
     @cached_property
     def virtual_packages(self) -> dict[str, str]:
-        return virtual_packages(self.platform, self.requirements.virtual_packages)
+        chosen = virtual_packages(self.platform, self.requirements.virtual_packages)
+        return (
+            dict(sorted({**chosen, **self.pins.solution.virtual_packages}.items())) if self.pins else chosen
+        )
 
     async def solve(self) -> PlatformSolution:
         started, requests = time.monotonic(), self.indexes.requests
-        if self.requirements.python_source == "host":
-            solution = await self._solve_on_host()
-        else:
-            try:
-                solution = await self._solve_with(self._channels(), None)
-            except ChannelUnreachable as error:
-                if not self._may_use_host():
-                    raise
-                self.progress(f"{error.what}: using this host's Python")
-                solution = await self._solve_on_host()
+        if self.pins is not None:
+            refuse_contradictions(self.requirements, self.pins, self.platform)
+        try:
+            solution = await self._solve()
+        except Explanation as error:
+            if self.pins is None:
+                raise
+            raise in_words_of_pins(error, self.pins) from error
         solution.statistics.seconds = time.monotonic() - started
         solution.statistics.requests = self.indexes.requests - requests
         return solution
+
+    async def _solve(self) -> PlatformSolution:
+        if self.requirements.python_source == "host":
+            return await self._solve_on_host()
+        try:
+            return await self._solve_with(self._channels(), None)
+        except ChannelUnreachable as error:
+            if not self._may_use_host():
+                raise
+            self.progress(f"{error.what}: using this host's Python")
+            return await self._solve_on_host()
 
     def _may_use_host(self) -> bool:
         """Tell whether this host's Python may stand in for one from a channel (design, section 5)."""
         asked = self.requirements
         return (
-            not asked.channels_given
+            self.pins is None
+            and not asked.channels_given
             and not asked.conda
             and bool(asked.pypi or asked.python)
             and self.platform == host_platform()
@@ -159,7 +183,8 @@ class _PlatformRequest:
         )
 
     async def _solve_on_host(self) -> PlatformSolution:
-        if self.platform != host_platform():
+        given = self.pins.solution.python if self.pins else None
+        if given is None and self.platform != host_platform():
             raise UsageError(
                 f"this host's Python cannot serve {self.platform}",
                 advice="take Python from a channel, or drop --platform",
@@ -169,19 +194,26 @@ class _PlatformRequest:
                 "conda packages need a Python from a channel",
                 advice="drop --python-source host, or ask for PyPI packages alone",
             )
-        return await self._solve_with(None, HostPythonSource(self.platform, self.cache_dir))
+        if given is not None:
+            return await self._solve_with(None, HostPythonSource(self.platform, [given]))
+        return await self._solve_with(None, HostPythonSource.of_this_host(self.platform, self.cache_dir))
 
     async def _solve_with(
         self, channels: CondaChannels | None, host: HostPythonSource | None
     ) -> PlatformSolution:
         solver = CondaSolver(
-            self.requirements, channels, self.platform, self.virtual_packages, python_source=host
+            self.requirements,
+            channels,
+            self.platform,
+            self.virtual_packages,
+            python_source=host,
+            pins=self.pins,
         )
         self.progress(f"{self.platform}: solving the conda side")
         conda_first = await self._conda_first(solver)
         ownership = Ownership(channels, self.mapping)
         answer, world = Answer(tuple(conda_first), (), 1), None
-        if self.requirements.pypi:
+        if self.requirements.pypi or (self.pins is not None and self.pins.wheels):
             pythons = await self._pythons(solver, channels, host)
             self.progress(f"{self.platform}: solving conda and PyPI together")
             answer, world = await self._jointly(solver, pythons, ownership, conda_first)
@@ -193,6 +225,7 @@ class _PlatformRequest:
             platform=self.platform,
             virtual_packages=self.virtual_packages,
             host=host,
+            pins=self.pins,
         )
 
     async def _jointly(
@@ -220,6 +253,9 @@ class _PlatformRequest:
         world = self._world(asked, pythons, ownership, conda_first, sources=True)
         return await solve_jointly(asked, world, solver, conda_first), world
 
+    def _is_given(self, name: PypiName) -> bool:
+        return self.pins is not None and self.pins.version_of(name) is not None
+
     async def _conda_first(self, solver: CondaSolver) -> list[RepoDataRecord]:
         """Solve the conda side alone: if that has no solution, nothing has."""
         if not solver.conda_specs():
@@ -234,6 +270,8 @@ class _PlatformRequest:
     ) -> PythonPool:
         if host is not None:
             records = host.records()
+        elif self.pins is not None and self.pins.has_python:
+            records = [record_of(self.pins.conda[CondaName("python")])]
         elif channels is not None:
             records = (await channels.records([CondaName("python")]))[CondaName("python")]
         else:
@@ -260,10 +298,11 @@ class _PlatformRequest:
         replaced = {item.name for item in asked.overrides}
         wishes = Wishes(
             favoured=frozenset(CondaName(record.name.normalized) for record in conda_first),
-            direct=direct_wheels(asked.pypi),
+            direct=direct_wheels(item for item in asked.pypi if not self._is_given(item.name)),
             overrides=asked.overrides,
             bounds=[*(item for item in asked.pypi if item.name not in replaced), *asked.constraints],
             strategy=asked.strategy,
+            pins=self.pins,
         )
         admission = Admission(asked, sources=sources)
         return PypiWorld(self.indexes, ownership, judge, admission, wishes)

@@ -30,12 +30,12 @@ class BuiltFrom:
     """Where a wheel that was built here comes from, and where it lies.
 
     :ivar url: of the source distribution.
-    :ivar path: of the wheel, in the cache.
+    :ivar path: of the wheel, in the cache; None where it was built for an earlier lock.
     """
 
     url: str
     sha256: str
-    path: Path
+    path: Path | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from holdfast.errors import HoldfastError, NoSolution, UsageError
 from holdfast.index.conda import CondaChannels, channel_error
 from holdfast.solve.encoding import is_solver_name
+from holdfast.solve.pins import Pins
 from holdfast.spec.requirements import CondaRequirement, Requirements
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class CondaSolver:
     :param requirements: for the conda side of the request, and the options.
     :param virtual_packages: name to ``version`` or ``version=build``.
     :param python_source: where Python comes from when not from the channels.
+    :param pins: packages that are given: they are part of every solution, as they are.
     """
 
     def __init__(
@@ -49,12 +51,14 @@ class CondaSolver:
         virtual_packages: Mapping[str, str],
         *,
         python_source: RepoDataSource | None = None,
+        pins: Pins | None = None,
     ) -> None:
         self._requirements = requirements
         self._channels = channels
         self._platform = platform
         self._virtual_packages = dict(virtual_packages)
         self._python_source = python_source
+        self._pins = pins
         self._excluded_pythons: list[str] = []
 
     def conda_specs(self) -> list[str]:
@@ -64,12 +68,17 @@ class CondaSolver:
         """
         requirements = sorted(self._requirements.conda)
         specs = [_with_channel(item) for item in requirements if item.name != "python"]
+        if self._pins is not None:
+            specs += sorted(name for name in self._pins.conda if name != "python")
         specs += [_with_channel(item) for item in requirements if item.name == "python"]
         if self._requirements.python:
             specs.append(f"python {self._requirements.python}")
-        elif self._requirements.pypi and not any(item.name == "python" for item in requirements):
+        elif self._wants_python() and not any(item.name == "python" for item in requirements):
             specs.append("python")
         return specs
+
+    def _wants_python(self) -> bool:
+        return bool(self._requirements.pypi) or (self._pins is not None and self._pins.has_python)
 
     def admitted_pythons(self, records: Sequence[RepoDataRecord]) -> list[RepoDataRecord]:
         """Return the records of ``python`` that the request admits."""
@@ -112,13 +121,16 @@ class CondaSolver:
         specs = self._parsed([*self.conda_specs()[:-1], *pypi_specs, *self.conda_specs()[-1:]])
         bounds = [*constraints, *(f"python !={version}" for version in self._excluded_pythons)]
         virtual_packages = self._generic_virtual_packages()
+        pinned = self._pins.records() if self._pins else []
+        given = {record.name.normalized for record in pinned}
         try:
             return await solve(
                 [*(self._channels.sources if self._channels else ()), *guarded],
                 specs,
                 gateway=self._channels.gateway if self._channels else Gateway(),
                 platforms=[self._platform, "noarch"],  # type: ignore[list-item]
-                locked_packages=list(preferred),
+                locked_packages=[record for record in preferred if record.name.normalized not in given],
+                pinned_packages=pinned,
                 virtual_packages=virtual_packages,
                 timeout=_TIMEOUT,
                 channel_priority=_priority(self._requirements),

@@ -13,6 +13,7 @@ from holdfast.solve.admission import Admission
 from holdfast.solve.encoding import solver_name
 from holdfast.solve.knowledge import Dependency, Knowledge, ProjectSource
 from holdfast.solve.ownership import Ownership
+from holdfast.solve.pins import PinnedSource, Pins, pinned_pool, still_open
 from holdfast.solve.pool import Bridge, Candidate, ProjectPool, WheelJudge, direct_pool, make_pool
 from holdfast.solve.pythons import Mask, PythonPool
 from holdfast.spec.names import CondaName, PypiName
@@ -36,6 +37,7 @@ class Wishes:
     :ivar overrides: requirements that replace what dependencies say of a project.
     :ivar bounds: requirements and constraints that hold whatever is chosen.
     :ivar strategy: which versions are preferred.
+    :ivar pins: the packages of the environment that is being extended, None where there is none.
     """
 
     favoured: frozenset[CondaName] = frozenset()
@@ -43,6 +45,7 @@ class Wishes:
     overrides: Sequence[PypiRequirement] = ()
     bounds: Sequence[PypiRequirement] = ()
     strategy: Strategy = "highest"
+    pins: Pins | None = None
 
 
 class PypiWorld:
@@ -60,11 +63,14 @@ class PypiWorld:
         admission: Admission,
         wishes: Wishes | None = None,
     ) -> None:
+        self.wishes = wishes or Wishes()
+        self.pins = self.wishes.pins
+        if self.pins is not None:
+            source = PinnedSource(source, self.pins)
         self.knowledge = Knowledge(source)
         self.ownership = ownership
         self.judge = judge
         self.pythons: PythonPool = judge.pythons
-        self.wishes = wishes or Wishes()
         self._source = source
         self._admission = admission
         self._overrides = {requirement.name: requirement for requirement in self.wishes.overrides}
@@ -77,6 +83,10 @@ class PypiWorld:
         self._spoken: dict[tuple[str, str], str] = {}
         self._extras: dict[PypiName, set[str]] = {}
         self._specifiers: dict[PypiName, set[str]] = {}
+        self._reopened: set[PypiName] = set()
+        if self.pins is not None:
+            for name, file in self.pins.files.items():
+                self.knowledge.presume(file, self.pins.presumed(name))
         self._width = _WIDTH if self.wishes.strategy == "highest" else _EVERYTHING
         self.built: dict[str, BuiltWheel] = {}
         self.expected_minor: tuple[int, int] | None = None
@@ -92,6 +102,10 @@ class PypiWorld:
 
     async def _load_pool(self, name: PypiName) -> ProjectPool:
         owners = await self.ownership.owners(name)
+        if self.pins is not None:
+            pinned = await pinned_pool(self.pins, name, owners.names, self.pythons, self._source)
+            if pinned is not None:
+                return pinned
         if name in self.wishes.direct:
             return direct_pool(self.wishes.direct[name], name, owners.names, self.judge)
         project = await self._source.project(name)
@@ -151,9 +165,17 @@ class PypiWorld:
         files = [(each.project, each.file) for each in chosen if each.file is not None]
         fresh = [(name, file) for name, file in files if self.knowledge.is_open(file)]
         self._changed.update(await self.knowledge.learn(fresh, self.expected_minor))
+        for name, file in fresh:
+            self._leave_settled(name, file)
         await asyncio.gather(*(self._check_hash(name, file) for name, file in fresh))
         for name, file in fresh:
             self._drop_if_unusable(name, file)
+
+    def _leave_settled(self, name: PypiName, file: Wheel | Sdist) -> None:
+        """Forget of a pinned wheel's dependencies those that the pins satisfy already."""
+        known = self.knowledge.known(file)
+        if name in self._reopened and self.pins is not None and known is not None:
+            self.knowledge.settle(file, still_open(known, self.pins.wheels[name].extras, self.pythons))
 
     def _drop_if_unusable(self, name: PypiName, file: Wheel | Sdist) -> None:
         pool = self.loaded().get(name)
@@ -222,7 +244,23 @@ class PypiWorld:
         if override is not None:
             specifier = override.specifier
         self._extras.setdefault(dependency.name, set()).update(dependency.extras)
+        self._reopen_for(dependency.name, dependency.extras)
         return [await self.spec(dependency.name, extra, specifier) for extra in ("", *dependency.extras)]
+
+    def _reopen_for(self, name: PypiName, extras: Iterable[str]) -> None:
+        """Have a pinned wheel read once somebody asks for an extra that was not asked for before."""
+        pinned = self.pins.wheels.get(name) if self.pins else None
+        if pinned is None or name in self._reopened or set(extras) <= set(pinned.extras):
+            return
+        assert self.pins is not None
+        self._reopened.add(name)
+        self.knowledge.reopen(self.pins.files[name])
+        self._changed.add(name)
+
+    def is_pinned_url(self, name: PypiName, url: str) -> bool:
+        """Tell whether a project is pinned to the file at a URL."""
+        pinned = self.pins.wheels.get(name) if self.pins else None
+        return pinned is not None and pinned.wheel.url == url
 
     def extras_of(self, name: PypiName) -> list[str]:
         """Return the extras of a project that somebody asked for so far."""
