@@ -5,17 +5,28 @@ from __future__ import annotations
 import resource
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.figures import Row, Skipped, Timing
 from benchmarks.timing import CommandFailed, run_command
-from benchmarks.transfer_kit import BUCKET, Parcels, install_tools, make_parcels, roomy_folder, serve_s3
+from benchmarks.transfer_kit import (
+    BUCKET,
+    Parcels,
+    install_tools,
+    make_parcels,
+    narrow,
+    roomy_folder,
+    serve_s3,
+)
 from benchmarks.workshop import Workshop
 
 NAME = "object-store"
 COUNT, SIZE = 400, 2_000_000_000
+NARROW = 50_000_000
+"""Bytes per second of one connection on a line that is like those to clouds."""
+TOOLS = ("holdfast", "s5cmd cp", "aws s3 cp")
 
 
 @dataclass
@@ -49,50 +60,73 @@ def measure(workshop: Workshop) -> Iterator[Row | Skipped]:
         return
     count, size = (COUNT // 10, SIZE // 10) if workshop.quick else (COUNT, SIZE)
     folder = roomy_folder(workshop, size)
-    parcels = make_parcels(folder / "parcels", count, size)
+    many = make_parcels(folder / "many", count, size)
+    one = make_parcels(folder / "one", 1, size // 5)
     with serve_s3(programs, folder / "s3") as variables:
-        push, fetch = _measure(workshop, parcels, folder, programs, variables)
-    for work, runs in (("push", push), ("fetch", fetch)):
-        ours = runs.pop("holdfast")
-        for tool, theirs in runs.items():
-            note = f"peak {int(ours.said)} MiB; processor {ours.cost:.1f} s, theirs {theirs.cost:.1f} s"
-            yield Row(NAME, f"{work} {parcels.text}", ours.timing, tool, theirs.timing, note=note)
+        line = f"{NARROW // 10**6} MB/s a connection"
+        yield from _both_ways(workshop, many, folder, programs, variables, "")
+        with narrow(workshop, variables, NARROW) as slower:
+            yield from _both_ways(workshop, one, folder, programs, slower, f", {line}")
 
 
-def _measure(
-    workshop: Workshop, parcels: Parcels, folder: Path, programs: Path, variables: dict[str, str]
-) -> tuple[dict[str, _Runs], dict[str, _Runs]]:
-    s5cmd = [str(programs / "s5cmd"), "--endpoint-url", variables["AWS_ENDPOINT_URL"], "--log", "error", "cp"]
-    aws = [str(programs / "aws"), "s3", "cp", "--quiet", "--recursive"]
-    lock = str(parcels.lock)
-    # In turn, so that whatever else the machine does meets all of them. Every push has a prefix of its own.
-    pushes: dict[str, Callable[[str], list[str]]] = {
-        "holdfast": lambda to: workshop.python("transfer.py", "push", lock, to),
-        "s5cmd cp": lambda to: [*s5cmd, f"{parcels.flat}/*", f"{to}/"],
-        "aws s3 cp": lambda to: [*aws, str(parcels.flat), f"{to}/"],
-    }
-    fetches: dict[str, Callable[[str, Path], list[str]]] = {
-        "holdfast": lambda source, _to: workshop.python("transfer.py", "fetch", lock, source),
-        "s5cmd cp": lambda source, to: [*s5cmd, f"{source}/packages/*", f"{to}/"],
-        "aws s3 cp": lambda source, to: [*aws, f"{source}/packages", str(to)],
-    }
-    pushed, fetched = {tool: _Runs() for tool in pushes}, {tool: _Runs() for tool in fetches}
+def _both_ways(
+    workshop: Workshop,
+    parcels: Parcels,
+    folder: Path,
+    programs: Path,
+    variables: dict[str, str],
+    condition: str,
+) -> Iterator[Row]:
+    commands = _Commands(workshop, parcels, programs, variables["AWS_ENDPOINT_URL"])
     environment = workshop.environment(None, **variables, HOLDFAST_STORE=str(parcels.store))
-    runs = workshop.runs(3)
-    for number in range(runs):
-        for place, (tool, push) in enumerate(pushes.items()):
-            name = f"run{number}-{place}"
-            pushed[tool].run(push(f"s3://{BUCKET}/{name}"), environment)
-            if tool != "holdfast" or number:  # the first one is what is fetched
-                shutil.rmtree(folder / "s3" / BUCKET / name)
-    for number in range(runs):
-        for place, (tool, fetch) in enumerate(fetches.items()):
-            to = folder / f"fetched{number}-{place}"
-            to.mkdir()
-            environment["HOLDFAST_STORE"] = str(to)
-            fetched[tool].run(fetch(f"s3://{BUCKET}/run0-0", to), environment)
-            shutil.rmtree(to)
-    return pushed, fetched
+    pushed, fetched = {tool: _Runs() for tool in TOOLS}, {tool: _Runs() for tool in TOOLS}
+    # In turn, so that whatever else the machine does meets all of them. Every push has a prefix of its own.
+    first = workshop.fresh_in(folder / "s3" / BUCKET, "push").name
+    for number in range(workshop.runs(3)):
+        for tool in TOOLS:
+            source = workshop.fresh_in(folder / "s3" / BUCKET, "push").name
+            kept = tool == "holdfast" and number == 0  # is what is fetched
+            to = f"s3://{BUCKET}/{first if kept else source}"
+            pushed[tool].run(commands.push(tool, to), environment)
+            shutil.rmtree(folder / "s3" / BUCKET / source)
+    for _ in range(workshop.runs(3)):
+        for tool in TOOLS:
+            here = workshop.fresh_in(folder, "fetched")
+            command = commands.fetch(tool, f"s3://{BUCKET}/{first}", here)
+            fetched[tool].run(command, environment | {"HOLDFAST_STORE": str(here)})
+            shutil.rmtree(here)
+    for work, runs in (("push", pushed), ("fetch", fetched)):
+        ours = runs["holdfast"]
+        for tool in TOOLS[1:]:
+            note = f"peak {int(ours.said)} MiB; processor {ours.cost:.1f} s, theirs {runs[tool].cost:.1f} s"
+            what = f"{work} {parcels.text}{condition}"
+            yield Row(NAME, what, ours.timing, tool, runs[tool].timing, note=note)
+
+
+@dataclass
+class _Commands:
+    workshop: Workshop
+    parcels: Parcels
+    programs: Path
+    endpoint: str
+
+    def push(self, tool: str, to: str) -> list[str]:
+        if tool == "holdfast":
+            return self.workshop.python("transfer.py", "push", str(self.parcels.lock), to)
+        return [*self._copy(tool), f"{self.parcels.flat}{'/*' if tool == 's5cmd cp' else ''}", f"{to}/"]
+
+    def fetch(self, tool: str, source: str, to: Path) -> list[str]:
+        if tool == "holdfast":
+            return self.workshop.python("transfer.py", "fetch", str(self.parcels.lock), source)
+        return [*self._copy(tool), f"{source}/packages{'/*' if tool == 's5cmd cp' else ''}", f"{to}/"]
+
+    def _copy(self, tool: str) -> list[str]:
+        if tool == "s5cmd cp":
+            return [
+                str(self.programs / "s5cmd"),
+                *("--endpoint-url", self.endpoint, "--log", "error", "cp"),
+            ]
+        return [str(self.programs / "aws"), "s3", "cp", "--quiet", "--recursive"]
 
 
 def _processor_seconds() -> float:

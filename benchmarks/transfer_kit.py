@@ -21,7 +21,7 @@ from holdfast.lock.identity import make_lock, requirements_id
 from holdfast.lock.model import LockedPackage, LockedPlatform
 from holdfast.store.packages import Packages
 
-__all__ = ["BUCKET", "Parcels", "install_tools", "make_parcels", "roomy_folder", "serve_s3"]
+__all__ = ["BUCKET", "Parcels", "install_tools", "make_parcels", "narrow", "roomy_folder", "serve_s3"]
 
 BUCKET = "bucket"
 _KEY, _SECRET = "loopback-key", "loopback-secret"
@@ -47,7 +47,7 @@ class Parcels:
     @property
     def text(self) -> str:
         """How many, and how much."""
-        return f"{self.count} packages ({self.size / 1e9:.1f} GB)"
+        return f"{self.count} package{'s' if self.count > 1 else ''} ({self.size / 1e9:.1f} GB)"
 
 
 def roomy_folder(workshop: Workshop, size: int) -> Path:
@@ -133,6 +133,21 @@ def serve_s3(programs: Path, folder: Path) -> Iterator[dict[str, str]]:
     finally:
         process.terminate()
         process.wait()
+
+
+@contextmanager
+def narrow(workshop: Workshop, variables: dict[str, str], bytes_per_second: int) -> Iterator[dict[str, str]]:
+    """Give the variables of the same server behind a line that gives each connection only so much."""
+    port = variables["AWS_ENDPOINT_URL"].rpartition(":")[2]
+    process = subprocess.Popen(
+        workshop.python("narrow_line.py", port, str(bytes_per_second)), stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        yield variables | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{int(process.stdout.readline())}"}
+    finally:
+        process.terminate()
+        process.communicate()
 
 
 def _write(path: Path, head: bytes, block: bytes, length: int) -> str:

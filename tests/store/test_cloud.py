@@ -19,6 +19,7 @@ from holdfast.errors import IntegrityError, Unreachable, UsageError
 from holdfast.lock.format import write_lock
 from holdfast.store import address as address_module
 from holdfast.store.address import Address, parse_address
+from holdfast.store.fetch import Fetcher
 from holdfast.store.layout import package_key
 from holdfast.store.store import Store
 from hydrating import BASE, conda_packages, lock_of, output
@@ -271,6 +272,59 @@ def test_a_machine_that_cannot_reach_the_origin_hydrates_from_the_store_alone(
     cloud.forget()
     hydrate(lock, store=Store(cloud_place), prefix=isolated_home / "second prefix")
     assert cloud.requests == []
+
+
+def test_a_big_package_comes_in_parts_several_at_a_time_and_bad_ones_come_again(
+    cloud: ObjectServer, cloud_place: str, make_environment: MakeLock, tmp_path: Path
+) -> None:
+    lock = make_environment(1, 40_000_000)
+    [package] = lock.platforms["linux-64"].packages
+    Store(cloud_place).push(lock)
+    cloud.forget()
+    cloud.truncate("*/packages/*", 5000, 2)
+    cloud.cut("*/packages/*", 1, ("GET",))
+    cloud.fail("*/packages/*", 503, 1, ("GET",))
+    path = Fetcher(Store().packages, shared=Store(cloud_place).shared).fetch(package)
+    assert path.read_bytes() == (tmp_path / "origin" / package.file).read_bytes()
+    assert cloud._faults == []
+    assert cloud.count("GET", "*/packages/*") == 5 + 4  # of at most 8 MiB, and one more for each fault
+    assert len(cloud.requests) == 5 + 4
+
+
+def test_a_big_package_comes_whole_from_a_server_that_knows_no_parts(
+    s3: ObjectServer,
+    s3_place: str,
+    make_environment: MakeLock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lock = make_environment(1, 40_000_000)
+    [package] = lock.platforms["linux-64"].packages
+    Store(s3_place).push(lock)
+    forward = s3.forward
+
+    def whole(method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        return forward(method, path, {k: v for k, v in headers.items() if k.lower() != "range"}, body)
+
+    monkeypatch.setattr(s3, "forward", whole)
+    path = Fetcher(Store().packages, shared=Store(s3_place).shared).fetch(package)
+    assert path.read_bytes() == (tmp_path / "origin" / package.file).read_bytes()
+
+
+def test_a_big_package_that_does_not_come_is_unreachable_and_leaves_nothing(
+    cloud: ObjectServer, cloud_place: str, make_environment: MakeLock, isolated_home: Path
+) -> None:
+    lock = make_environment(1, 40_000_000)
+    [package] = lock.platforms["linux-64"].packages
+    Store(cloud_place).push(lock)
+    fetcher = Fetcher(Store().packages, shared=Store(cloud_place).shared)
+    cloud.corrupt("*/packages/*", 1)
+    with pytest.raises(IntegrityError, match="not the file that was locked"):
+        fetcher.fetch(package)
+    cloud.fail("*/packages/*", 503, None, ("GET",))
+    with pytest.raises(Unreachable, match="503"):
+        fetcher.fetch(package)
+    assert not [path for path in (isolated_home / "store").rglob("*") if path.is_file()]
 
 
 def test_wrong_bytes_from_the_store_are_an_integrity_error_and_nothing_is_made(

@@ -5,8 +5,11 @@ from __future__ import annotations
 import random
 import re
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from holdfast.errors import Unreachable
@@ -23,11 +26,14 @@ PART = 8 << 20
 """Bytes of one part of a multipart upload; what is smaller is sent in one request."""
 
 _PARTS_AT_ONCE = 4
+_BIG = 4 * PART
+"""Bytes from which on an object is fetched in parts: clouds give one connection less than the line has."""
 _DELETED_AT_ONCE = 1000
 _CHUNK = 1 << 20
 _PROBE = "conditional-writes"
 _STATUS = re.compile(r"non-2xx status code: (\d{3}[ A-Za-z-]*)")
 _REFUSED = re.compile(r"non-2xx status code: 40[13]")
+_NO_RANGES = re.compile(r"non-partial response|status code: 416")
 _TRIES = 6
 _SEPARATOR = "\n"
 
@@ -152,16 +158,25 @@ class CloudBackend:
                     for key in batch:
                         self.delete(key)
 
-    def stream(self, key: str) -> Iterator[bytes] | None:
-        """Return an object's bytes in chunks of about a megabyte, None where there is none."""
+    def stream(self, key: str, size: int = 0) -> Iterator[bytes] | None:
+        """Return an object's bytes in chunks of some megabytes, None where there is none.
+
+        :param size: its length as far as it is known; a big one is fetched in parts, several at a time.
+        """
         import obstore
+        from obstore.exceptions import GenericError
 
         with self._errors(key):
             try:
-                result = obstore.get(self._store, key)
+                if size >= _BIG:
+                    try:
+                        return self._parts(key, obstore.get(self._store, key, options={"range": (0, PART)}))
+                    except GenericError as error:
+                        if not _NO_RANGES.search(str(error)):
+                            raise
+                return self._chunks(key, obstore.get(self._store, key))
             except FileNotFoundError:
                 return None
-        return self._chunks(key, result)
 
     def writer(self, key: str) -> CloudWriter:
         """Return a place to write an object of any length to, in constant memory."""
@@ -175,6 +190,32 @@ class CloudBackend:
         with self._errors(key):
             for chunk in result.stream(min_chunk_size=_CHUNK):
                 yield bytes(chunk)
+
+    def _parts(self, key: str, first: Any) -> Iterator[bytes]:
+        size = first.meta["size"]
+        starts = iter(range(PART, size, PART))
+        ahead: deque[Future[bytes]] = deque()
+        pool = ThreadPoolExecutor(_PARTS_AT_ONCE, thread_name_prefix="holdfast-parts")
+
+        def ask_for(parts: int) -> None:
+            for start in islice(starts, parts):
+                ahead.append(pool.submit(self._part, key, start, min(start + PART, size)))
+
+        try:
+            ask_for(_PARTS_AT_ONCE)
+            yield from self._chunks(key, first)
+            while ahead:
+                part = ahead.popleft().result()
+                ask_for(1)
+                yield part
+        finally:  # whoever stops reading, or fails, waits for nothing
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _part(self, key: str, start: int, end: int) -> bytes:
+        import obstore
+
+        with self._errors(key):
+            return bytes(obstore.get_range(self._store, key, start=start, end=end))
 
     def _create(self, key: str, data: bytes) -> bool:
         import obstore

@@ -99,7 +99,8 @@ class Fetcher:
                 advice="run once without --offline",
             )
         # Opened first: a store that does not answer is noticed before anything is made.
-        kept = self._shared.stream(package.sha256, package.file) if self._shared else None
+        shared = self._shared
+        kept = shared.stream(package.sha256, package.file, package.size) if shared else None
         with self._packages.receive(package.sha256, package.file, package.size) as incoming:
             try:
                 if kept is None:

@@ -74,12 +74,13 @@ class SharedPackages:
         """Give a place to write a package's bytes to; ``commit()`` verifies them and makes them appear."""
         yield Outgoing(self._backend, package_key(sha256, file), sha256, size)
 
-    def stream(self, sha256: str, file: str) -> Iterator[bytes] | None:
+    def stream(self, sha256: str, file: str, size: int = 0) -> Iterator[bytes] | None:
         """Return a package's bytes in chunks, not verified; None where it is not there.
 
+        :param size: bytes, 0 where unknown; big packages are fetched in parts, several at a time.
         :raises Unreachable: where the store does not answer.
         """
-        return self._backend.stream(package_key(sha256, file))
+        return self._backend.stream(package_key(sha256, file), size)
 
     def where(self, sha256: str, file: str) -> str:
         """Return a package's address, for messages."""
