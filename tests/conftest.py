@@ -54,6 +54,8 @@ def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     monkeypatch.setenv("HOLDFAST_CONFIG", str(home / "config.toml"))
     # No pyproject.toml above a test's folder is a test's own: those that are about projects say which counts.
     monkeypatch.setenv("HOLDFAST_PROJECT", os.devnull)
+    # A toolkit is made of the public index's wheels: those tests that make one say where theirs come from.
+    monkeypatch.setenv("HOLDFAST_PUSH_TOOLKIT", "false")
     monkeypatch.setenv("RATTLER_CACHE_DIR", str(home / "rattler"))
     return home
 

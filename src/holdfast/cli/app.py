@@ -23,6 +23,7 @@ from holdfast.cli.reporter import is_terminal
 from holdfast.cli.resolve import resolve
 from holdfast.cli.run import run
 from holdfast.cli.show import show
+from holdfast.cli.toolkit import toolkit
 
 __all__ = ["make_app"]
 
@@ -45,6 +46,7 @@ def make_app() -> typer.Typer:
     app.command()(takes_groups(alias))
     app.command()(takes_groups(get))
     app.command()(takes_groups(push))
+    app.command()(takes_groups(toolkit))
     app.command("list")(takes_groups(list_))
     app.command()(takes_groups(gc))
     app.command()(takes_groups(export))

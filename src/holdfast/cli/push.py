@@ -10,12 +10,13 @@ import typer
 
 from holdfast.cli.options import OutputOptions
 from holdfast.cli.reporter import Reporter
-from holdfast.errors import NotFound
+from holdfast.errors import HoldfastError, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from holdfast.lock.model import Lock
+    from holdfast.store.push import Pushed
     from holdfast.store.store import Store
 
 __all__ = ["push"]
@@ -36,6 +37,14 @@ def push(
     alias: Annotated[
         str | None, typer.Option(metavar="NAME", help="name it there, e.g. team/torch:v1")
     ] = None,
+    toolkit: Annotated[
+        bool | None,
+        typer.Option(
+            "--toolkit/--no-toolkit",
+            help="keep there what bare containers need as well; default: for Linux, in an object store",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Bring an environment and all its packages to a store, for everybody who can read it.
 
@@ -53,6 +62,7 @@ def push(
         # Elsewhere than on a terminal, a line for every chunk would be noise.
         shown = _Sent(f"pushing to {there.place}", steps).add if reporter.is_terminal else lambda _bytes: None
         pushed = there.push(lock, platform, alias, sent=shown)
+        _keep_toolkits(pushed, there, toolkit, reporter, steps)
     seconds = time.monotonic() - started
     if output.json:
         from holdfast.cli.documents import write_json
@@ -77,6 +87,33 @@ def push(
     reporter.say(f"{lock.req_id}:{lock.full_id}")
     if pushed.alias:
         reporter.say(f"also {pushed.alias}")
+
+
+def _keep_toolkits(
+    pushed: Pushed, there: Store, asked: bool | None, reporter: Reporter, steps: Callable[[str], None]
+) -> None:
+    """Make sure that containers can use what was pushed; where that fails, the push is no less done."""
+    if not (_is_configured(there) if asked is None else asked):
+        return
+    from holdfast.toolkit.making import has_toolkits, make_toolkit
+
+    for platform in pushed.platforms:
+        if not (has_toolkits(platform) if asked else platform.startswith("linux-")):
+            continue
+        try:
+            made = make_toolkit(there, platform, pushed.lock, progress=steps)
+        except HoldfastError as error:
+            reporter.warn(f"no toolkit for bare containers of {platform}: {error}")
+        else:
+            for warning in made.warnings:
+                reporter.warn(warning)
+
+
+def _is_configured(there: Store) -> bool:
+    from holdfast.config.load import load_settings
+
+    said = load_settings().said("push-toolkit")
+    return there.shared is not None and (not said or said[0].value is True)
 
 
 class _Sent:

@@ -91,7 +91,15 @@ SETTINGS = (
         kind=Kind.TEXT,
         meaning="whose resolution to take instead of solving again: none, me, any, or user names",
         variable="HOLDFAST_USE_REMOTE_LATEST",
-        default="none",
+        default="me",
+        in_project=False,
+    ),
+    Setting(
+        name="push-toolkit",
+        kind=Kind.FLAG,
+        meaning="pushing to an object store keeps there what bare containers need as well",
+        variable="HOLDFAST_PUSH_TOOLKIT",
+        default="true",
         in_project=False,
     ),
     Setting(
