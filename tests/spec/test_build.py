@@ -157,3 +157,10 @@ def test_the_class_has_both_doors(tmp_path):
     (tmp_path / "requirements.txt").write_text("attrs\n")
     from_file = Requirements.from_file(tmp_path / "requirements.txt", python="3.11", index_url=INDEX)
     assert from_file == Requirements.build(pypi=["attrs"], python="3.11", index_url=INDEX)
+
+
+def test_python_alone_is_asked_for_and_says_nothing_beside_a_version_or_a_pypi_package() -> None:
+    assert [str(item) for item in build_requirements(conda=["python", "zlib"]).conda] == ["python", "zlib"]
+    assert build_requirements(conda=["python", "python 3.12.*"]).conda == ()
+    assert build_requirements(conda=["python"], python="3.12").conda == ()
+    assert build_requirements(conda=["python"], pypi=["x"]).conda == ()

@@ -11,14 +11,17 @@ from holdfast.errors import UsageError
 from holdfast.spec.asked import Asked, combine
 from holdfast.spec.configured import with_settings
 from holdfast.spec.configured_index import configured_indexes
-from holdfast.spec.gather import Gathering
+from holdfast.spec.gather import PYTHON, Gathering
+from holdfast.spec.names import CondaName
 from holdfast.spec.python_version import joined
-from holdfast.spec.requirements import ChannelPriority, Credential, Requirements
+from holdfast.spec.requirements import ChannelPriority, CondaRequirement, Credential, Requirements
 
 __all__ = ["DEFAULT_CHANNELS", "build_requirements", "requirements_of"]
 
 DEFAULT_CHANNELS = ("conda-forge",)
 """Where conda packages come from if nobody names a channel."""
+
+_ANY_PYTHON = CondaRequirement(CondaName(PYTHON))
 
 
 def build_requirements(
@@ -115,7 +118,7 @@ def requirements_of(asked: Asked, settings: Settings | None = None) -> Requireme
     named = [requirement.channel for requirement in asked.conda if requirement.channel]
     channels = tuple(dict.fromkeys([*(asked.channels or DEFAULT_CHANNELS), *sorted(named)]))
     return Requirements(
-        conda=tuple(sorted(set(asked.conda))),
+        conda=tuple(sorted(_conda(asked))),
         pypi=tuple(sorted(set(asked.pypi))),
         python=joined(asked.python),
         constraints=tuple(sorted(set(asked.constraints))),
@@ -153,6 +156,14 @@ def _indexes(asked: Asked, settings: Settings) -> tuple[tuple[str, ...], tuple[C
     host = configured_indexes()
     extra = () if settings.said("extra-index-urls") else host.extra
     return tuple(dict.fromkeys([*asked.extra_indexes, *extra, host.default])), host.credentials
+
+
+def _conda(asked: Asked) -> set[CondaRequirement]:
+    """Return the conda requirements; `python` alone says nothing where Python is asked for anyway."""
+    found = set(asked.conda)
+    if asked.python or asked.pypi or any(item.name == PYTHON and item != _ANY_PYTHON for item in found):
+        found.discard(_ANY_PYTHON)
+    return found
 
 
 def _channel_priority(asked: ChannelPriority, channel_named: bool) -> ChannelPriority:

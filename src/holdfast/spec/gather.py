@@ -47,10 +47,9 @@ class Gathering:
         requirement = conda_requirement(self._public(text), folder=self.folder)
         # A build or channel of python is a wish about the package, not about the version alone.
         if requirement.name == PYTHON and not (
-            requirement.build or requirement.channel or requirement.subdir
+            requirement.build or requirement.channel or requirement.subdir or not requirement.version
         ):
-            if requirement.version:
-                self._add("python", requirement.version)
+            self._add("python", requirement.version)
         else:
             self._add("conda", requirement)
 
