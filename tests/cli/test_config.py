@@ -156,7 +156,7 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "a wrong type": ("\nchannels = 'a'\n", ["run", "x", "--", "true"]),
     "a value that is none": ("\nstrategy = 'newest'\n", ["config"]),
     "get of an unknown key": ("", ["config", "get", "chanels"]),
-    "set of an unknown key": ("", ["config", "set", "colour", "red"]),
+    "set of an unknown key": ("", ["config", "set", "chanels", "red"]),
     "set of a bad value": ("", ["config", "set", "channel-priority", "loose"]),
     "set of a bad flag": ("", ["config", "set", "offline", "maybe"]),
     "set of two values": ("", ["config", "set", "strategy", "lowest", "highest"]),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from holdfast.config.edit import set_key, unset_key
 from holdfast.config.files import signature, user_layer
-from holdfast.config.table import SETTINGS, Setting, setting_named
+from holdfast.config.table import SETTINGS, Kind, Setting, setting_named
 from holdfast.config.values import of_text
 from holdfast.errors import UsageError
 
@@ -124,10 +124,9 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
 
 
 TEXTS = {
-    "offline": ["true", "no"],
-    "push-toolkit": ["yes", "false"],
-    "prereleases": ["yes"],
-    "channel-aliases": ["x=https://a,https://b y=https://c"],
+    Kind.FLAG: ["true", "no"],
+    Kind.TABLE: ["a=1 b=2"],
+    Kind.TABLE_OF_LISTS: ["x=https://a,https://b y=https://c"],
 }
 
 

@@ -111,6 +111,9 @@ def refusal(environ: dict[str, str], folder: Path) -> str:
 def test_nothing_is_said_where_nothing_is_configured(host: dict[str, str], tmp_path: Path) -> None:
     found = load_settings(host, tmp_path)
     assert [found.said(one.name) for one in SETTINGS] == [[]] * len(SETTINGS)
+    assert [one.name for one in SETTINGS if one.kind is Kind.FLAG and found.flag(one.name)] == [
+        one.name for one in SETTINGS if one.default == "true"
+    ]
     assert (
         found.text("strategy"),
         found.flag("offline"),

@@ -79,7 +79,7 @@ def _default(setting: Setting, settings: Settings) -> Effective:
     if setting.kind in (Kind.TABLE, Kind.TABLE_OF_LISTS):
         return Effective(setting, {})
     if setting.kind is Kind.FLAG:
-        return Effective(setting, False)
+        return Effective(setting, settings.flag(setting.name))
     if setting.name == "platforms":
         from holdfast.spec.platform import host_platform
 

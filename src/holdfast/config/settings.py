@@ -80,8 +80,9 @@ class Settings:
         return next((str(said.value) for said in self.said(name)), "")
 
     def flag(self, name: str) -> bool:
-        """Return whether a flag is set; not where nobody says anything."""
-        return any(said.value is True for said in self.said(name))
+        """Return whether a flag is set; its default where nobody says anything."""
+        default = _known(name).default == "true"
+        return next((said.value is True for said in self.said(name)), default)
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a list's value, empty where nobody says anything."""
