@@ -22,6 +22,7 @@ def resolve(
     platforms: Sequence[str] = (),
     *,
     using: Lock | str | None = None,
+    use_latest: str | None = None,
     store: Store | None = None,
     force: bool = False,
     offline: bool | None = None,
@@ -34,6 +35,8 @@ def resolve(
         ``using``, else this host's.
     :param using: an environment to extend, as a lock or a name for one (alias, ``req_id:full_id``, lock
         file): all of its packages stay exactly as they are, and what else is asked for joins them.
+    :param use_latest: whose resolution of the same requirements to take: ``none`` (this host's alone),
+        ``me``, ``any`` (the newest of anybody), or names of users; default: as configured, else ``me``.
     :param store: where the lock is kept; default: the local store.
     :param force: solve again, although a lock exists.
     :param offline: use caches alone, and never the network; default: as configured.
@@ -55,6 +58,7 @@ def resolve(
         platforms,
         using=using,
         using_name=name,
+        use_latest=use_latest,
         store=store,
         force=force,
         offline=_offline(offline),

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
     from holdfast.solve.pins import Pins
     from holdfast.solve.solution import ChosenWheel, PlatformSolution
+    from holdfast.store.latest import Taken
     from holdfast.store.store import Store
 
-__all__ = ["Resolution", "resolve_request"]
+__all__ = ["Resolution", "resolve_request", "resolved_before"]
 
 _VERSIONS_OF = ("holdfast", "py-rattler", "packaging")
 """What the pointer to a lock tells about how it was made."""
@@ -34,6 +35,8 @@ class Resolution:
     :ivar seconds: what it took.
     :ivar rounds: of the joint solve, the most of any platform; 0 where nothing was solved.
     :ivar warnings: one sentence each.
+    :ivar taken_from: whose resolution it is, and of when, where nothing was solved; of what was solved now,
+        the one it keeps platforms of.
     """
 
     lock: Lock
@@ -41,6 +44,7 @@ class Resolution:
     seconds: float
     rounds: int = 0
     warnings: tuple[str, ...] = ()
+    taken_from: Taken | None = None
 
 
 def resolve_request(
@@ -49,6 +53,7 @@ def resolve_request(
     *,
     using: Lock | None = None,
     using_name: str = "",
+    use_latest: str | None = None,
     store: Store | None = None,
     force: bool = False,
     dry_run: bool = False,
@@ -61,6 +66,8 @@ def resolve_request(
         host's.
     :param using: an environment to extend: all of its packages, as they are, and what else is asked for.
     :param using_name: what the user calls it.
+    :param use_latest: whose resolution to take where there is one: ``none`` (this host's alone), ``me``,
+        ``any``, or names of users with commas between them; default: as configured.
     :param store: where locks are kept; default: the local one.
     :param force: solve again, although a lock exists.
     :param dry_run: keep nothing.
@@ -82,9 +89,12 @@ def resolve_request(
         from holdfast.store.store import Store
 
         store = Store()
-    known = None if force else store.default_lock(req_id(requirements))
+    taken = None if force else resolved_before(requirements, store, use_latest)
+    known = taken.lock if taken else None
+    if taken is not None and not dry_run and store.shared is not None and taken.place == store.place:
+        store.local.locks.put(taken.lock)  # the next time nobody needs to be asked for it
     if known is not None and set(wanted) <= set(known.platforms):
-        return Resolution(known, False, time.monotonic() - started)
+        return Resolution(known, False, time.monotonic() - started, taken_from=taken)
     missing = [platform for platform in wanted if known is None or platform not in known.platforms]
     pins = {platform: base.pins(platform, store) for platform in missing} if base else {}
     solutions = _solve(requirements, missing, offline, progress, pins)
@@ -104,7 +114,21 @@ def resolve_request(
         store.save(lock, versions=_versions())
     warnings = dict.fromkeys(warning for solution in solutions.values() for warning in solution.warnings)
     rounds = max(solution.statistics.rounds for solution in solutions.values())
-    return Resolution(lock, True, time.monotonic() - started, rounds, tuple(warnings))
+    return Resolution(lock, True, time.monotonic() - started, rounds, tuple(warnings), taken)
+
+
+def resolved_before(requirements: Requirements, store: Store, use_latest: str | None = None) -> Taken | None:
+    """Return what somebody who counts resolved before for these requirements, None if nobody did.
+
+    :param use_latest: as :func:`resolve_request` takes it.
+    """
+    from holdfast.store.latest import DEFAULT, find_latest, parse_whose
+
+    if use_latest is None:
+        from holdfast.config.load import load_settings
+
+        use_latest = load_settings().text("use-remote-latest") or DEFAULT
+    return find_latest(store, req_id(requirements), parse_whose(use_latest))
 
 
 @dataclass(frozen=True)

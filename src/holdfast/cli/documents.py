@@ -28,8 +28,17 @@ def resolution_document(resolution: Resolution) -> dict[str, Any]:
         **lock,
         "newly_resolved": resolution.newly_resolved,
         "seconds": round(resolution.seconds, 3),
+        **_taken_from(resolution),
         "platforms": platforms,
     }
+
+
+def _taken_from(resolution: Resolution) -> dict[str, Any]:
+    """Return whose resolution it is, or keeps platforms of; nothing where all of it was solved now."""
+    taken = resolution.taken_from
+    if taken is None:
+        return {}
+    return {"taken_from": {"user": taken.user, "time": taken.time, "store": taken.place}}
 
 
 def lock_document(lock: Lock) -> dict[str, Any]:

@@ -92,7 +92,9 @@ def environment_of(
         )
     requirements = read_request(request, reporter)
     base = base_of(request, store)
-    resolution = resolve_showing(requirements, store, base=base, offline=offline, reporter=reporter)
+    resolution = resolve_showing(
+        requirements, store, base=base, use_latest=request.use_latest, offline=offline, reporter=reporter
+    )
     if resolution.newly_resolved:
         reporter.say(
             f"resolved in {resolution.seconds:.1f} s: {resolution.lock.req_id}:{resolution.lock.full_id}"
@@ -106,6 +108,7 @@ def resolve_showing(
     *,
     reporter: Reporter,
     base: Base | None = None,
+    use_latest: str | None = None,
     offline: bool = False,
     force: bool = False,
     dry_run: bool = False,
@@ -118,17 +121,31 @@ def resolve_showing(
             requirements,
             using=base.lock if base else None,
             using_name=base.name if base else "",
+            use_latest=use_latest,
             store=store,
             force=force,
             dry_run=dry_run,
             offline=offline,
             progress=steps,
         )
+    _say_whose(resolution, reporter)
     for warning in resolution.warnings:
         reporter.warn(warning)
     if resolution.rounds:
         reporter.detail(f"{resolution.rounds} rounds of the joint solve")
     return resolution
+
+
+def _say_whose(resolution: Resolution, reporter: Reporter) -> None:
+    """Say whose resolution was taken, unless it is the user's own of this host."""
+    from holdfast.store.paths import local_store_root
+    from holdfast.store.user import current_user
+
+    taken = resolution.taken_from
+    if taken is None or (taken.user == current_user() and taken.place == str(local_store_root())):
+        return
+    what = "keeps what" if resolution.newly_resolved else "taken from what"
+    reporter.say(f"{what} {taken.user} resolved at {taken.time} ({taken.place})")
 
 
 def make_prefix(

@@ -154,6 +154,14 @@ class RequestOptions:
             metavar="highest|lowest|lowest-direct", help="versions to prefer", rich_help_panel=_CHOICE
         ),
     ] = None
+    use_latest: Annotated[
+        str | None,
+        typer.Option(
+            metavar="none|me|any|USER,...",
+            help="whose resolution of the same request to take, if there is one; default: me",
+            rich_help_panel=_CHOICE,
+        ),
+    ] = None
     exclude_newer: Annotated[
         str | None,
         typer.Option(metavar="DATE", help="nothing uploaded after it", rich_help_panel=_CHOICE),

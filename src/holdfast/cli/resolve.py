@@ -49,11 +49,12 @@ def resolve(
         raise UsageError("the folder does not exist", where=str(lock_file), advice="make it first")
     store = open_store(options, to_name=bool(aliases))
     base = base_of(request, store)
-    _refuse_taken(aliases, requirements, base, store, force=force)
+    _refuse_taken(aliases, requirements, base, store, request.use_latest, force=force)
     resolution = resolve_showing(
         requirements,
         store,
         base=base,
+        use_latest=request.use_latest,
         offline=options.offline,
         force=force,
         dry_run=dry_run,
@@ -74,13 +75,19 @@ def resolve(
 
 
 def _refuse_taken(
-    aliases: list[Alias], requirements: Requirements, base: Base | None, store: Store, *, force: bool
+    aliases: list[Alias],
+    requirements: Requirements,
+    base: Base | None,
+    store: Store,
+    use_latest: str | None,
+    *,
+    force: bool,
 ) -> None:
     """Refuse names that are written once and taken, before any work; but not where they mean this very lock.
 
     :raises Conflict: naming the first.
     """
-    from holdfast.spec.canonical import req_id
+    from holdfast.resolving import resolved_before
     from holdfast.store.aliases import MUTABLE_TAGS
 
     if aliases and base is not None:
@@ -94,8 +101,8 @@ def _refuse_taken(
             taken = store.aliases.get(alias)
         except NotFound:
             continue
-        known = None if force else store.default_lock(req_id(requirements))
-        if known is None or (known.req_id, known.full_id) != taken:
+        known = None if force else resolved_before(requirements, store, use_latest)
+        if known is None or (known.lock.req_id, known.lock.full_id) != taken:
             raise Conflict(
                 f"the alias {alias} is written once and means another environment",
                 advice=f"choose a new tag, or one of {', '.join(sorted(MUTABLE_TAGS))}",
