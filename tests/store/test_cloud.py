@@ -18,6 +18,7 @@ import pytest
 from holdfast.errors import IntegrityError, Unreachable, UsageError
 from holdfast.lock.format import write_lock
 from holdfast.store import address as address_module
+from holdfast.store import cloud as cloud_module
 from holdfast.store.address import Address, parse_address
 from holdfast.store.fetch import Fetcher
 from holdfast.store.layout import package_key
@@ -274,10 +275,17 @@ def test_a_machine_that_cannot_reach_the_origin_hydrates_from_the_store_alone(
     assert cloud.requests == []
 
 
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fetch what has four megabytes as if it were big: moving more tells nothing more."""
+    monkeypatch.setattr(cloud_module, "_RANGE", 1 << 20)
+    monkeypatch.setattr(cloud_module, "_BIG", 4 << 20)
+
+
 def test_a_big_package_comes_in_parts_several_at_a_time_and_bad_ones_come_again(
-    cloud: ObjectServer, cloud_place: str, make_environment: MakeLock, tmp_path: Path
+    cloud: ObjectServer, cloud_place: str, make_environment: MakeLock, tmp_path: Path, small_parts: None
 ) -> None:
-    lock = make_environment(1, 40_000_000)
+    lock = make_environment(1, 5_000_000)
     [package] = lock.platforms["linux-64"].packages
     Store(cloud_place).push(lock)
     cloud.forget()
@@ -287,7 +295,7 @@ def test_a_big_package_comes_in_parts_several_at_a_time_and_bad_ones_come_again(
     path = Fetcher(Store().packages, shared=Store(cloud_place).shared).fetch(package)
     assert path.read_bytes() == (tmp_path / "origin" / package.file).read_bytes()
     assert cloud._faults == []
-    assert cloud.count("GET", "*/packages/*") == 5 + 4  # of at most 8 MiB, and one more for each fault
+    assert cloud.count("GET", "*/packages/*") == 5 + 4  # a megabyte each, and one more for each fault
     assert len(cloud.requests) == 5 + 4
 
 
@@ -297,8 +305,9 @@ def test_a_big_package_comes_whole_from_a_server_that_knows_no_parts(
     make_environment: MakeLock,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    small_parts: None,
 ) -> None:
-    lock = make_environment(1, 40_000_000)
+    lock = make_environment(1, 5_000_000)
     [package] = lock.platforms["linux-64"].packages
     Store(s3_place).push(lock)
     forward = s3.forward
@@ -312,9 +321,9 @@ def test_a_big_package_comes_whole_from_a_server_that_knows_no_parts(
 
 
 def test_a_big_package_that_does_not_come_is_unreachable_and_leaves_nothing(
-    cloud: ObjectServer, cloud_place: str, make_environment: MakeLock, isolated_home: Path
+    cloud: ObjectServer, cloud_place: str, make_environment: MakeLock, isolated_home: Path, small_parts: None
 ) -> None:
-    lock = make_environment(1, 40_000_000)
+    lock = make_environment(1, 5_000_000)
     [package] = lock.platforms["linux-64"].packages
     Store(cloud_place).push(lock)
     fetcher = Fetcher(Store().packages, shared=Store(cloud_place).shared)

@@ -26,8 +26,9 @@ PART = 8 << 20
 """Bytes of one part of a multipart upload; what is smaller is sent in one request."""
 
 _PARTS_AT_ONCE = 4
-_BIG = 4 * PART
-"""Bytes from which on an object is fetched in parts: clouds give one connection less than the line has."""
+_RANGE = 8 << 20
+_BIG = 4 * _RANGE
+"""Bytes from which on an object is fetched in ranges: clouds give one connection less than the line has."""
 _DELETED_AT_ONCE = 1000
 _CHUNK = 1 << 20
 _PROBE = "conditional-writes"
@@ -170,7 +171,7 @@ class CloudBackend:
             try:
                 if size >= _BIG:
                     try:
-                        return self._parts(key, obstore.get(self._store, key, options={"range": (0, PART)}))
+                        return self._parts(key, obstore.get(self._store, key, options={"range": (0, _RANGE)}))
                     except GenericError as error:
                         if not _NO_RANGES.search(str(error)):
                             raise
@@ -193,13 +194,13 @@ class CloudBackend:
 
     def _parts(self, key: str, first: Any) -> Iterator[bytes]:
         size = first.meta["size"]
-        starts = iter(range(PART, size, PART))
+        starts = iter(range(_RANGE, size, _RANGE))
         ahead: deque[Future[bytes]] = deque()
         pool = ThreadPoolExecutor(_PARTS_AT_ONCE, thread_name_prefix="holdfast-parts")
 
         def ask_for(parts: int) -> None:
             for start in islice(starts, parts):
-                ahead.append(pool.submit(self._part, key, start, min(start + PART, size)))
+                ahead.append(pool.submit(self._part, key, start, min(start + _RANGE, size)))
 
         try:
             ask_for(_PARTS_AT_ONCE)
