@@ -1,6 +1,7 @@
 """A line to a server on loopback that gives each connection only so much, as clouds do.
 
-``python narrow_line.py PORT BYTES_PER_SECOND``: forwards to PORT, prints its own port.
+``python narrow_line.py PORT BYTES_PER_SECOND``: forwards to PORT, prints its own port. On the way it says 206
+where rclone's S3 server, unlike S3, answers a range with 200: clients that look would take it for the whole.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 import time
 
 _PIECE = 1 << 18
+_OK, _PARTIAL = b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 206 Partial Content\r\n"
 
 
 async def _pass_on(
@@ -20,6 +22,8 @@ async def _pass_on(
     with contextlib.suppress(ConnectionError):
         while piece := await source.read(_PIECE):
             due = max(due, time.monotonic() - 0.05) + len(piece) / bytes_per_second
+            if piece.startswith(_OK) and b"\r\nContent-Range: " in piece.partition(b"\r\n\r\n")[0]:
+                piece = _PARTIAL + piece.removeprefix(_OK)
             target.write(piece)
             await target.drain()
             await asyncio.sleep(max(0.0, due - time.monotonic()))
