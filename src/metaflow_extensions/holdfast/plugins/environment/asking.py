@@ -90,8 +90,8 @@ def overridden(outer: Ask, inner: Ask) -> Ask:
     """Return what ``inner`` (a step) asks for on top of ``outer`` (its flow).
 
     Packages are overridden one by one, single values where ``inner`` has one; channels and indexes of
-    ``inner`` come first. An ``inner`` that asks for something is enabled unless it says otherwise, and one that
-    names an environment leaves Python to it.
+    ``inner`` come first. An ``inner`` that asks for something is enabled unless it says otherwise; where it
+    names an environment, that one decides on Python.
     """
     disabled = inner.disabled
     if disabled is None:

@@ -167,7 +167,7 @@ def _python(attributes: Mapping[str, Any], where: str) -> str | None:
     value = attributes.get("python")
     if value is None or value == "":
         return None
-    if isinstance(value, float) and value < 3.2:  # python=3.10 without quotes is the number 3.1
+    if value == 3.1:  # python=3.10 without quotes
         raise EnvironmentProblem(f'{where}: python={value} is a number; write python="3.10"')
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise EnvironmentProblem(f'{where}: python={value!r} is no version; write python="3.11"')

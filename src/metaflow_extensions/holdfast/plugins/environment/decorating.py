@@ -60,8 +60,6 @@ def settle_libraries(decorator: Decorator) -> None:
 
 
 def _spelt(value: Any) -> str:
-    if isinstance(value, (bool, int, float)):
-        return str(value)
     # `--with` is split at commas before `name=`: no comma or equals sign may stand in a text.
     text = json.dumps(value, separators=(", ", ": "))
     return _escaped(text).replace('"', '\\"')

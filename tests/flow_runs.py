@@ -1,0 +1,127 @@
+"""Running flows as a user does, in a home of their own, and looking at what they left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loopback import LoopbackServer
+
+__all__ = ["FLOWS", "Flows", "Ran"]
+
+FLOWS = Path(__file__).parent / "metaflow" / "flows"
+
+_RUN_ID = re.compile(r"\(run-id (\S+)\)")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that ended.
+
+    :ivar code: its exit code.
+    """
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run it started."""
+        found = _RUN_ID.search(self.stdout) or _RUN_ID.search(self.stderr)
+        assert found is not None, self.said
+        return found[1]
+
+    @property
+    def said(self) -> str:
+        return self.stdout + self.stderr
+
+
+class Flows:
+    """Runs flows in ``folder`` against the channel and the index that ``server`` has.
+
+    :ivar variables: the whole environment of the commands.
+    """
+
+    def __init__(self, folder: Path, server: LoopbackServer) -> None:
+        self.folder = folder
+        self.server = server
+        home = folder / "home"
+        home.mkdir(parents=True, exist_ok=True)
+        self.variables = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "USER": "tester",
+            "METAFLOW_USER": "tester",
+            "METAFLOW_HOME": str(folder / "none"),
+            "HOLDFAST_CONFIG": os.devnull,
+            "HOLDFAST_PROJECT": os.devnull,
+            "METAFLOW_CONDA_CHANNELS": f"{server.url}/channel",
+            "METAFLOW_CONDA_DEFAULT_PYPI_SOURCE": f"{server.url}/simple/",
+        }
+
+    @property
+    def envs(self) -> list[Path]:
+        """The prefixes that are there."""
+        return sorted((self.folder / "home/.local/share/holdfast/envs").glob("metaflow_*"))
+
+    def command(self, flow: str | Path, *arguments: str, environment: str | None = "conda") -> list[str]:
+        """Return the command line of a flow's command."""
+        chosen = [f"--environment={environment}"] if environment else []
+        return [sys.executable, str(FLOWS / flow), "--no-pylint", *chosen, *arguments]
+
+    def run(
+        self,
+        flow: str | Path,
+        *arguments: str,
+        environment: str | None = "conda",
+        variables: Mapping[str, str] | None = None,
+    ) -> Ran:
+        """Run a flow's command (default: ``run``) to its end."""
+        return self.call(
+            *self.command(flow, *(arguments or ("run",)), environment=environment), variables=variables
+        )
+
+    def call(self, *command: str, variables: Mapping[str, str] | None = None) -> Ran:
+        """Run any command as the flows are run."""
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**self.variables, **(variables or {})},
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=300,
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    def tasks(self, flow: str, ran: Ran) -> dict[str, list[dict[str, Any]]]:
+        """Return what tasks of a run left: by step, artifacts (``seen`` alone) and metadata of each task."""
+        program = (
+            "import json, sys\n"
+            "from metaflow import Run, namespace\n"
+            "namespace(None)\n"
+            "found = {}\n"
+            "for step in Run(sys.argv[1]):\n"
+            "    found[step.id] = [\n"
+            "        {'seen': getattr(task.data, 'seen', None), 'metadata': task.metadata_dict,\n"
+            "         'stdout': task.stdout, 'stderr': task.stderr, 'information': task.environment_info}\n"
+            "        for task in step]\n"
+            "print(json.dumps(found))\n"
+        )
+        done = self.call(sys.executable, "-c", program, f"{flow}/{ran.run_id}")
+        assert done.code == 0, done.said
+        found: dict[str, list[dict[str, Any]]] = json.loads(done.stdout)
+        return found
+
+    def task(self, flow: str, ran: Ran) -> dict[str, dict[str, Any]]:
+        """Return the same of a run whose steps have one task each."""
+        return {step: tasks[0] for step, tasks in self.tasks(flow, ran).items()}

@@ -1,0 +1,70 @@
+"""What tests of the Metaflow extension share: a channel and an index with Metaflow's libraries, and flows."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flow_runs import Flows
+from installed import closure, wheel_of_installed
+from loopback import LoopbackServer
+from worlds import make_index, make_wheel
+
+pytest.importorskip("metaflow")
+
+LIBRARIES = ("requests", "boto3")
+
+
+def _needed(member: str) -> bool:
+    """Leave out what botocore knows of some hundred services."""
+    parts = member.split("/")
+    return parts[:2] != ["botocore", "data"] or len(parts) == 3 or parts[2] in ("s3", "sts")
+
+
+@pytest.fixture(scope="session")
+def flow_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``channel`` and ``simple``: Metaflow's libraries, and tiny packages on both sides.
+
+    ``tinylib`` 1.0 and 2.0 and ``tinyapp`` (which needs tinylib <2) are on both sides, ``condaonly`` in the
+    channel, ``pypionly`` in the index. Made once for all xdist workers.
+    """
+    base = tmp_path_factory.getbasetemp()
+    world = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "flow-world"
+    world.mkdir(exist_ok=True)
+    with (world / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (world / "done").exists():
+            _make_world(world)
+            (world / "done").touch()
+    return world
+
+
+def _make_world(world: Path) -> None:
+    from holdfast.forge import forge
+
+    wheels = world / "wheels"
+    common = [wheel_of_installed(name, wheels, keep=_needed) for name in closure(LIBRARIES)]
+    common += [
+        make_wheel(wheels, "tinylib", "1.0"),
+        make_wheel(wheels, "tinylib", "2.0"),
+        make_wheel(wheels, "tinyapp", "1.0", ["tinylib<2"], entry_points={"tinyapp": "tinyapp:main"}),
+    ]
+    conda_only = make_wheel(wheels, "condaonly", "1.5")
+    pypi_only = make_wheel(wheels, "pypionly", "3.1", ["tinylib"])
+    forge(world / "channel", wheels=[*common, conda_only], level=3)
+    make_index(world / "simple", [*common, pypi_only])
+
+
+@pytest.fixture(scope="session")
+def flows(flow_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flows]:
+    """Run flows in a home of their own, against the channel and index of :func:`flow_world`.
+
+    Shared by all tests of a worker, because what one resolved and hydrated serves the next; ``flows.server``
+    is the server.
+    """
+    with LoopbackServer(flow_world) as server:
+        yield Flows(tmp_path_factory.mktemp("flows"), server)
