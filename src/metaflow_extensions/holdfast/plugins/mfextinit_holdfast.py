@@ -25,3 +25,7 @@ FLOW_DECORATORS_DESC = [
     ("named_env_base", ".environment.flow_decorators.NamedEnvFlowDecorator"),
     ("sys_packages_base", ".environment.flow_decorators.SysPackagesFlowDecorator"),
 ]
+
+CLIS_DESC = [("environment", ".commands.environment_cli.cli")]
+
+RUNNER_CLIS_DESC = [("environment", ".commands.runner.RunnerCLI")]

@@ -15,9 +15,17 @@ __all__ = ["NOTHING", "Ask", "EnvironmentProblem", "merged", "overridden"]
 
 
 class EnvironmentProblem(MetaflowException):
-    """Something about a step's environment that the user can mend: one line that says what and how."""
+    """Something about a step's environment that the user can mend: one line that says what and how.
+
+    :param exit_code: of a command that ends with it, in Holdfast's numbers (docs/errors.md).
+    """
 
     headline = "Environment"
+    exit_code = 2
+
+    def __init__(self, text: str, exit_code: int = 2) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
 
 
 class Ask(NamedTuple):

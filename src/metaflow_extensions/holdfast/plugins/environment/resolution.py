@@ -173,7 +173,7 @@ def _base(request: StepRequest, store: Store) -> Lock | None:
     try:
         return named_lock(request.ask.named, store)
     except HoldfastError as error:
-        raise EnvironmentProblem(f"step {request.step}: {error}") from None
+        raise EnvironmentProblem(f"step {request.step}: {error}", error.exit_code) from None
 
 
 def _as_it_is(request: StepRequest, lock: Lock, platform: str) -> StepEnvironment:
@@ -229,14 +229,14 @@ def _all(
                 progress=lambda text: say(f"{steps}: {text}"),
             )
         except HoldfastError as error:
-            return EnvironmentProblem(f"step {steps}: {error}")
+            return EnvironmentProblem(f"step {steps}: {error}", error.exit_code)
 
     if len(wanted) < 2:
         outcomes = [one(want) for want in wanted]
     else:
         with ThreadPoolExecutor(min(_AT_ONCE, len(wanted))) as pool:
             outcomes = list(pool.map(one, wanted))
-    problems = [str(outcome) for outcome in outcomes if isinstance(outcome, EnvironmentProblem)]
+    problems = [outcome for outcome in outcomes if isinstance(outcome, EnvironmentProblem)]
     if problems:
-        raise EnvironmentProblem("\n".join(problems))
+        raise EnvironmentProblem("\n".join(map(str, problems)), problems[0].exit_code)
     return list(zip(wanted, outcomes))

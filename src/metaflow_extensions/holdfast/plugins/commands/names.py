@@ -1,0 +1,92 @@
+"""The environments that commands are given: by alias, id, lock file, or the step of a past run."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Iterable
+
+if TYPE_CHECKING:
+    from holdfast.lock.model import Lock
+    from holdfast.spec.requirements import Requirements
+    from holdfast.store.aliases import Alias
+    from holdfast.store.store import Store
+
+__all__ = ["aliases_of", "environment_named", "give_names", "refuse_taken"]
+
+_PATHSPEC = re.compile(r"[A-Za-z_]\w*(/[^/:]+){2,3}")
+_REQ_ID = re.compile(r"[0-9a-f]{40}")
+
+
+def environment_named(name: str, store: Store, *, pathspec: bool = False) -> Lock:
+    """Return the lock that ``name`` means.
+
+    Beside what ``holdfast`` takes everywhere (an alias, ``req_id:full_id``, ``step:Flow/run/step``, a lock
+    file): a bare ``req_id``, which means its default, and a bare ``Flow/run/step[/task]``, which may also be
+    an alias, and then is one.
+
+    :param pathspec: whether the user said that it is a pathspec.
+    :raises holdfast.errors.HoldfastError: where there is no such environment.
+    """
+    from holdfast.errors import NotFound, UsageError
+    from holdfast.store.reference import find_lock
+
+    if pathspec:
+        return find_lock(name if name.startswith("step:") else "step:" + name, store)
+    if _REQ_ID.fullmatch(name):
+        lock = store.default_lock(name)
+        if lock is None:
+            raise NotFound(f"nothing was resolved for {name}", advice="give req_id:full_id, or an alias")
+        return lock
+    try:
+        return find_lock(name, store)
+    except (NotFound, UsageError) as error:
+        if not _PATHSPEC.fullmatch(name):
+            raise
+        try:
+            return find_lock("step:" + name, store)
+        except NotFound as of_step:
+            # A pathspec begins with a class's name, an alias has no capitals.
+            raise (error if isinstance(error, NotFound) else of_step) from None
+
+
+def aliases_of(names: Iterable[str], *, dry_run: bool) -> list[Alias]:
+    """Return the aliases that ``names`` are.
+
+    :raises holdfast.errors.UsageError: where one is none, or nothing is to be kept.
+    """
+    from holdfast.errors import UsageError
+    from holdfast.store.aliases import parse_alias
+
+    aliases = [parse_alias(name) for name in names]
+    if aliases and dry_run:
+        raise UsageError("--alias and --dry-run contradict each other", advice="drop one of them")
+    return aliases
+
+
+def refuse_taken(
+    aliases: list[Alias],
+    requirements: Requirements,
+    base: Lock | None,
+    store: Store,
+    *,
+    force: bool,
+) -> None:
+    """Refuse names that are written once and mean something else, before any work.
+
+    :param base: the environment that is extended.
+    :raises holdfast.errors.Conflict: naming the first.
+    """
+    if not aliases:
+        return
+    from holdfast.cli.environments import Base
+    from holdfast.cli.resolve import refuse_taken as refuse
+    from metaflow_extensions.holdfast.plugins.environment.settings import engine_settings
+
+    use_latest = engine_settings().text("use-remote-latest") or None
+    refuse(aliases, requirements, Base("", base) if base else None, store, use_latest, force=force)
+
+
+def give_names(aliases: list[Alias], lock: Lock, store: Store, requirements: Requirements | None) -> None:
+    """Give names to an environment; in an object store it is complete before it has one."""
+    for alias in aliases:
+        store.alias(lock, str(alias), credentials=requirements.credentials if requirements else ())
