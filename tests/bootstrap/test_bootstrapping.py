@@ -1,0 +1,286 @@
+"""A bare container and a store: what it costs, what it makes, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from containers import Container, old_python
+from holdfast.bootstrap import VERSION
+from holdfast.hydrate.hydrate import hydrate
+from holdfast.lock.format import write_lock
+from holdfast.lock.identity import make_lock, requirements_id
+from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
+from hydrating import output, tree
+
+
+def test_a_bare_container_makes_what_hydrating_makes(container: Container, cloud_world_healed: Any) -> None:
+    world = cloud_world_healed
+    done = container.run(world.place, world.ids, "--prefix", "env", "--id-file", "_env_id")
+    assert done.returncode == 0, done.stderr
+    prefix = container.folder / "env"
+    assert done.stdout == f"{prefix}\n"
+    assert (container.folder / "_env_id").read_text() == f"{world.ids}\n"
+    assert output(prefix / "bin" / "shelf") == "shelf 1.0"
+    made = tree(prefix)
+    other = hydrate(world.lock, prefix=prefix.parent / "ens")
+    assert {name for name, _ in made.items()} == set(tree(other))
+
+    asked = world.s3.requests
+    assert {method for method, _ in asked} == {"GET"}
+    assert not any("list-type" in path or "prefix=" in path for _, path in asked)
+    assert len(asked) < 20 + world.packages
+    assert len(asked) <= 1 + 1 + 3 + world.packages
+
+
+def test_a_node_that_has_everything_asks_for_what_may_have_changed(
+    used_node: Container, cloud_world_healed: Any, tmp_path: Path
+) -> None:
+    world = cloud_world_healed
+    done = used_node.run(world.place, "team/x:v1", "--prefix", tmp_path / "env")
+    assert done.returncode == 0, done.stderr
+    assert len(world.s3.requests) == 3  # the name, the lock, the toolkit
+    world.s3.forget()
+    lock = tmp_path / "lock.json"
+    write_lock(lock, world.lock)
+    done = used_node.run(world.place, lock, "--prefix", tmp_path / "env")
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'env'}\n")
+    assert len(world.s3.requests) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["3.8", "3.9"])
+def test_a_python_without_wheels_is_brought_another(
+    version: str, container: Container, cloud_world_healed: Any
+) -> None:
+    python = old_python(version)
+    if python is None:
+        pytest.skip(f"this machine has no Python {version}")
+    assert cloud_world_healed.made.packed_python
+    container.python = python
+    done = container.run(cloud_world_healed.place, cloud_world_healed.ids, "--", "shelf")
+    assert (done.returncode, done.stdout) == (0, "shelf 1.0\n"), done.stderr
+    assert len(cloud_world_healed.s3.requests) <= 7 + cloud_world_healed.packages
+
+
+def test_one_file_of_the_store_is_enough(node: Container, cloud_world_healed: Any) -> None:
+    """Without any code of ours: ``bootstrap.pyz``, and nothing on the path."""
+    world = cloud_world_healed
+    archive = node.folder / "bootstrap.pyz"
+    archive.write_bytes(world.object("toolkit/bootstrap.pyz"))
+    environment = node.environment() | {"PYTHONPATH": ""}
+    command = [str(node.python), str(archive), world.place, world.ids, "-q", "--", "shelf"]
+    done = subprocess.run(
+        command, env=environment, cwd=node.folder, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "shelf 1.0\n", "")
+
+
+def test_a_command_is_run_in_the_environment_and_its_exit_code_is_its_own(
+    used_node: Container, cloud_world_healed: Any, tmp_path: Path
+) -> None:
+    asked = "sys.prefix, os.environ['CONDA_PREFIX'], 'HOLDFAST_STORE' in os.environ"
+    code = f"import os, sys; print({asked}); sys.exit(7)"
+    env = tmp_path / "env"
+    done = used_node.run(
+        cloud_world_healed.place, cloud_world_healed.ids, "--prefix", env, "--", "python", "-c", code
+    )
+    assert (done.returncode, done.stdout) == (7, f"{env} {env} False\n"), done.stderr
+
+
+def package(world: Any, word: str) -> str:
+    """Return the file name of a package."""
+    [found] = [each.file for each in world.lock.platforms["linux-64"].packages if each.name == word]
+    return found
+
+
+FAULTS = {
+    "a package that is missing": ("*{shelf}", "fail 404", 6),
+    "a package that is damaged": ("*{tinyapp}", "corrupt", 5),
+    "credentials that are expired": ("*", "fail 403", 4),
+    "credentials that may not read packages": ("*/packages/*", "fail 403", 4),
+    "a toolkit that is missing": ("*/toolkit/*", "fail 404", 6),
+    "a lock that is missing": ("*/lock.json", "fail 404", 6),
+    "a lock that is damaged": ("*/lock.json", "corrupt", 5),
+}
+
+
+@pytest.mark.parametrize("case", FAULTS)
+def test_a_fault_is_one_line_and_the_next_try_works_when_it_is_mended(
+    case: str, node: Container, cloud_world_healed: Any, snapshot: Any
+) -> None:
+    world = cloud_world_healed
+    pattern, fault, code = FAULTS[case]
+    pattern = pattern.format(shelf=package(world, "shelf"), tinyapp=package(world, "tinyapp"))
+    if fault == "corrupt":
+        world.s3.corrupt(pattern, None)
+    else:
+        world.s3.fail(pattern, int(fault.split()[1]), None)
+    words = (world.place, world.ids, "--prefix", "env", "--id-file", "_env_id")
+    done = node.run(*words)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert _masked(done.stderr, world) == snapshot
+    assert not (node.folder / "env").exists()
+    assert not (node.folder / "_env_id").exists()
+    assert list(node.folder.rglob("*.part")) == []
+    world.s3.heal()
+    done = node.run(*words)
+    assert done.returncode == 0, done.stderr
+
+
+def _masked(text: str, world: Any) -> str:
+    text = re.sub(r"sha256 [0-9a-f]{64}", "sha256 <hash>", text.replace(world.place, "<store>"))
+    return re.sub(
+        r"[0-9a-f]{40}:[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{40}",
+        "<id>",
+        re.sub(r"packages/../", "packages/<aa>/", text),
+    )
+
+
+def test_a_store_that_cannot_be_reached(node: Container, cloud_world_healed: Any) -> None:
+    node.variables = {**node.variables, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    node.code = _hurried(node)
+    done = node.run(cloud_world_healed.place, cloud_world_healed.ids)
+    assert done.returncode == 4
+    assert "cannot be read (the connection is refused)" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def _hurried(node: Container) -> Path:
+    """Return a copy of the code that does not pause between tries."""
+    import shutil
+
+    code = node.folder / "code"
+    shutil.copytree(node.code, code)
+    module = code / "holdfast" / "bootstrap" / "download.py"
+    module.write_text(module.read_text().replace("FIRST_PAUSE = 0.2", "FIRST_PAUSE = 0.001"))
+    return code
+
+
+@pytest.mark.parametrize("fault", ["503", "cut", "truncate"])
+def test_bad_moments_pass_in_few_requests(fault: str, node: Container, cloud_world_healed: Any) -> None:
+    world = cloud_world_healed
+    if fault == "503":
+        world.s3.fail("*", 503, 4)
+    elif fault == "cut":
+        world.s3.cut("*", 4)
+    else:
+        world.s3.truncate(f"*{package(world, 'python')}", 1_000_000, 2)
+    done = node.run(world.place, world.ids, "--prefix", "env")
+    assert done.returncode == 0, done.stderr
+    assert len(world.s3.requests) <= 2 + world.packages + 4
+
+
+def test_a_full_disk_is_one_line_and_nothing_is_half_made(node: Container, cloud_world_healed: Any) -> None:
+    world = cloud_world_healed
+
+    def small_files() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+
+    done = node.run(world.place, world.ids, "--prefix", "env", preexec_fn=small_files)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "the disk is full; make room there" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert list(node.folder.rglob("*.part")) == []
+    assert node.run(world.place, world.ids, "--prefix", "env").returncode == 0
+
+
+def write_changed(lock: Lock, path: Path, *more: LockedPackage) -> Path:
+    """Write the lock with packages more."""
+    [(platform, locked)] = lock.platforms.items()
+    changed = LockedPlatform(virtual_packages={}, packages=(*locked.packages, *more))
+    asked = {"scheme": 1, "changed": True}
+    write_lock(path, make_lock(asked, requirements_id(asked), {platform: changed}))
+    return path
+
+
+def test_a_machine_that_lacks_something_is_told_before_anything_is_fetched(
+    node: Container, cloud_world_healed: Any
+) -> None:
+    world = cloud_world_healed
+    wheel = LockedPackage(
+        kind="pypi", name="new", version="1", file="new-1-py3-none-manylinux_2_99_x86_64.whl", sha256="0" * 64
+    )
+    lock = write_changed(world.lock, node.folder / "lock.json", wheel)
+    done = node.run(world.place, lock)
+    assert done.returncode == 2
+    assert f"{wheel.file} needs 2.99; use a newer image" in done.stderr
+    assert world.s3.requests == []
+    done = node.run(world.place, lock, "--platform", "linux-aarch64")
+    assert done.returncode == 2
+    assert "this machine is linux-64, the environment is for linux-aarch64" in done.stderr
+
+
+def test_a_machine_without_a_gpu_is_told(node: Container, cloud_world_healed: Any) -> None:
+    [some] = [
+        each for each in cloud_world_healed.lock.platforms["linux-64"].packages if each.name == "tinylib"
+    ]
+    import msgspec
+
+    cuda = msgspec.structs.replace(some, name="needs-cuda", dependencies=("__cuda >=12",))
+    lock = write_changed(cloud_world_healed.lock, node.folder / "lock.json", cuda)
+    done = node.run(cloud_world_healed.place, lock, "--prefix", "env")
+    assert done.returncode == 2
+    assert "needs-cuda needs __cuda >=12" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (node.folder / "env").exists()
+
+
+def test_a_process_that_is_killed_leaves_what_the_next_one_completes(
+    node: Container, cloud_world_healed: Any
+) -> None:
+    world = cloud_world_healed
+    world.s3.delay(f"*{package(world, 'shelf')}", 3.0, 1)
+    process = node.start(world.place, world.ids, "--prefix", "env", "--id-file", "_env_id")
+    downloaded = node.cache / "store"
+    while not list(downloaded.rglob("*.conda")):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (node.folder / "_env_id").exists()
+    world.s3.heal()
+    done = node.run(world.place, world.ids, "--prefix", "env")
+    assert done.returncode == 0, done.stderr
+    assert output(node.folder / "env" / "bin" / "shelf") == "shelf 1.0"
+
+
+def test_many_on_one_node_at_once(node: Container, cloud_world_healed: Any) -> None:
+    world = cloud_world_healed
+    prefixes = [node.folder / f"env{number}" for number in range(4)]
+    processes = [node.start(world.place, world.ids, "--prefix", prefix) for prefix in prefixes]
+    said = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4, said
+    trees = [{name: facts[1] for name, facts in tree(prefix).items()} for prefix in prefixes]
+    assert [set(each) for each in trees] == [set(trees[0])] * 4
+    assert [output(prefix / "bin" / "shelf") for prefix in prefixes] == ["shelf 1.0"] * 4
+
+
+def test_the_engine_sees_nothing_of_the_container(node: Container, cloud_world_healed: Any) -> None:
+    """A package of the same name in the container, a broken one at that, is not what the engine imports."""
+    trap = node.folder / "trap"
+    trap.mkdir()
+    for name in ("msgspec", "rattler", "uv"):
+        (trap / f"{name}.py").write_text("raise SystemExit('this is the container\\'s')\n")
+    node.variables = {**node.variables, "PYTHONPATH": f"{trap}{os.pathsep}{node.code}", "PYTHONHOME": ""}
+    done = node.run(cloud_world_healed.place, cloud_world_healed.ids, "--prefix", "env")
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_toolkit_s_description_names_what_is_there(cloud_world: Any) -> None:
+    told = json.loads(cloud_world.object(f"toolkit/linux-64/{VERSION}.json"))
+    assert {each["project"] for each in told["files"]} == {"msgspec", "py-rattler", "uv"}
+    for each in told["files"]:
+        content = cloud_world.object(f"toolkit/linux-64/files/{each['sha256']}/{each['file']}")
+        assert (hashlib.sha256(content).hexdigest(), len(content)) == (each["sha256"], each["size"])
