@@ -37,10 +37,7 @@ def task_names(task: Mapping[str, Any]) -> dict[str, str]:
     run_id = task["run_id"]
     return {
         **os.environ,
-        **{
-            "METAFLOW_INIT_" + name.upper().replace("-", "_"): str(value)
-            for name, value in parameters(task).items()
-        },
+        **parameters(task),
         "METAFLOW_FLOW_NAME": task["flow"],
         "METAFLOW_RUN_ID": run_id,
         # As the scheduler calls the run: argo-x, sfn-x and airflow-x are Metaflow's names.
@@ -50,8 +47,11 @@ def task_names(task: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def parameters(task: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a run, from the datastore: so it works in every step, on every runtime."""
+def parameters(task: Mapping[str, Any]) -> dict[str, str]:
+    """Return ``METAFLOW_INIT_<NAME>`` of the run's parameters that the environment's name mentions.
+
+    From the datastore: so it works in every step, on every runtime.
+    """
     if "METAFLOW_INIT_" not in task["fetch"]:
         return {}
     from metaflow.datastore import FlowDataStore
@@ -59,6 +59,7 @@ def parameters(task: Mapping[str, Any]) -> dict[str, Any]:
 
     [storage] = [one for one in DATASTORES if task["datastore"] == one.TYPE]
     datastore = FlowDataStore(task["flow"], None, storage_impl=storage, ds_root=task["datastore_root"])
-    for found in datastore.get_task_datastores(task["run_id"], ["_parameters"]):
-        return {name: value for name, value in found.items() if not name.startswith("_")}
+    for kept in datastore.get_task_datastores(task["run_id"], ["_parameters"]):
+        names = {"METAFLOW_INIT_" + name.upper().replace("-", "_"): name for name, _ in kept.items()}
+        return {variable: str(kept[name]) for variable, name in names.items() if variable in task["fetch"]}
     return {}

@@ -108,12 +108,17 @@ def resolve_steps(
     wanted: dict[str, _Wanted] = {}
     known = [request for request in requests if request.enabled and not request.fetched_at_exec]
     targets = {request.step: tuple(platforms) or (target_platform(request),) for request in known}
+    problems: list[EnvironmentProblem] = []
     for request in known:
-        base = _base(request, store)
-        if base is not None and request.as_named:
-            found[request.step] = _as_it_is(request, base, targets[request.step][0])
+        try:
+            base = _base(request, store)
+            if base is not None and request.as_named:
+                found[request.step] = _as_it_is(request, base, targets[request.step][0])
+                continue
+            requirements = requirements_of(request, base)
+        except EnvironmentProblem as problem:
+            problems.append(problem)
             continue
-        requirements = requirements_of(request, base)
         key = _key(requirements)
         same = wanted.get(key)
         wanted[key] = _Wanted(
@@ -123,6 +128,7 @@ def resolve_steps(
             tuple(dict.fromkeys([*(same.platforms if same else ()), *targets[request.step]])),
             (*(same.steps if same else ()), request.step),
         )
+    _refuse(problems)
     outcomes = _all(
         list(wanted.values()), store=store, force=force, dry_run=dry_run, offline=offline, say=say
     )
@@ -172,7 +178,7 @@ def _base(request: StepRequest, store: Store) -> Lock | None:
 
     try:
         return named_lock(request.ask.named, store)
-    except HoldfastError as error:
+    except (HoldfastError, EnvironmentProblem) as error:
         raise EnvironmentProblem(f"step {request.step}: {error}", error.exit_code) from None
 
 
@@ -236,7 +242,11 @@ def _all(
     else:
         with ThreadPoolExecutor(min(_AT_ONCE, len(wanted))) as pool:
             outcomes = list(pool.map(one, wanted))
-    problems = [outcome for outcome in outcomes if isinstance(outcome, EnvironmentProblem)]
+    _refuse([outcome for outcome in outcomes if isinstance(outcome, EnvironmentProblem)])
+    return list(zip(wanted, outcomes))
+
+
+def _refuse(problems: list[EnvironmentProblem]) -> None:
+    """Tell about everything that is wrong at once, a line each."""
     if problems:
         raise EnvironmentProblem("\n".join(map(str, problems)), problems[0].exit_code)
-    return list(zip(wanted, outcomes))
