@@ -107,10 +107,10 @@ class S3Source(Source):
                     advice="set AWS_ACCESS_KEY_ID and its like, or install boto3, which knows other ways",
                 ) from None
             self._session = botocore.session.Session()
+        try:
             region = self._session.get_config_variable("region")
             if region and not _first("AWS_REGION", "AWS_DEFAULT_REGION"):
                 self._region = region
-        try:
             found = self._session.get_credentials()
             frozen = found.get_frozen_credentials() if found else None
         except Exception as error:  # one class per way

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from holdfast.hydrate import rattler_bridge
 from holdfast.lock.model import LockedPackage
+from holdfast.solve.pythons import PythonBuild
 
 __all__ = ["PackedPython", "pack_python", "python_closure"]
 
@@ -50,7 +51,7 @@ def python_closure(packages: Sequence[LockedPackage], pythons: Sequence[str]) ->
     """
     conda = {package.name: package for package in packages if package.kind == "conda"}
     python = conda.get("python")
-    if python is None or "cpython" not in python.build + "_cpython" or python.build.endswith("cp313t"):
+    if python is None or PythonBuild.from_record(python.version, python.build).kind != "cp":
         return []
     match = _VERSION.match(python.version)
     if match is None or match[1] not in pythons:
