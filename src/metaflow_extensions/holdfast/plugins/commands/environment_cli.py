@@ -57,7 +57,7 @@ def resolve(
     """Do what a run does before its first step, and no more."""
     with reported():
         from holdfast.spec.platform import platform_name
-        from metaflow_extensions.holdfast.plugins.commands.names import aliases_of, give_names
+        from metaflow_extensions.holdfast.plugins.commands.names import aliases_of, give_names, keep_in_store
         from metaflow_extensions.holdfast.plugins.environment.resolution import resolve_steps
         from metaflow_extensions.holdfast.plugins.environment.stores import open_store
 
@@ -73,8 +73,10 @@ def resolve(
         for one in found.values():
             for warning in one.warnings:
                 obj.echo(warning, fg="yellow")
-        if found:
-            give_names(aliases, next(iter(found.values())).lock, store, None)
+        for one in {one.id: one for one in found.values()}.values():
+            if not dry_run:
+                keep_in_store(one.lock, store, one.credentials)
+            give_names(aliases, one.lock, store, one.credentials)
         _tell(obj, found, platforms, output, store)
 
 

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Iterable
+from typing import TYPE_CHECKING, Iterable, NamedTuple, Sequence
 
 if TYPE_CHECKING:
     from holdfast.lock.model import Lock
-    from holdfast.spec.requirements import Requirements
+    from holdfast.spec.requirements import Credential, Requirements
     from holdfast.store.aliases import Alias
     from holdfast.store.store import Store
 
-__all__ = ["aliases_of", "environment_named", "give_names", "refuse_taken"]
+__all__ = ["Named", "aliases_of", "environment_named", "give_names", "keep_in_store", "refuse_taken"]
 
+_STEP = "step:"
 _PATHSPEC = re.compile(r"[A-Za-z_]\w*(/[^/:]+){2,3}")
 _REQ_ID = re.compile(r"[0-9a-f]{40}")
 
 
-def environment_named(name: str, store: Store, *, pathspec: bool = False) -> Lock:
-    """Return the lock that ``name`` means.
+class Named(NamedTuple):
+    """An environment that somebody named.
+
+    :ivar step: the pathspec of the step of a past run that it was named by, empty where it was not.
+    """
+
+    lock: Lock
+    step: str = ""
+
+
+def environment_named(name: str, store: Store, *, pathspec: bool = False) -> Named:
+    """Return the environment that ``name`` means.
 
     Beside what ``holdfast`` takes everywhere (an alias, ``req_id:full_id``, ``step:Flow/run/step``, a lock
-    file): a bare ``req_id``, which means its default, and a bare ``Flow/run/step[/task]``, which may also be
-    an alias, and then is one.
+    file): a bare ``req_id``, which means its default, and a bare ``Flow/run/step[/task]``, unless there is an
+    alias of that name.
 
     :param pathspec: whether the user said that it is a pathspec.
     :raises holdfast.errors.HoldfastError: where there is no such environment.
@@ -30,23 +41,24 @@ def environment_named(name: str, store: Store, *, pathspec: bool = False) -> Loc
     from holdfast.errors import NotFound, UsageError
     from holdfast.store.reference import find_lock
 
-    if pathspec:
-        return find_lock(name if name.startswith("step:") else "step:" + name, store)
+    if pathspec or name.startswith(_STEP):
+        step = name[len(_STEP) :] if name.startswith(_STEP) else name
+        return Named(find_lock(_STEP + step, store), step)
     if _REQ_ID.fullmatch(name):
         lock = store.default_lock(name)
         if lock is None:
             raise NotFound(f"nothing was resolved for {name}", advice="give req_id:full_id, or an alias")
-        return lock
+        return Named(lock)
     try:
-        return find_lock(name, store)
+        return Named(find_lock(name, store))
     except (NotFound, UsageError) as error:
         if not _PATHSPEC.fullmatch(name):
             raise
         try:
-            return find_lock("step:" + name, store)
+            return Named(find_lock(_STEP + name, store), name)
         except NotFound as of_step:
-            # A pathspec begins with a class's name, an alias has no capitals.
-            raise (error if isinstance(error, NotFound) else of_step) from None
+            # What begins with a class's name is a pathspec; an alias has no capitals.
+            raise (error if name == name.lower() else of_step) from None
 
 
 def aliases_of(names: Iterable[str], *, dry_run: bool) -> list[Alias]:
@@ -86,7 +98,15 @@ def refuse_taken(
     refuse(aliases, requirements, Base("", base) if base else None, store, use_latest, force=force)
 
 
-def give_names(aliases: list[Alias], lock: Lock, store: Store, requirements: Requirements | None) -> None:
+def keep_in_store(lock: Lock, store: Store, credentials: Sequence[Credential]) -> None:
+    """Bring an environment and all its packages into the datastore's store, where others find it."""
+    if store.shared is not None and not store.locks.has(lock.req_id, lock.full_id):
+        store.push(lock, credentials=credentials)
+
+
+def give_names(
+    aliases: Iterable[Alias], lock: Lock, store: Store, credentials: Sequence[Credential] = ()
+) -> None:
     """Give names to an environment; in an object store it is complete before it has one."""
     for alias in aliases:
-        store.alias(lock, str(alias), credentials=requirements.credentials if requirements else ())
+        store.alias(lock, str(alias), credentials=credentials)

@@ -1,0 +1,1 @@
+"""``metaflow environment``: environments outside of any flow. Thin: parse, call, print."""
