@@ -112,7 +112,7 @@ class Flows:
             "found = {}\n"
             "for step in Run(sys.argv[1]):\n"
             "    found[step.id] = [\n"
-            "        {'seen': getattr(task.data, 'seen', None), 'metadata': task.metadata_dict,\n"
+            "        {'id': task.id, 'seen': getattr(task.data, 'seen', None), 'metadata': task.metadata_dict,\n"
             "         'stdout': task.stdout, 'stderr': task.stderr, 'information': task.environment_info}\n"
             "        for task in step]\n"
             "print(json.dumps(found))\n"

@@ -42,7 +42,8 @@ def test_a_resumed_run_makes_nothing_for_what_it_clones(flows: Flows, life: tupl
     assert again["metadata"]["origin-run-id"] == failed.run_id
     assert again["metadata"]["conda_env_id"]
     assert again["seen"]["prefix"] != sys.prefix
-    assert "Cloning results of" in resumed.stdout
+    started = {line.split("/")[1] for line in resumed.stdout.splitlines() if "Task is starting" in line}
+    assert started == {"fragile", "end"}
 
 
 def test_a_card_is_made(flows: Flows, life: tuple[Ran, Ran]) -> None:
@@ -60,8 +61,11 @@ def test_a_resumed_run_makes_environments_that_are_gone(flows: Flows, life: tupl
 
 
 def test_spin_runs_a_step_in_its_environment(flows: Flows, life: tuple[Ran, Ran]) -> None:
-    spun = flows.run("life.py", "spin", "gathered", "--spin-pathspec", f"LifeFlow/{life[1].run_id}/gathered")
+    [task] = flows.tasks("LifeFlow", life[1])["fragile"]
+    pathspec = f"LifeFlow/{life[1].run_id}/fragile/{task['id']}"
+    spun = flows.run("life.py", "spin", pathspec, variables={"SHOW": "1"})
     assert spun.code == 0, spun.said
+    assert task["seen"]["prefix"] in spun.stdout
     assert "Task finished successfully" in spun.stdout
 
 
@@ -83,7 +87,7 @@ def test_an_environment_that_cannot_be_made_fails_its_task_with_one_line(
 ) -> None:
     failed, resumed = broken
     assert failed.code != 0
-    lines = [line for line in failed.said.splitlines() if "holdfast:" in line]
+    lines = [line for line in failed.said.splitlines() if "holdfast:" in line and "being made" not in line]
     of_caught = [line for line in lines if "/caught/" in line]
     of_hurt = [line for line in lines if "/hurt/" in line]
     assert len(of_hurt) == 1, lines

@@ -118,6 +118,37 @@ def test_the_modules_import_where_nothing_but_metaflow_is(minor: str, tmp_path: 
     assert done.stderr == ""
 
 
+def test_beside_the_netflix_extension_that_one_serves_alone(tmp_path: Path) -> None:
+    plugins = tmp_path / "metaflow_extensions/netflixext/plugins"
+    plugins.mkdir(parents=True)
+    (plugins / "mfextinit_netflixext.py").write_text("ENVIRONMENTS_DESC = [('conda', '.theirs.Theirs')]\n")
+    (plugins / "theirs.py").write_text(
+        "from metaflow.metaflow_environment import MetaflowEnvironment\n\n\n"
+        "class Theirs(MetaflowEnvironment):\n    TYPE = 'conda'\n"
+    )
+    program = (
+        "import subprocess, sys\n"
+        "import metaflow.plugins as p\n"
+        "ours = [one for one in p.ENVIRONMENTS if one.TYPE in ('conda', 'pypi')]\n"
+        "print(*sorted(f'{one.TYPE}: {one.__module__}' for one in ours))\n"
+        "print(*{one.__module__.split('.')[0] for one in p.STEP_DECORATORS + p.FLOW_DECORATORS})\n"
+        "subprocess.run([sys.executable, '-c', 'import metaflow'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "conda: metaflow_extensions.netflixext.plugins.theirs pypi: metaflow.plugins.pypi.pypi_environment",
+        "metaflow",
+    ]
+    assert done.stderr.count("metaflow-netflixext is installed too") == 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("editable", [False, True])
 def test_metaflow_finds_the_extension_however_it_is_installed(editable: bool, tmp_path: Path) -> None:

@@ -41,8 +41,6 @@ class LifeFlow(FlowSpec):
         self.attempt = current.retry_count
         if current.retry_count == 0:
             raise ValueError("once")
-        if os.environ.get("FAIL_CAUGHT"):
-            os.kill(os.getpid(), 9)
         self.next(self.fragile)
 
     @card
@@ -50,6 +48,8 @@ class LifeFlow(FlowSpec):
     def fragile(self):
         if os.environ.get("FAIL"):
             sys.exit("asked to fail")
+        if os.environ.get("SHOW"):
+            print(sys.prefix)
         self.seen = look()
         self.next(self.end)
 

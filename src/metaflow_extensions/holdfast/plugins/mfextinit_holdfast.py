@@ -4,6 +4,8 @@
 implementations in one flow.
 """
 
+from metaflow_extensions.holdfast.plugins.environment.rivals import netflix_serves
+
 ENVIRONMENTS_DESC = [
     ("conda", ".environment.environment.CondaEnvironment"),
     ("pypi", ".environment.environment.PypiEnvironment"),
@@ -29,3 +31,7 @@ FLOW_DECORATORS_DESC = [
 CLIS_DESC = [("environment", ".commands.environment_cli.cli")]
 
 RUNNER_CLIS_DESC = [("environment", ".commands.runner.RunnerCLI")]
+
+if netflix_serves():
+    ENVIRONMENTS_DESC = STEP_DECORATORS_DESC = FLOW_DECORATORS_DESC = []
+    CLIS_DESC = RUNNER_CLIS_DESC = []

@@ -6,6 +6,7 @@ waits for that lock in the task's own process (``programs/launch.py``), and nobo
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import json
 import os
@@ -97,6 +98,8 @@ class Hydrations:
         """A folder of this run for plans and logs, the user's alone."""
         if self._folder is None:
             self._folder = tempfile.mkdtemp(prefix="holdfast-metaflow-")
+            # Something may go wrong before there is a runtime that says when it has finished.
+            atexit.register(self.end)
         return self._folder
 
     def begin(self, environment: StepEnvironment) -> Plan:
@@ -126,6 +129,7 @@ class Hydrations:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
+            atexit.unregister(self.end)
         self._plans.clear()
         self._running.clear()
 

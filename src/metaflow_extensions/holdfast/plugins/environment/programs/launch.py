@@ -11,8 +11,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any, NoReturn
+
+PATIENCE = 3.0
+"""Seconds that a task waits before it says what for."""
 
 HYDRATE = str(Path(__file__).absolute().with_name("hydrate.py"))
 
@@ -67,7 +71,12 @@ def background(log: str) -> str:
     """Wait until the process that hydrates in the background has ended, and return its last words."""
     try:
         with Path(log).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH)
+            patience = threading.Timer(PATIENCE, say, ["the environment of this step is being made"])
+            patience.start()
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH)
+            finally:
+                patience.cancel()
             return last_line(file.read())
     except OSError:
         return ""
