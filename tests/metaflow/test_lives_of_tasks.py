@@ -134,7 +134,8 @@ def test_flows_within_steps(flows: Flows) -> None:
 def test_a_decorator_without_its_environment_is_refused_before_anything_runs(flows: Flows) -> None:
     ran = flows.run("sides.py", environment=None)
     assert ran.code != 0
-    assert "@conda_base requires --environment=conda or --environment=pypi" in ran.stderr
+    assert " requires --environment=conda or --environment=pypi; add it before the command" in ran.stderr
+    assert "Task is starting" not in ran.stdout
     shown = flows.run("sides.py", "show", environment=None)
     assert shown.code == 0, shown.said
 
