@@ -67,14 +67,15 @@ class Sources:
         :raises IntegrityError: where they are not the locked ones.
         """
         where, advice = package.url or None, "ask whoever runs the origin"
+        shared = self._shared
         try:
             if (path := self._local(package)) is not None:
                 where, advice = str(path), "delete the damaged file"
                 with store_errors(path), path.open("rb") as file:
                     while chunk := file.read(_CHUNK):
                         self._fetcher.take(receiving, chunk)
-            elif self._shared and (chunks := self._shared.stream(package.sha256, package.file)) is not None:
-                where, advice = self._shared.where(package.sha256, package.file), "delete the damaged object"
+            elif shared and (chunks := shared.stream(package.sha256, package.file, package.size)) is not None:
+                where, advice = shared.where(package.sha256, package.file), "delete the damaged object"
                 for chunk in chunks:
                     self._fetcher.take(receiving, chunk)
             elif self._offline:
