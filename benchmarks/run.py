@@ -14,7 +14,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks import at_once, conda_only, hydrating, mixed, object_store, pypi_only, relock, startup
+from benchmarks import (
+    at_once,
+    bootstrapping,
+    conda_only,
+    hydrating,
+    mixed,
+    object_store,
+    pypi_only,
+    relock,
+    startup,
+)
 from benchmarks.figures import Row, Skipped
 from benchmarks.report import as_json, as_markdown, print_table
 from benchmarks.surroundings import machine, missing_tools, versions
@@ -23,7 +33,17 @@ from benchmarks.workshop import ROOT, Workshop
 
 BENCHMARKS: dict[str, ModuleType] = {
     module.NAME: module
-    for module in (startup, conda_only, relock, mixed, pypi_only, hydrating, at_once, object_store)
+    for module in (
+        startup,
+        conda_only,
+        relock,
+        mixed,
+        pypi_only,
+        hydrating,
+        at_once,
+        object_store,
+        bootstrapping,
+    )
 }
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 
