@@ -6,18 +6,20 @@ The launcher's site-packages would bring everything else of the launcher into th
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Iterator, Mapping
 
 from metaflow.packaging_sys import ContentType
 
-__all__ = ["MetaflowHome"]
+__all__ = ["MetaflowHome", "linked_folders"]
 
 _NOT_OF_THE_USER = ContentType.ALL_CONTENT.value & ~ContentType.USER_CONTENT.value
+_PACKAGES = re.compile(r"\.mf_code/(metaflow|metaflow_extensions/[^/]+)(?=/)")
 _GLANCE = 0.005  # seconds between two looks at what another thread does
 
 
@@ -54,8 +56,17 @@ class MetaflowHome:
         self._folders.clear()
 
     def _fill(self, folder: Path, *, same_python: bool) -> None:
+        members = {member: origin for origin, member in self._members()}
+        # Hundreds of links cost a second on a busy disk, and another to take away. With the launcher's Python
+        # the compiled modules beside the sources are right as well, so links to whole folders will do.
+        whole = linked_folders(members) if same_python else {}
+        for above, source in whole.items():
+            (folder / above).parent.mkdir(parents=True, exist_ok=True)
+            (folder / above).symlink_to(source, target_is_directory=True)
         sources: dict[Path, Path] = {}
-        for origin, member in self._members():
+        for member, origin in members.items():
+            if any(member.startswith(above + "/") for above in whole):
+                continue
             target = folder / member
             if target.parent not in sources:
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -63,11 +74,11 @@ class MetaflowHome:
                     sources[target.parent] = Path(origin).parent
             if isinstance(origin, bytes):
                 target.write_bytes(origin)
-            elif not target.is_symlink():
+            else:
                 target.symlink_to(origin)
         # Without these, every task of every run would compile all of Metaflow again.
-        for target, source in sources.items():
-            bytecode = _bytecode(source, same_python=same_python)
+        for target, place in sources.items():
+            bytecode = _bytecode(place, same_python=same_python)
             if bytecode is not None:
                 (target / "__pycache__").symlink_to(bytecode)
 
@@ -84,6 +95,25 @@ class MetaflowHome:
                 break
             time.sleep(_GLANCE)
         yield from package._mfcontent.contents(_NOT_OF_THE_USER)
+
+
+def linked_folders(members: Mapping[str, str | bytes]) -> dict[str, str]:
+    """Return which folders of a code package can be links, and to where: those of Metaflow and extensions.
+
+    :param members: names to paths or content. A folder can be a link where all its members lie in one folder
+        of that name, each at its own place; what else lies there does no harm.
+    """
+    found: dict[str, str] = {}
+    refused = set()
+    for member, origin in members.items():
+        folder = _PACKAGES.match(member)
+        if folder is None:
+            continue
+        above, rest = folder[0], member[folder.end() + 1 :]
+        source = origin[: -len(rest) - 1] if isinstance(origin, str) and origin.endswith("/" + rest) else ""
+        if Path(source).name != Path(above).name or found.setdefault(above, source) != source:
+            refused.add(above)
+    return {above: source for above, source in found.items() if above not in refused}
 
 
 def _bytecode(source: Path, *, same_python: bool) -> Path | None:
