@@ -30,7 +30,8 @@ def flow_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``channel`` and ``simple``: Metaflow's libraries, and tiny packages on both sides.
 
     ``tinylib`` 1.0 and 2.0 and ``tinyapp`` (which needs tinylib <2) are on both sides, ``condaonly`` in the
-    channel, ``pypionly`` in the index. Made once for all xdist workers.
+    channel, ``pypionly`` in the index; so is ``tinyactive``, whose activation script sets ``TINY_HOME``. Made
+    once for all xdist workers.
     """
     base = tmp_path_factory.getbasetemp()
     world = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "flow-world"
@@ -56,7 +57,15 @@ def _make_world(world: Path) -> None:
     conda_only = make_wheel(wheels, "condaonly", "1.5")
     pypi_only = make_wheel(wheels, "pypionly", "3.1", ["tinylib"])
     forge(world / "channel", wheels=[*common, conda_only], level=3)
-    make_index(world / "simple", [*common, pypi_only])
+    activated = make_wheel(
+        wheels,
+        "tinyactive",
+        "1.0",
+        data={
+            "etc/conda/activate.d/tinyactive.sh": 'echo "on stdout"; export TINY_HOME="$CONDA_PREFIX/share"\n'
+        },
+    )
+    make_index(world / "simple", [*common, pypi_only, activated])
 
 
 @pytest.fixture(scope="session")

@@ -72,6 +72,13 @@ def test_tasks_run_in_their_prefix_with_nothing_of_the_launcher(sides: tuple[Ran
         assert all(entry.startswith(prefix) for entry in own), own
 
 
+def test_activation_scripts_of_packages_run(sides: tuple[Ran, Tasks]) -> None:
+    _, tasks = sides
+    seen = tasks["both"]["seen"]
+    assert seen["variables"]["TINY_HOME"] == f"{seen['prefix']}/share"
+    assert "on stdout" not in tasks["both"]["stdout"]
+
+
 def test_steps_that_ask_for_the_same_share_one_environment(sides: tuple[Ran, Tasks], flows: Flows) -> None:
     _, tasks = sides
     assert ids(tasks["start"]) == ids(tasks["same"]) == ids(tasks["end"])
@@ -92,7 +99,6 @@ def test_the_client_tells_about_the_environment(sides: tuple[Ran, Tasks]) -> Non
 
 def test_nothing_of_ours_goes_to_stdout(sides: tuple[Ran, Tasks]) -> None:
     ran, _ = sides
-    assert "Resolving the environment" in ran.stderr
     assert "Resolving" not in ran.stdout
     assert "holdfast" not in ran.stdout.lower()
 
@@ -118,11 +124,14 @@ def test_a_second_run_resolves_and_hydrates_nothing_and_leaves_nothing(
 
 def test_thirty_tasks_hydrate_once_while_others_go_on(flows: Flows) -> None:
     """The channel is slow with one package of one environment; the log of the other step must not stall."""
-    flows.server.delay("*/tinyapp-*", 4)
+    slow = 6
+    flows.server.delay("*/tinyapp-*", slow)
     flows.server.forget()
-    ran = flows.run("fan.py", "run", "--max-workers=32", "--max-num-splits=40")
+    ran = flows.run("fan.py", "run", "--max-workers=32", "--max-num-splits=40", "--seconds=8")
     flows.server.heal()
     assert ran.code == 0, ran.said
+    assert "Resolving the environment of work ..." in ran.stderr
+    assert "Resolving" not in ran.stdout
     downloads = [path for path in flows.server.paths("GET") if "/tinyapp-" in path]
     assert len(downloads) == 1, downloads
     tasks = flows.tasks("FanFlow", ran)
@@ -131,7 +140,9 @@ def test_thirty_tasks_hydrate_once_while_others_go_on(flows: Flows) -> None:
     lines = [line for line in ran.stdout.splitlines() if "/talk/" in line and "] at " in line]
     late = [read_at(line) - float(line.rpartition(" ")[2]) for line in lines]
     assert len(late) > 20
-    assert max(late) < 2.5, late
+    # Starting thirty processes takes a busy machine a while, too; whoever hydrated there would stand as long
+    # as the channel is slow.
+    assert max(late) < slow - 2, late
     first = min(read_at(line) for line in ran.stdout.splitlines() if "/work/" in line)
     ready = min(read_at(line) for line in ran.stdout.splitlines() if "/work/" in line and "finished" in line)
     assert ready - first > 2, "the environment was there too early for this test to mean anything"

@@ -24,7 +24,7 @@ class SidesFlow(FlowSpec):
         self.next(self.joined)
 
     @conda(libraries={"condaonly": ""})
-    @pypi(packages={"pypionly": ">=3", "tinyapp": ""})
+    @pypi(packages={"pypionly": ">=3", "tinyapp": "", "tinyactive": "1.0"})
     @step
     def both(self):
         import condaonly  # noqa: F401

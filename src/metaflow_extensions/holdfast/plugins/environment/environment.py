@@ -76,9 +76,17 @@ class CondaEnvironment(MetaflowEnvironment):
         if self._hydrations is None:
             from metaflow_extensions.holdfast.plugins.environment.hydration import Hydrations
             from metaflow_extensions.holdfast.plugins.environment.settings import engine_settings
+            from metaflow_extensions.holdfast.plugins.environment.stores import open_store
 
-            self._hydrations = Hydrations(self.datastore_type, engine_settings().flag("offline"))
+            self._hydrations = Hydrations(
+                open_store(self.datastore_type), self.datastore_type, engine_settings().flag("offline")
+            )
         return self._hydrations
+
+    def run_finished(self) -> None:
+        """Leave nothing of a run behind."""
+        if self._hydrations is not None:
+            self._hydrations.end()
 
     def request_of(self, step: str) -> StepRequest:
         """Return what a step asks for, by the decorators it has now."""

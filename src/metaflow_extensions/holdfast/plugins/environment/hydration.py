@@ -23,6 +23,7 @@ from metaflow_extensions.holdfast.plugins.environment.resolution import StepEnvi
 if TYPE_CHECKING:
     from holdfast.lock.model import Lock
     from holdfast.spec.requirements import Credential
+    from holdfast.store.store import Store
 
 __all__ = ["Hydrations", "Plan", "program"]
 
@@ -82,11 +83,13 @@ class Plan:
 class Hydrations:
     """The environments of one run, made as they are needed.
 
+    :param store: the flow's.
     :param datastore_type: of the flow, which decides on the store.
     :ivar offline: fetch nothing.
     """
 
-    def __init__(self, datastore_type: str, offline: bool = False) -> None:
+    def __init__(self, store: Store, datastore_type: str, offline: bool = False) -> None:
+        self._store = store
         self._datastore_type = datastore_type
         self.offline = offline
         self._folder: str | None = None
@@ -115,7 +118,7 @@ class Hydrations:
                 credentials=environment.credentials,
             )
             self._plans[environment.id] = plan
-            if not plan.is_done():
+            if not self._is_here(plan, environment):
                 self._start(plan)
         return plan
 
@@ -132,6 +135,19 @@ class Hydrations:
             atexit.unregister(self.end)
         self._plans.clear()
         self._running.clear()
+
+    def _is_here(self, plan: Plan, environment: StepEnvironment) -> bool:
+        """Return whether an environment is here; if so it is used now, and nobody takes it for garbage."""
+        if not plan.is_done():
+            return False
+        from holdfast.errors import HoldfastError
+        from holdfast.hydrate.hydrate import hydrate
+
+        try:
+            hydrate(environment.lock, environment.platform, store=self._store)
+        except HoldfastError:
+            return False  # whoever makes it in the background meets the same, and says so
+        return True
 
     def _start(self, plan: Plan) -> None:
         with Path(plan.log).open("wb") as log:

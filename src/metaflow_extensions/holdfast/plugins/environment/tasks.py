@@ -99,7 +99,7 @@ class EnvironmentInternalDecorator(StepDecorator):
             EnvironmentInternalDecorator._home.remove()
             EnvironmentInternalDecorator._home = None
         if self._environment.TYPE in ENVIRONMENT_TYPES:
-            self._environment.hydrations.end()
+            self._environment.run_finished()
 
     def task_pre_step(
         self,
