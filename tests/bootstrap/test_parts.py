@@ -8,13 +8,15 @@ import json
 import re
 import sys
 import tarfile
+import threading
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from holdfast.bootstrap import VERSION, machine
+from holdfast.bootstrap import VERSION, command, machine
 from holdfast.bootstrap.archive import bootstrap_archive, engine_files
+from holdfast.bootstrap.engine import Engine
 from holdfast.bootstrap.locked import find_wanted
 from holdfast.bootstrap.machine import check_machine
 from holdfast.bootstrap.places import cache_folder
@@ -192,3 +194,34 @@ def test_caches_are_where_one_can_write(tmp_path: Path, monkeypatch: pytest.Monk
     assert cache_folder(None).startswith(str(tmp_path / "tmp" / "holdfast-"))
     with pytest.raises(Unreachable, match="--cache"):
         cache_folder(str(tmp_path / "file" / "x"))
+
+
+def test_a_folder_where_nothing_may_run_is_said(tmp_path: Path) -> None:
+    (tmp_path / "python").write_text("")
+    with pytest.raises(UsageError, match=r"no program can be run there .*noexec"):
+        Engine(str(tmp_path / "python"), [], {}, {}, lambda *_: None)
+
+
+def test_an_engine_that_dies_is_told_with_its_signal() -> None:
+    said: list[tuple[str, object]] = []
+    told = threading.Event()
+
+    def say(word: str, value: object) -> None:
+        said.append((word, value))
+        told.set()
+
+    engine = Engine(sys.executable, ["/nowhere"], {}, {}, say)
+    assert told.wait(60)
+    engine.tell("go", True)  # to nobody
+    [(word, error)] = said
+    assert word == "end"
+    assert "the process that makes the environment died (exit code 1)" in str(error)
+
+
+def test_a_bug_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("what\nnow")
+
+    monkeypatch.setattr(command, "bootstrap", broken)
+    assert command.main(["s3://b", "x"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1

@@ -29,11 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "--" in words:
         at = words.index("--")
         words, command = words[:at], words[at + 1 :]
-    options = _parser().parse_args(words)
+    parser = _parser()
+    options = parser.parse_args(words)
+    if command is not None and not command:
+        parser.error("no command is given after --")
     started = time.time()
     try:
-        if command is not None and not command:
-            raise UsageError("no command is given after --")
         ready = bootstrap(
             options.store,
             options.env,
@@ -58,9 +59,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left is not flushed at exit
         return 141
-    return 1
+    except Exception as error:
+        if os.environ.get("HOLDFAST_DEBUG"):
+            raise
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"holdfast: error: this is a bug: {told}; HOLDFAST_DEBUG=1 shows where", file=sys.stderr)
+        return HoldfastError.exit_code
+    raise AssertionError("handing over does not return")
 
 
 def _hand_over(ready: Ready, command: Sequence[str]) -> None:

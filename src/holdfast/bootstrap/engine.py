@@ -14,7 +14,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from holdfast.bootstrap.unpack import unpack_code, unpack_once
-from holdfast.errors import HoldfastError
+from holdfast.errors import HoldfastError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +30,7 @@ class Engine:
     :param python: what runs it.
     :param path: folders of the toolkit that are there already, and of the engine's code.
     :param say: given what it says: ``want``, ``result``, or ``end`` with an error where it died.
+    :raises UsageError: where it cannot be started.
     """
 
     def __init__(
@@ -41,12 +42,19 @@ class Engine:
         say: Callable[[str, Any], None],
     ) -> None:
         # -I and -S: neither variables nor site-packages of the container reach it.
-        self._process = subprocess.Popen(
-            [python, "-I", "-S", "-c", _START % list(path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=dict(variables),
-        )
+        try:
+            self._process = subprocess.Popen(
+                [python, "-I", "-S", "-c", _START % list(path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=dict(variables),
+            )
+        except OSError as error:
+            raise UsageError(
+                f"no program can be run there ({error.strerror})",
+                where=python,
+                advice="if that folder is mounted noexec, choose another with --cache",
+            ) from None
         self._say = say
         self.tell("work", work)
         threading.Thread(target=self._listen, name="holdfast-engine", daemon=True).start()

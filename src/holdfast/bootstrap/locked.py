@@ -121,4 +121,10 @@ def _read(text: bytes, ids: str, platform: str, where: str) -> Wanted:
 def _is_plain(package: dict[str, Any]) -> bool:
     if package["kind"] == "python":
         return True
-    return bool(_SHA256.fullmatch(package["sha256"]) and _PLAIN.fullmatch(package["file"]))
+    size = package.get("size", 0)
+    return bool(
+        _SHA256.fullmatch(package["sha256"])
+        and _PLAIN.fullmatch(package["file"])
+        and isinstance(size, int)
+        and isinstance(package.get("dependencies", []), list)
+    )

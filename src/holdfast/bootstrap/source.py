@@ -180,4 +180,6 @@ def body_of(answer: Answer, start: int, where: str, reasons: Mapping[str, str] |
     )
 
 
-_CREDENTIALS = "check that they are not expired and what they may read, then run this again"
+_CREDENTIALS = (
+    "check that they are not expired and may read and list it (who may not list is refused what is missing)"
+)
