@@ -108,3 +108,8 @@ def test_reading_and_naming_takes_milliseconds(tmp_path):
         req_id(Requirements.from_file(path))
         took.append(time.perf_counter() - began)
     assert min(took) < 0.06
+
+
+def test_a_text_that_is_at_hand_is_read_as_the_file_would_be(tmp_path):
+    asked = read_environment_yml(tmp_path / "environment.yml", text="dependencies: [numpy=1.26]\n")
+    assert [str(one) for one in asked.conda] == ["numpy 1.26.*"]

@@ -112,3 +112,22 @@ def test_dynamic_dependencies_are_refused_those_of_no_interest_are_not(tmp_path)
     read(tmp_path, '[project]\nname = "p"\ndynamic = ["version", "optional-dependencies"]\n')
     with pytest.raises(UsageError, match=r"toml:3: project\.dependencies is dynamic"):
         read(tmp_path, '[project]\nname = "p"\ndynamic = ["dependencies"]\n')
+
+
+def test_poetry_s_sources_are_asked_before_the_default_index(tmp_path):
+    path = tmp_path / "pyproject.toml"
+    path.write_text(
+        "[project]\nname = 'x'\n"
+        "[[tool.poetry.source]]\nname = 'a'\nurl = 'https://u:pw@a.example/simple'\n"
+        "[[tool.poetry.source]]\nname = 'b'\nurl = 'https://b.example/simple'\npriority = 'explicit'\n"
+        "[[tool.poetry.source]]\nname = 'PyPI'\npriority = 'primary'\n"
+    )
+    asked = read_pyproject(path)
+    assert asked.extra_indexes == ("https://a.example/simple/",)
+    assert asked.index_url == ""
+    assert [one.password for one in asked.credentials] == ["pw"]
+
+
+def test_a_text_that_is_at_hand_is_read_as_the_file_would_be(tmp_path):
+    asked = read_pyproject(tmp_path / "pyproject.toml", text="[project]\ndependencies = ['six']\n")
+    assert [str(one) for one in asked.pypi] == ["six"]

@@ -143,3 +143,12 @@ def test_constraints_and_overrides_are_files_of_the_same_format(tmp_path):
 def test_a_byte_order_mark_and_windows_line_ends_mean_nothing(tmp_path):
     (tmp_path / "requirements.txt").write_bytes(b"\xef\xbb\xbfflask\r\nsix\r\n")
     assert names(read_requirements_txt(tmp_path / "requirements.txt").pypi) == ["flask", "six"]
+
+
+def test_a_text_that_is_at_hand_is_read_with_the_file_s_folder_and_name(tmp_path):
+    (tmp_path / "more.txt").write_text("six\n")
+    path = tmp_path / "requirements.txt"
+    assert names(read_requirements_txt(path, text="-r more.txt\nattrs\n").pypi) == ["attrs", "six"]
+    with pytest.raises(UsageError) as caught:
+        read_requirements_txt(path, text="attrs\n\n==1\n")
+    assert caught.value.where == f"{path}:3"

@@ -20,16 +20,17 @@ Node: TypeAlias = Any
 _KEYS = "channels, dependencies, name, platforms, prefix, pypi-indices, variables"
 
 
-def read_environment_yml(path: Path) -> Asked:
+def read_environment_yml(path: Path, *, text: str | None = None) -> Asked:
     """Return what an environment.yml asks for.
 
     ``dependencies`` holds conda requirements and the mappings ``pip:`` (lines of pip's format) and ``sys:``
     (virtual packages); ``pypi-indices`` are asked before the default index. ``name``, ``prefix`` and
     ``variables`` decide on no package and are left aside.
 
+    :param text: its content, where somebody has read it already.
     :raises UsageError: with file and line, for what cannot be read.
     """
-    return _Document(path).read()
+    return _Document(path).read(text)
 
 
 class _Document:
@@ -38,8 +39,8 @@ class _Document:
         self.into = Gathering(folder=path.parent)
         self.lines = RequirementLines(self.into, open_files=(path.resolve(),))
 
-    def read(self) -> Asked:
-        root = _compose(self.path)
+    def read(self, text: str | None) -> Asked:
+        root = _compose(self.path, read_text(self.path) if text is None else text)
         if root is None:
             return self.into.asked()
         for key, key_node, value in self._pairs(root, f"a mapping with {_KEYS}"):
@@ -118,14 +119,14 @@ class _Document:
         return f"{self.path}:{node.start_mark.line + 1}"
 
 
-def _compose(path: Path) -> Node | None:
+def _compose(path: Path, text: str) -> Node | None:
     """Return the document's tree: its nodes know their lines, and ``3.10`` stays a text."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     yaml = YAML(typ="safe", pure=True)
     try:
-        root: Node | None = yaml.compose(read_text(path))
+        root: Node | None = yaml.compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}" if mark else str(path)

@@ -1,4 +1,4 @@
-"""pyproject.toml: ``[project]`` (PEP 621), dependency groups (PEP 735), ``[tool.holdfast]``, uv's indexes."""
+"""pyproject.toml: ``[project]`` (PEP 621), dependency groups (PEP 735), ``[tool.holdfast]``, indexes of others."""
 
 from __future__ import annotations
 
@@ -22,20 +22,23 @@ __all__ = ["read_pyproject"]
 _NAME = re.compile(r"[-_.]+")
 
 
-def read_pyproject(path: Path, *, extras: Iterable[str] = (), groups: Iterable[str] = ()) -> Asked:
+def read_pyproject(
+    path: Path, *, extras: Iterable[str] = (), groups: Iterable[str] = (), text: str | None = None
+) -> Asked:
     """Return what a pyproject.toml asks for: its dependencies, and those of the extras and groups named.
 
     :param extras: keys of ``[project.optional-dependencies]``.
     :param groups: keys of ``[dependency-groups]`` (PEP 735).
+    :param text: its content, where somebody has read it already.
     :raises UsageError: with file and line where they are known, for what cannot be read.
     """
-    return _Pyproject(path).read(tuple(extras), tuple(groups))
+    return _Pyproject(path, read_text(path) if text is None else text).read(tuple(extras), tuple(groups))
 
 
 class _Pyproject:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, text: str) -> None:
         self.path = path
-        self.text = read_text(path)
+        self.text = text
         self.document = loads(self.text, where=str(path))
         self.into = Gathering(folder=path.parent)
 
@@ -46,6 +49,7 @@ class _Pyproject:
             self._group(group, ())
         tool = self._table(self.document, "tool")
         self._uv_indexes(tool.get("uv"))
+        self._poetry_sources(tool.get("poetry"))
         if "holdfast" in tool:
             read_tool_table(tool["holdfast"], self.into, self._place_in_tool_table)
         return self.into.asked()
@@ -142,6 +146,15 @@ class _Pyproject:
                 continue
             with located(self._place(url)):
                 (self.into.index_url if index.get("default") else self.into.extra_index)(url)
+
+    def _poetry_sources(self, poetry: Any) -> None:
+        """Read ``[[tool.poetry.source]]``; one that is explicit is for the packages that name it alone."""
+        sources = poetry.get("source", []) if isinstance(poetry, dict) else []
+        for source in sources if isinstance(sources, list) else []:
+            url = source.get("url") if isinstance(source, dict) else None
+            if isinstance(url, str) and source.get("priority") != "explicit":
+                with located(self._place(url)):
+                    self.into.extra_index(url)
 
     def _requirement(self, text: str) -> None:
         with located(self._place(text)):

@@ -55,13 +55,16 @@ _VALUES = frozenset(
 )
 
 
-def read_requirements_txt(path: Path, environ: Mapping[str, str] | None = None) -> Asked:
+def read_requirements_txt(
+    path: Path, environ: Mapping[str, str] | None = None, *, text: str | None = None
+) -> Asked:
     """Return what a requirements.txt asks for, the files it names included.
 
     :param environ: what ``${VARIABLE}`` is read from, the environment of this process if None.
+    :param text: its content, where somebody has read it already.
     :raises UsageError: with file and line, for what cannot be read.
     """
-    return _File(path, environ, (), "pypi").read()
+    return _File(path, environ, (), "pypi").read(text)
 
 
 def read_constraints(
@@ -208,13 +211,13 @@ class _File:
         self.open_files = open_files
         self.as_ = as_
 
-    def read(self) -> Asked:
+    def read(self, content: str | None = None) -> Asked:
         resolved = self.path.resolve()
         if resolved in self.open_files:
             raise UsageError(f"{self.path} names itself", advice="remove the circle of -r and -c lines")
         into = Gathering(folder=self.path.parent)
         lines = RequirementLines(into, self.as_, self.environ, (*self.open_files, resolved))
-        for number, text in _logical_lines(read_text(self.path)):
+        for number, text in _logical_lines(read_text(self.path) if content is None else content):
             with located(f"{self.path}:{number}"):
                 lines.line(text)
         return combine([into.asked(), *lines.nested])

@@ -35,3 +35,9 @@ RUNNER_CLIS_DESC = [("environment", ".commands.runner.RunnerCLI")]
 if netflix_serves():
     ENVIRONMENTS_DESC = STEP_DECORATORS_DESC = FLOW_DECORATORS_DESC = []
     CLIS_DESC = RUNNER_CLIS_DESC = []
+
+TL_PLUGINS_DESC = [
+    ("req_parser", ".commands.parsers.req_parser"),
+    ("yml_parser", ".commands.parsers.yml_parser"),
+    ("toml_parser", ".commands.parsers.toml_parser"),
+]

@@ -13,6 +13,8 @@ from metaflow.exception import MetaflowException
 
 __all__ = ["NOTHING", "Ask", "EnvironmentProblem", "merged", "overridden"]
 
+_DIRECT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*@")
+
 
 class EnvironmentProblem(MetaflowException):
     """Something about a step's environment that the user can mend: one line that says what and how.
@@ -128,8 +130,15 @@ def conda_key(name: str) -> str:
 
 
 def pypi_key(name: str) -> str:
-    """Return what makes two names of PyPI packages the same (PEP 503): extras do not."""
-    return re.sub(r"[-_.]+", "-", name.partition("[")[0].strip().lower())
+    """Return what makes two names of PyPI packages the same (PEP 503): extras and ``@ URL`` do not."""
+    direct = _DIRECT.match(name)
+    project = direct[1] if direct else name.partition("[")[0]
+    return re.sub(r"[-_.]+", "-", project.strip().lower())
+
+
+def is_direct(name: str) -> bool:
+    """Tell whether a name of a PyPI package says where it is (PEP 508): ``name@https://...``."""
+    return bool(_DIRECT.match(name))
 
 
 def _joined(tables: list[dict[str, str]], key: Callable[[str], str], where: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from metaflow_extensions.holdfast.plugins.environment.asking import (
     Ask,
     EnvironmentProblem,
     conda_key,
+    is_direct,
     is_location,
     pypi_key,
     with_operator,
@@ -104,17 +105,20 @@ def conda_text(name: str, version: str) -> str:
 def pypi_text(name: str, version: str) -> str:
     """Return a PyPI requirement of a decorator's ``packages`` as the command line takes it (PEP 508).
 
-    The version may be a URL or path instead; or the name may be one, without a version.
+    The version may be a URL or path instead, or the name may be one, or have one behind ``@``; a version may
+    have a marker behind ``;``, as Metaflow's and Netflix's parsers of files write them.
     """
     if is_location(version):
         return f"{name} @ {version.lstrip('@ ')}"
+    version, _, marker = (part.strip() for part in version.partition(";"))
+    behind = f" ; {marker}" if marker else ""
     if not version or version == "*":
-        if is_location(name) and " @ " not in name:
+        if is_location(name) and not is_direct(name):
             from holdfast.spec.pypi_requirement import requirement_of_url
 
-            return str(requirement_of_url(name))
-        return name
-    return name + with_operator(version)
+            return str(requirement_of_url(name)) + behind
+        return name + behind
+    return name + with_operator(version) + behind
 
 
 def _names_in(lock: Lock, platform: str) -> frozenset[str]:
