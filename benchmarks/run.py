@@ -19,6 +19,7 @@ from benchmarks import (
     bootstrapping,
     conda_only,
     hydrating,
+    metaflow_runs,
     mixed,
     object_store,
     pypi_only,
@@ -43,6 +44,7 @@ BENCHMARKS: dict[str, ModuleType] = {
         at_once,
         object_store,
         bootstrapping,
+        metaflow_runs,
     )
 }
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
