@@ -23,6 +23,7 @@ def resolve(
     *,
     using: Lock | str | None = None,
     use_latest: str | None = None,
+    update: Sequence[str] | None = None,
     store: Store | None = None,
     force: bool = False,
     offline: bool | None = None,
@@ -37,6 +38,8 @@ def resolve(
         file): all of its packages stay exactly as they are, and what else is asked for joins them.
     :param use_latest: whose resolution of the same requirements to take: ``none`` (this host's alone),
         ``me``, ``any`` (the newest of anybody), or names of users; default: as configured, else ``me``.
+    :param update: move these packages of what was resolved before as high as they go, and nothing else that
+        need not move; all packages where it is empty.
     :param store: where the lock is kept; default: the local store.
     :param force: solve again, although a lock exists.
     :param offline: use caches alone, and never the network; default: as configured.
@@ -59,6 +62,7 @@ def resolve(
         using=using,
         using_name=name,
         use_latest=use_latest,
+        update=update,
         store=store,
         force=force,
         offline=_offline(offline),

@@ -9,13 +9,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from holdfast.errors import NotFound, Unreachable
+from holdfast.errors import NotFound, Unreachable, UsageError
 from holdfast.spec.canonical import req_id
 from holdfast.spec.platform import host_platform, platform_name
 from holdfast.spec.requirements import Requirements
 
 if TYPE_CHECKING:
+    from holdfast.lock.changes import Change
     from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
+    from holdfast.solve.movement import Former
     from holdfast.solve.pins import Pins
     from holdfast.solve.solution import ChosenWheel, PlatformSolution
     from holdfast.store.latest import Taken
@@ -37,6 +39,7 @@ class Resolution:
     :ivar warnings: one sentence each.
     :ivar taken_from: whose resolution it is, and of when, where nothing was solved; of what was solved now,
         the one it keeps platforms of.
+    :ivar changes: what moved, of the platforms that were resolved before.
     """
 
     lock: Lock
@@ -45,6 +48,7 @@ class Resolution:
     rounds: int = 0
     warnings: tuple[str, ...] = ()
     taken_from: Taken | None = None
+    changes: tuple[Change, ...] = ()
 
 
 def resolve_request(
@@ -54,6 +58,7 @@ def resolve_request(
     using: Lock | None = None,
     using_name: str = "",
     use_latest: str | None = None,
+    update: Sequence[str] | None = None,
     store: Store | None = None,
     force: bool = False,
     dry_run: bool = False,
@@ -68,6 +73,8 @@ def resolve_request(
     :param using_name: what the user calls it.
     :param use_latest: whose resolution to take where there is one: ``none`` (this host's alone), ``me``,
         ``any``, or names of users with commas between them; default: as configured.
+    :param update: start from what was resolved before, and move these packages alone, as high as they go,
+        with what must follow; all packages where it is empty; None for no update.
     :param store: where locks are kept; default: the local one.
     :param force: solve again, although a lock exists.
     :param dry_run: keep nothing.
@@ -84,20 +91,28 @@ def resolve_request(
 
         requirements = extended(requirements, using)
     base = _Base(using, using_name or f"{using.req_id}:{using.full_id}") if using is not None else None
-    wanted = _targets(requirements, platforms, base)
     if store is None:
         from holdfast.store.store import Store
 
         store = Store()
     taken = None if force else resolved_before(requirements, store, use_latest)
     known = taken.lock if taken else None
+    if update is not None:
+        _refuse_update(update, known, base)
+    wanted = _targets(requirements, platforms, base, known if update is not None else None)
     if taken is not None and not dry_run and store.shared is not None and taken.place == store.place:
         store.local.locks.put(taken.lock)  # the next time nobody needs to be asked for it
-    if known is not None and set(wanted) <= set(known.platforms):
+    if update is None and known is not None and set(wanted) <= set(known.platforms):
         return Resolution(known, False, time.monotonic() - started, taken_from=taken)
-    missing = [platform for platform in wanted if known is None or platform not in known.platforms]
+    missing = [
+        platform
+        for platform in wanted
+        if update is not None or known is None or platform not in known.platforms
+    ]
     pins = {platform: base.pins(platform, store) for platform in missing} if base else {}
-    solutions = _solve(requirements, missing, offline, progress, pins)
+    former = _former(update, known, missing, pins) if update and known else {}
+    solutions = _solve(requirements, missing, offline, progress, pins, former)
+    from holdfast.lock.changes import changes
     from holdfast.lock.from_solution import locked_platform, make_lock_of
 
     given = base.lock.platforms if base else {}
@@ -114,7 +129,49 @@ def resolve_request(
         store.save(lock, versions=_versions())
     warnings = dict.fromkeys(warning for solution in solutions.values() for warning in solution.warnings)
     rounds = max(solution.statistics.rounds for solution in solutions.values())
-    return Resolution(lock, True, time.monotonic() - started, rounds, tuple(warnings), taken)
+    moved = changes(known.platforms if known else {}, lock.platforms)
+    return Resolution(lock, True, time.monotonic() - started, rounds, tuple(warnings), taken, moved)
+
+
+def _refuse_update(names: Sequence[str], known: Lock | None, base: _Base | None) -> None:
+    """Refuse an update of nothing, of what is unknown, and of what is pinned.
+
+    :raises NotFound: where nothing was resolved before.
+    :raises UsageError: for a name that is not locked, or is pinned.
+    """
+    from holdfast.lock.changes import refuse_unknown
+
+    if known is None:
+        raise NotFound(
+            "nothing was resolved for this request yet, so nothing can be updated",
+            advice="resolve it first; a request that was changed is another one",
+        )
+    refuse_unknown(names, known)
+    given = {
+        name
+        for locked in (base.lock.platforms.values() if base else ())
+        for package in locked.packages
+        for name in (package.name, *package.provides)
+    }
+    pinned = next((name for name in names if name in given), None)
+    if base and pinned:
+        raise UsageError(
+            f"{pinned} is pinned by {base.name}, which this environment extends",
+            advice=f"update it there, then extend {base.name} again",
+        )
+
+
+def _former(
+    names: Sequence[str], known: Lock, platforms: Sequence[str], pins: Mapping[str, Pins]
+) -> dict[str, Former]:
+    from holdfast.lock.to_solution import solution_of
+    from holdfast.solve.movement import Former
+
+    return {
+        platform: Former.of(solution_of(platform, known.platforms[platform]), names, pins.get(platform))
+        for platform in platforms
+        if platform in known.platforms
+    }
 
 
 def resolved_before(requirements: Requirements, store: Store, use_latest: str | None = None) -> Taken | None:
@@ -178,13 +235,17 @@ def _copy_of(package: LockedPackage, store: Store, *, fetch: bool) -> Path | Non
         fetcher.close()
 
 
-def _targets(requirements: Requirements, platforms: Sequence[str], base: _Base | None) -> list[str]:
+def _targets(
+    requirements: Requirements, platforms: Sequence[str], base: _Base | None, updated: Lock | None
+) -> list[str]:
     """Return the platforms to solve for.
 
+    :param updated: the lock whose packages are to be moved, None for no update.
     :raises NotFound: where the base lacks one.
     """
     there = sorted(base.lock.platforms) if base else []
-    chosen = platforms or requirements.platforms or there or [host_platform()]
+    before = sorted(updated.platforms) if updated else there
+    chosen = platforms or requirements.platforms or before or [host_platform()]
     wanted = sorted({platform_name(platform) for platform in chosen})
     missing = [platform for platform in wanted if platform not in there] if base else []
     if base and missing:
@@ -201,13 +262,20 @@ def _solve(
     offline: bool,
     progress: Callable[[str], None] | None,
     pins: Mapping[str, Pins],
+    former: Mapping[str, Former],
 ) -> dict[str, PlatformSolution]:
     from holdfast.solve.request import solve_request
     from holdfast.store.paths import cache_dir
 
     try:
         return solve_request(
-            requirements, platforms, cache_dir=cache_dir(), offline=offline, progress=progress, pins=pins
+            requirements,
+            platforms,
+            cache_dir=cache_dir(),
+            offline=offline,
+            progress=progress,
+            pins=pins,
+            former=former,
         )
     except Unreachable as error:
         if offline and error.advice is None:

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from holdfast.lock.changes import Change
     from holdfast.lock.model import Lock, LockedPackage
     from holdfast.resolving import Resolution
 
@@ -20,8 +21,11 @@ def write_json(document: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def resolution_document(resolution: Resolution) -> dict[str, Any]:
-    """Return what ``holdfast resolve --json`` says."""
+def resolution_document(resolution: Resolution, *, with_changes: bool = False) -> dict[str, Any]:
+    """Return what ``holdfast resolve --json`` says.
+
+    :param with_changes: of an update, say what moved.
+    """
     lock = lock_document(resolution.lock)
     platforms = lock.pop("platforms")
     return {
@@ -29,8 +33,19 @@ def resolution_document(resolution: Resolution) -> dict[str, Any]:
         "newly_resolved": resolution.newly_resolved,
         "seconds": round(resolution.seconds, 3),
         **_taken_from(resolution),
+        **({"changes": [_change(change) for change in resolution.changes]} if with_changes else {}),
         "platforms": platforms,
     }
+
+
+def _change(change: Change) -> dict[str, str]:
+    """Return one package that moved; without ``from`` it came, without ``to`` it went."""
+    document = {"platform": change.platform, "kind": change.kind, "name": change.name}
+    if change.before:
+        document["from"] = change.before
+    if change.now:
+        document["to"] = change.now
+    return document
 
 
 def _taken_from(resolution: Resolution) -> dict[str, Any]:

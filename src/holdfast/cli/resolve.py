@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from holdfast.store.aliases import Alias
     from holdfast.store.store import Store
 
-__all__ = ["resolve"]
+__all__ = ["refuse_taken", "resolve"]
 
 
 def resolve(
@@ -29,6 +29,15 @@ def resolve(
     alias: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="name the environment, e.g. team/torch:v1")
     ] = None,
+    update: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="move this package of what was resolved before, and what must follow"
+        ),
+    ] = None,
+    update_all: Annotated[
+        bool, typer.Option("--update-all", help="resolve anew, and show what moved")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="solve again what was solved before")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="keep nothing")] = False,
     lock_file: Annotated[
@@ -44,17 +53,19 @@ def resolve(
     aliases = [parse_alias(name) for name in alias or ()]
     if aliases and dry_run:
         raise UsageError("--alias and --dry-run contradict each other", advice="drop one of them")
+    updating = _updating(update or [], update_all=update_all, force=force)
     requirements = read_request(request, reporter)
     if lock_file is not None and not lock_file.absolute().parent.is_dir():
         raise UsageError("the folder does not exist", where=str(lock_file), advice="make it first")
     store = open_store(options, to_name=bool(aliases))
     base = base_of(request, store)
-    _refuse_taken(aliases, requirements, base, store, request.use_latest, force=force)
+    refuse_taken(aliases, requirements, base, store, request.use_latest, force=force or updating is not None)
     resolution = resolve_showing(
         requirements,
         store,
         base=base,
         use_latest=request.use_latest,
+        update=updating,
         offline=options.offline,
         force=force,
         dry_run=dry_run,
@@ -69,12 +80,23 @@ def resolve(
     if output.json:
         from holdfast.cli.documents import resolution_document, write_json
 
-        write_json(resolution_document(resolution))
+        write_json(resolution_document(resolution, with_changes=updating is not None))
     else:
+        if updating is not None:
+            _show_changes(resolution, reporter)
         _show(resolution, [*map(str, aliases), *([str(lock_file)] if lock_file else [])], reporter)
 
 
-def _refuse_taken(
+def _updating(names: list[str], *, update_all: bool, force: bool) -> list[str] | None:
+    """Return the packages to move: none for all of them; None where nothing is to be updated."""
+    if force and (names or update_all):
+        raise UsageError("--force and an update contradict each other", advice="drop one of them")
+    if names and update_all:
+        raise UsageError("--update and --update-all contradict each other", advice="drop one of them")
+    return names if names or update_all else None
+
+
+def refuse_taken(
     aliases: list[Alias],
     requirements: Requirements,
     base: Base | None,
@@ -107,6 +129,22 @@ def _refuse_taken(
                 f"the alias {alias} is written once and means another environment",
                 advice=f"choose a new tag, or one of {', '.join(sorted(MUTABLE_TAGS))}",
             )
+
+
+def _show_changes(resolution: Resolution, reporter: Reporter) -> None:
+    if reporter.quiet:
+        return
+    from holdfast.cli.table import Column, print_table
+
+    if not resolution.changes:
+        reporter.say("nothing moved")
+        return
+    columns = (Column("package", "bold"), Column("before", "dim"), Column("now", "green"), Column("platform"))
+    rows = [
+        (change.name, change.before or "-", change.now or "-", change.platform)
+        for change in resolution.changes
+    ]
+    print_table(columns, rows, sys.stderr)
 
 
 def _show(resolution: Resolution, names: list[str], reporter: Reporter) -> None:

@@ -46,10 +46,12 @@ async def assemble(
     virtual_packages: dict[str, str],
     host: HostPythonSource | None,
     pins: Pins | None = None,
+    former: PlatformSolution | None = None,
 ) -> PlatformSolution:
     """Return the decision that a solver's answer stands for, every package with its hash.
 
     :param pins: packages that were given, and are returned as they are.
+    :param former: what was decided before: what stayed of it is returned as it was.
     :raises Unreachable: where a hash has to be made and the file cannot be fetched.
     """
     warnings: list[str] = []
@@ -60,7 +62,9 @@ async def assemble(
         record = next(item for item in answer.conda if item.name.normalized == "python")
         python = host.interpreter(str(record.version), str(record.build))
     else:
-        conda = await _conda(answer, ownership, indexes, pins)
+        conda = await _conda(
+            answer, ownership, indexes, [each for each in (pins and pins.solution, former) if each]
+        )
     _check_owners(conda, wheels)
     return PlatformSolution(
         platform,
@@ -74,15 +78,16 @@ async def assemble(
 
 
 async def _conda(
-    answer: Answer, ownership: Ownership, indexes: PypiIndexes, pins: Pins | None
+    answer: Answer, ownership: Ownership, indexes: PypiIndexes, earlier: Iterable[PlatformSolution]
 ) -> list[ChosenConda]:
-    given = pins.conda if pins else {}
+    known = {each.document["url"]: each for solution in earlier for each in solution.conda}
     names = [CondaName(record.name.normalized) for record in answer.conda]
-    provided = await ownership.provided(name for name in names if name not in given)
+    provided = await ownership.provided(names)
     chosen = []
     for name, record in sorted(zip(names, answer.conda, strict=True), key=lambda pair: pair[0]):
-        if name in given:
-            chosen.append(given[name])
+        if record.url in known:
+            # The solver was shown it as the lock has it, which is all that the solver needs.
+            chosen.append(known[record.url])
             continue
         document = record_document(record)
         if not document.get("sha256"):

@@ -18,6 +18,7 @@ from holdfast.errors import HoldfastError, NoSolution
 from holdfast.index.project import Sdist
 from holdfast.solve.encoding import Meaning
 from holdfast.solve.lookahead import LookAhead
+from holdfast.solve.movement import Steering
 from holdfast.solve.pool import Candidate
 from holdfast.solve.pythons import Mask
 from holdfast.solve.records import PypiRecords
@@ -77,12 +78,14 @@ async def solve_jointly(
         specs = [spec for item in asked for spec in await world.specs(item)]
         await records.settle()
         constraints = [await world.spec(item.name, "", item.specifier) for item in always]
+        constraints += world.steered(solver.steering) if solver.steering else ()
         records.refresh(expecting=expecting)
         forgotten = False
         root = await records.conditional_root(conditional, partly)
         try:
+            preferred = [*conda_first, *await _staying(solver.steering, records, conda_first)]
             solved = await solver.solve(
-                [*root, *specs], source=records, constraints=constraints, preferred=conda_first
+                [*root, *specs], source=records, constraints=constraints, preferred=preferred
             )
         except Unsatisfiable as error:
             if world.has_changed or world.widen():
@@ -111,6 +114,16 @@ async def solve_jointly(
         f"gave up after {MAX_ROUNDS} rounds or {MAX_SECONDS:.0f} s: {culprit} has too many versions to try",
         advice=f"add a lower bound for {culprit}, or for whatever depends on it",
     )
+
+
+async def _staying(
+    steering: Steering | None, records: PypiRecords, preferred: Sequence[RepoDataRecord]
+) -> list[RepoDataRecord]:
+    """Return the records of what should stay as it was on the PyPI side, where something was."""
+    if steering is None:
+        return []
+    python = next((record for record in preferred if record.name.normalized == "python"), None)
+    return await records.favoured(steering, python)
 
 
 async def _discover_owners(world: PypiWorld, conda: Sequence[RepoDataRecord]) -> bool:

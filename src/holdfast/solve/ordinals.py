@@ -6,7 +6,7 @@ version in the project's sorted list instead, and a specifier as ranges of posit
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from functools import cached_property
 
@@ -112,6 +112,10 @@ class Ordinals:
         if specifier not in self._ranges:
             self._ranges[specifier] = ranges_of(self.allowed(specifier))
         return self._ranges[specifier]
+
+    def above(self, version: Version) -> str:
+        """Return "higher than this version" as an expression over ordinals."""
+        return ranges_of(range(bisect_right(self.versions, version) + 1, len(self.versions) + 1))
 
     def around(self, low: Version, high: Version | None, grain: int) -> str:
         """Return ``>=low,<high`` as an expression over ordinals, widened to multiples of ``grain``. O(log n).

@@ -122,8 +122,8 @@ def record_of(package: ChosenConda) -> RepoDataRecord:
         build=BuildString.new_unchecked(document["build"]),
         build_number=document["build_number"],
         subdir=document["subdir"],
-        depends=list(document["depends"]),
-        constrains=list(document["constrains"]),
+        depends=list(document.get("depends") or ()),
+        constrains=list(document.get("constrains") or ()),
     )
     record.timestamp = _EPOCH
     return RepoDataRecord(record, file_name=document["fn"], url=document["url"], channel=document["channel"])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from holdfast.index.project import CoreMetadata
 from holdfast.index.urls import without_secrets
@@ -25,8 +26,10 @@ from holdfast.solve.encoding import (
 )
 from holdfast.solve.knowledge import Dependency, Known
 from holdfast.solve.lockstep import Lockstep, common_lockstep
+from holdfast.solve.movement import Steering
 from holdfast.solve.pool import Bridge, Candidate, ProjectPool
 from holdfast.solve.pythons import Condition
+from holdfast.solve.solution import ChosenConda, ChosenWheel
 from holdfast.solve.world import PypiWorld
 from holdfast.spec.names import PypiName
 from holdfast.spec.requirements import PypiRequirement
@@ -111,6 +114,27 @@ class PypiRecords:
         await self._world.all_specs(needed)
         return bool(needed)
 
+    async def favoured(self, steering: Steering, python: RepoDataRecord | None) -> list[RepoDataRecord]:
+        """Return the records of what should stay as it was, of the projects in play.
+
+        :param python: the one that is expected: of a wheel's records, the one for it.
+        """
+        wheels, owners = steering.staying()
+        found: list[RepoDataRecord] = []
+        for name, pool in sorted(self._world.loaded().items()):
+            wheel, owner = wheels.get(name), owners.get(name)
+            version = wheel.wheel.version if wheel else _pep440(owner)
+            if version is None or version not in pool.ordinals:
+                continue
+            self._world.show(pool, f"==={version}", 1)
+            for extra in ("", *self._world.extras_of(name)):
+                for record in await self._records_of(solver_name(name, extra)):
+                    meaning = self.meaning(record)
+                    if meaning and _is_it(meaning.chosen, wheel, owner) and _serves(record, python):
+                        found.append(record)
+                        break
+        return found
+
     def meaning(self, record: RepoDataRecord) -> Meaning | None:
         """Return what a record of a solution stands for, None where it is a conda package."""
         key = (str(record.name.normalized), str(record.version), str(record.build))
@@ -155,6 +179,9 @@ class PypiRecords:
         text = str(name.normalized)
         if str(platform) != "noarch" or not is_solver_name(text):
             return []
+        return await self._records_of(text)
+
+    async def _records_of(self, text: str) -> list[RepoDataRecord]:
         if text not in self._records:
             self._records[text] = await self._make(text)
         return self._records[text]
@@ -320,6 +347,33 @@ class PypiRecords:
         return make_record(
             subject.name, chosen.ordinal, build, build_number, depends=depends, constrains=constrains
         )
+
+
+def _pep440(owner: ChosenConda | None) -> Version | None:
+    try:
+        return Version(owner.document["version"]) if owner else None
+    except InvalidVersion:
+        return None
+
+
+def _is_it(chosen: Candidate | Bridge, wheel: ChosenWheel | None, owner: ChosenConda | None) -> bool:
+    """Tell whether a candidate is the wheel that was chosen before, or a bridge to that conda package."""
+    if isinstance(chosen, Bridge):
+        return owner is not None and (
+            chosen.conda == owner.name and owner.document["version"] in chosen.spellings
+        )
+    if wheel is None:
+        return False
+    return (
+        chosen.file.url == wheel.source.url if wheel.source else chosen.file.filename == wheel.wheel.filename
+    )
+
+
+def _serves(record: RepoDataRecord, python: RepoDataRecord | None) -> bool:
+    from rattler import MatchSpec
+
+    specs = [text for text in record.depends if re.match(r"python(?![\w.-])", text)]
+    return python is None or all(MatchSpec(text, strict=False).matches(python) for text in specs)
 
 
 def _as_dependency(requirement: PypiRequirement) -> Dependency:

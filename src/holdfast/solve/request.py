@@ -22,6 +22,7 @@ from holdfast.solve.direct import direct_wheels
 from holdfast.solve.explain import Explanation, explain
 from holdfast.solve.host_python import HostPythonSource
 from holdfast.solve.joint import Answer, solve_jointly
+from holdfast.solve.movement import Former, Steering, move_little
 from holdfast.solve.ownership import Ownership
 from holdfast.solve.pinned_words import in_words_of_pins, refuse_contradictions
 from holdfast.solve.pins import Pins, record_of
@@ -54,17 +55,21 @@ def solve_request(
     offline: bool = False,
     progress: Progress | None = None,
     pins: Mapping[str, Pins] | None = None,
+    former: Mapping[str, Former] | None = None,
 ) -> dict[str, PlatformSolution]:
     """Decide which packages satisfy the requirements, for each platform.
 
     :param cache_dir: folder for repodata, index pages and metadata.
     :param offline: use what the cache has and never the network.
     :param pins: for each platform, the packages of an environment that is being extended.
+    :param former: for each platform, what was decided before, of which only what is named should move.
     :raises NoSolution: where nothing satisfies them.
     :raises Unreachable: where an index or a channel cannot be reached.
     :raises UsageError: for what is not supported.
     """
-    work = _solve_all(requirements, platforms, cache_dir, offline, progress or _silent, pins or {})
+    work = _solve_all(
+        requirements, platforms, cache_dir, offline, progress or _silent, pins or {}, former or {}
+    )
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -85,6 +90,7 @@ async def _solve_all(
     offline: bool,
     progress: Progress,
     pins: Mapping[str, Pins],
+    former: Mapping[str, Former],
 ) -> dict[str, PlatformSolution]:
     indexes = PypiIndexes(
         requirements.indexes,
@@ -106,6 +112,7 @@ async def _solve_all(
                 offline=offline,
                 progress=progress,
                 pins=pins.get(platform),
+                former=former.get(platform),
             )
             solutions[platform] = await request.solve()
         return solutions
@@ -126,6 +133,7 @@ class _PlatformRequest:
     offline: bool
     progress: Progress
     pins: Pins | None = None
+    former: Former | None = None
 
     @cached_property
     def virtual_packages(self) -> dict[str, str]:
@@ -201,6 +209,30 @@ class _PlatformRequest:
     async def _solve_with(
         self, channels: CondaChannels | None, host: HostPythonSource | None
     ) -> PlatformSolution:
+        """Solve; near what was decided before, where something was."""
+        if self.former is None:
+            return await self._solve_once(channels, host)
+        first = await self._solve_once(channels, host, Steering(self.former))
+        may_build = any(wheel.source for wheel in first.wheels)
+
+        async def attempt(steering: Steering) -> PlatformSolution | None:
+            try:
+                return await self._solve_once(channels, host, steering, may_build=may_build)
+            except NoSolution:
+                return None
+
+        self.progress(f"{self.platform}: moving as little as need be")
+        upwards = self.requirements.strategy == "highest"
+        return await move_little(self.former, first, attempt, upwards=upwards)
+
+    async def _solve_once(
+        self,
+        channels: CondaChannels | None,
+        host: HostPythonSource | None,
+        steering: Steering | None = None,
+        *,
+        may_build: bool = True,
+    ) -> PlatformSolution:
         solver = CondaSolver(
             self.requirements,
             channels,
@@ -208,15 +240,19 @@ class _PlatformRequest:
             self.virtual_packages,
             python_source=host,
             pins=self.pins,
+            steering=steering,
         )
         self.progress(f"{self.platform}: solving the conda side")
-        conda_first = await self._conda_first(solver)
+        staying = steering.preferred(host.records() if host else ()) if steering else []
+        conda_first = await self._conda_first(solver, staying)
         ownership = Ownership(channels, self.mapping)
         answer, world = Answer(tuple(conda_first), (), 1), None
         if self.requirements.pypi or (self.pins is not None and self.pins.wheels):
             pythons = await self._pythons(solver, channels, host)
             self.progress(f"{self.platform}: solving conda and PyPI together")
-            answer, world = await self._jointly(solver, pythons, ownership, conda_first)
+            there = {record.name.normalized for record in staying}
+            preferred = [*(each for each in conda_first if each.name.normalized not in there), *staying]
+            answer, world = await self._jointly(solver, pythons, ownership, preferred, may_build=may_build)
         return await assemble(
             answer,
             world,
@@ -226,6 +262,7 @@ class _PlatformRequest:
             virtual_packages=self.virtual_packages,
             host=host,
             pins=self.pins,
+            former=self.former.solution if self.former else None,
         )
 
     async def _jointly(
@@ -234,6 +271,8 @@ class _PlatformRequest:
         pythons: PythonPool,
         ownership: Ownership,
         conda_first: Sequence[RepoDataRecord],
+        *,
+        may_build: bool,
     ) -> tuple[Answer, PypiWorld]:
         """Solve with wheels; where they have no solution, with source distributions as well.
 
@@ -247,7 +286,7 @@ class _PlatformRequest:
         try:
             return await solve_jointly(asked, world, solver, conda_first), world
         except Explanation:
-            if not any(pool.unbuilt for pool in world.loaded().values()):
+            if not may_build or not any(pool.unbuilt for pool in world.loaded().values()):
                 raise
         self.progress(f"{self.platform}: wheels alone have no solution; trying source distributions")
         world = self._world(asked, pythons, ownership, conda_first, sources=True)
@@ -256,12 +295,14 @@ class _PlatformRequest:
     def _is_given(self, name: PypiName) -> bool:
         return self.pins is not None and self.pins.version_of(name) is not None
 
-    async def _conda_first(self, solver: CondaSolver) -> list[RepoDataRecord]:
+    async def _conda_first(
+        self, solver: CondaSolver, staying: Sequence[RepoDataRecord]
+    ) -> list[RepoDataRecord]:
         """Solve the conda side alone: if that has no solution, nothing has."""
         if not solver.conda_specs():
             return []
         try:
-            return await solver.solve()
+            return await solver.solve(preferred=staying)
         except Unsatisfiable as error:
             raise explain(error.reasons, self.requirements, None) from error
 

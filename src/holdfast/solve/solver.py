@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from holdfast.errors import HoldfastError, NoSolution, UsageError
 from holdfast.index.conda import CondaChannels, channel_error
 from holdfast.solve.encoding import is_solver_name
+from holdfast.solve.movement import Steering
 from holdfast.solve.pins import Pins
 from holdfast.spec.requirements import CondaRequirement, Requirements
 
@@ -41,6 +42,7 @@ class CondaSolver:
     :param virtual_packages: name to ``version`` or ``version=build``.
     :param python_source: where Python comes from when not from the channels.
     :param pins: packages that are given: they are part of every solution, as they are.
+    :param steering: what should stay as it was, None where nothing was.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class CondaSolver:
         *,
         python_source: RepoDataSource | None = None,
         pins: Pins | None = None,
+        steering: Steering | None = None,
     ) -> None:
         self._requirements = requirements
         self._channels = channels
@@ -59,6 +62,7 @@ class CondaSolver:
         self._virtual_packages = dict(virtual_packages)
         self._python_source = python_source
         self._pins = pins
+        self.steering = steering
         self._excluded_pythons: list[str] = []
 
     def conda_specs(self) -> list[str]:
@@ -119,7 +123,8 @@ class CondaSolver:
         extra_sources = [item for item in (self._python_source, source) if item is not None]
         guarded = [_Guarded(item) for item in extra_sources]
         specs = self._parsed([*self.conda_specs()[:-1], *pypi_specs, *self.conda_specs()[-1:]])
-        bounds = [*constraints, *(f"python !={version}" for version in self._excluded_pythons)]
+        steered = self.steering.conda_bounds() if self.steering else []
+        bounds = [*constraints, *steered, *(f"python !={version}" for version in self._excluded_pythons)]
         virtual_packages = self._generic_virtual_packages()
         pinned = self._pins.records() if self._pins else []
         given = {record.name.normalized for record in pinned}

@@ -6,16 +6,19 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from packaging.version import Version
+
 from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.project import Sdist, Wheel
 from holdfast.index.source_build import BuiltWheel
 from holdfast.solve.admission import Admission
 from holdfast.solve.encoding import solver_name
 from holdfast.solve.knowledge import Dependency, Knowledge, ProjectSource
+from holdfast.solve.movement import Steering
 from holdfast.solve.ownership import Ownership
 from holdfast.solve.pins import PinnedSource, Pins, pinned_pool, still_open
 from holdfast.solve.pool import Bridge, Candidate, ProjectPool, WheelJudge, direct_pool, make_pool
-from holdfast.solve.pythons import Mask, PythonPool
+from holdfast.solve.pythons import Mask, PythonPool, is_valid_version
 from holdfast.spec.names import CondaName, PypiName
 from holdfast.spec.requirements import PypiRequirement, Strategy
 
@@ -269,6 +272,21 @@ class PypiWorld:
     async def all_specs(self, dependencies: Iterable[Dependency]) -> list[str]:
         """Return the MatchSpecs of several dependencies, in their order."""
         return [spec for dependency in dependencies for spec in await self.specs(dependency)]
+
+    def steered(self, steering: Steering) -> list[str]:
+        """Return where projects in play must stand, as MatchSpecs."""
+        pools = self.loaded()
+        held = [
+            f"{solver_name(name)} {pools[name].ordinals.expression(f'==={version}')}"
+            for name, version in steering.pypi_held()
+            if name in pools
+        ]
+        above = [
+            f"{solver_name(name)} {pools[name].ordinals.above(Version(version))}"
+            for name, version in steering.pypi_above()
+            if name in pools and is_valid_version(version)
+        ]
+        return [*held, *above]
 
     def spoken(self) -> dict[tuple[str, str], str]:
         """Return, for (solver name, ordinal expression), the specifier that people typed."""
