@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from typing import Any
@@ -116,6 +117,20 @@ def test_configurations_mutators_and_inherited_flows(flows: Flows) -> None:
         "changed": {"tinylib": "2.0", "condaonly": "1.5", "pypionly": "3.1"},
         "end": {},
     }
+
+
+def test_every_shape_of_a_flow_with_decorators_from_the_command_line(flows: Flows) -> None:
+    """``--with`` gives every step what it says; loops, branches, and loops whose length nobody knows."""
+    packages = json.dumps({"condaonly": "1.5", "tinylib": ">=1,<2"})
+    python = ".".join(map(str, sys.version_info[:2]))
+    ran = flows.run("shapes.py", "run", "--with", f"conda:packages={packages},python={python}")
+    assert ran.code == 0, ran.said
+    seen = flows.task("ShapesFlow", ran)["end"]["seen"]
+    assert (seen["letters"], seen["doubled"]) == (["a", "aa"], [2, 4])
+    assert (seen["versions"]["condaonly"], seen["versions"]["tinylib"]) == ("1.5", "1.0")
+    [prefix] = seen["prefixes"]
+    assert prefix in map(str, flows.envs)
+    assert seen["text"].startswith('"""The shapes')
 
 
 def test_flows_within_steps(flows: Flows) -> None:
