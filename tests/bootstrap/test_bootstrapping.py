@@ -108,7 +108,7 @@ FAULTS = {
     "a package that is missing": ("*{shelf}", "fail 404", 6),
     "a package that is damaged": ("*{tinyapp}", "corrupt", 5),
     "credentials that are expired": ("*", "fail 403", 4),
-    "credentials that may not read packages": ("*/packages/*", "fail 403", 4),
+    "credentials that may not read a package": ("*{tinyapp}", "fail 403", 4),
     "a toolkit that is missing": ("*/toolkit/*", "fail 404", 6),
     "a lock that is missing": ("*/lock.json", "fail 404", 6),
     "a lock that is damaged": ("*/lock.json", "corrupt", 5),

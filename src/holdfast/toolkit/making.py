@@ -110,8 +110,8 @@ class _Making:
         self._progress(f"{self._platform}: choosing the toolkit")
         chosen = choose_wheels(self._platform, self._configured, offline=self._offline)
         described = []
+        self._progress(f"{self._platform}: keeping the toolkit, {len(chosen)} wheels")
         for wheel in chosen:
-            self._progress(f"{self._platform}: keeping {wheel.package.file}")
             data = self._bytes(wheel.package)
             self._send(wheel.package.sha256, wheel.package.file, data)
             described.append(_described(wheel.package, len(data), wheel.pythons))
