@@ -128,6 +128,13 @@ def test_a_bridge_stays_a_bridge(world: World) -> None:
     assert moved == {"x": ("1.0", "2.0")}
 
 
+def test_a_yanked_wheel_stays_unless_it_is_named(world: World) -> None:
+    _resolve(world, CONDA, PYPI)
+    _more(world)
+    world.page_options = {"yanked": {f"{name}-1.0-py3-none-any.whl": "broken" for name in ("x", "y")}}
+    assert _moved(_resolve(world, CONDA, PYPI, update=["x"])) == {"x": ("1.0", "2.0")}
+
+
 def test_typed_in_another_order_it_is_the_same(world: World) -> None:
     _resolve(world, CONDA, PYPI)
     _more(world)

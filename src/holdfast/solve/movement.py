@@ -79,6 +79,11 @@ class Steering:
     held: Mapping[Key, Place] = field(default_factory=dict)
     above: Mapping[Key, str] = field(default_factory=dict)
 
+    @property
+    def is_first(self) -> bool:
+        """Whether nothing is asked for but to stay where that can be."""
+        return not self.held and not self.above
+
     def preferred(self, pythons: Iterable[RepoDataRecord] = ()) -> list[RepoDataRecord]:
         """Return the conda packages that should stay.
 

@@ -242,14 +242,15 @@ class _PlatformRequest:
             pins=self.pins,
             steering=steering,
         )
-        self.progress(f"{self.platform}: solving the conda side")
+        say = self.progress if steering is None or steering.is_first else _silent
+        say(f"{self.platform}: solving the conda side")
         staying = steering.preferred(host.records() if host else ()) if steering else []
         conda_first = await self._conda_first(solver, staying)
         ownership = Ownership(channels, self.mapping)
         answer, world = Answer(tuple(conda_first), (), 1), None
         if self.requirements.pypi or (self.pins is not None and self.pins.wheels):
             pythons = await self._pythons(solver, channels, host)
-            self.progress(f"{self.platform}: solving conda and PyPI together")
+            say(f"{self.platform}: solving conda and PyPI together")
             there = {record.name.normalized for record in staying}
             preferred = [*(each for each in conda_first if each.name.normalized not in there), *staying]
             answer, world = await self._jointly(solver, pythons, ownership, preferred, may_build=may_build)
@@ -344,6 +345,9 @@ class _PlatformRequest:
             bounds=[*(item for item in asked.pypi if item.name not in replaced), *asked.constraints],
             strategy=asked.strategy,
             pins=self.pins,
+            kept=frozenset(wheel.wheel.filename for wheel in self.former.solution.wheels)
+            if self.former
+            else frozenset(),
         )
         admission = Admission(asked, sources=sources)
         return PypiWorld(self.indexes, ownership, judge, admission, wishes)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import msgspec
 from packaging.version import Version
 
 from holdfast.index.core_metadata import MetadataUnusable
-from holdfast.index.project import Sdist, Wheel
+from holdfast.index.project import Project, Sdist, Wheel
 from holdfast.index.source_build import BuiltWheel
 from holdfast.solve.admission import Admission
 from holdfast.solve.encoding import solver_name
@@ -41,6 +42,7 @@ class Wishes:
     :ivar bounds: requirements and constraints that hold whatever is chosen.
     :ivar strategy: which versions are preferred.
     :ivar pins: the packages of the environment that is being extended, None where there is none.
+    :ivar kept: names of files that were locked before, which may stay although they were yanked since.
     """
 
     favoured: frozenset[CondaName] = frozenset()
@@ -49,6 +51,18 @@ class Wishes:
     bounds: Sequence[PypiRequirement] = ()
     strategy: Strategy = "highest"
     pins: Pins | None = None
+    kept: frozenset[str] = frozenset()
+
+
+def _unyanked(project: Project, kept: frozenset[str]) -> Project:
+    """Return a project of which no kept file is yanked: locked is typed with ``==`` (PEP 592)."""
+    if not any(file.yanked is not None and file.filename in kept for file in project.files):
+        return project
+    files = tuple(
+        msgspec.structs.replace(file, yanked=None) if file.filename in kept else file
+        for file in project.files
+    )
+    return replace(project, files=files)
 
 
 class PypiWorld:
@@ -111,7 +125,7 @@ class PypiWorld:
                 return pinned
         if name in self.wishes.direct:
             return direct_pool(self.wishes.direct[name], name, owners.names, self.judge)
-        project = await self._source.project(name)
+        project = _unyanked(await self._source.project(name), self.wishes.kept)
         versions = {version for spelled in owners.versions.values() for version in spelled}
         admitted = self._admission.admit(project, versions)
         bridging = self._admission.may_bridge(name)
