@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import holdfast
 import holdfast.solve.request
 from holdfast.errors import HoldfastError, NoSolution, NotFound, UsageError
 from holdfast.lock.extend import missing_pins
@@ -304,3 +305,15 @@ def test_a_dropped_wheel_is_read_from_the_store_for_its_new_extra(shop: Shop) ->
     shop.world.python("3.11.1")
     shop.world.wheel("canvas", "3.0")
     assert "canvas" in _packages(shop.lock(pypi=["model[plot]"], using=base))
+
+
+def test_the_public_function_takes_a_lock_or_a_name(shop: Shop) -> None:
+    base = _base(shop)
+    store = holdfast.Store()
+    store.alias(base, "team/base:v1")
+    asked = build_requirements(pypi=["canvas"])
+    by_lock = holdfast.resolve(asked, using=base)
+    assert holdfast.resolve(asked, using="team/base:v1", store=store) == by_lock
+    assert "canvas" in _packages(by_lock)
+    with pytest.raises(NotFound, match="no alias team/none"):
+        holdfast.resolve(asked, using="team/none:v1")
