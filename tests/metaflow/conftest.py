@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,8 @@ from installed import closure, wheel_of_installed
 from loopback import LoopbackServer
 from worlds import make_index, make_wheel
 
-pytest.importorskip("metaflow")
-
 LIBRARIES = ("requests", "boto3")
+OLD_PYTHON = "3.8"
 
 
 def _needed(member: str) -> bool:
@@ -44,6 +44,9 @@ def flow_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return world
 
 
+_KERNEL = "import os, sys\nprint(sys.prefix, *sys.argv[1:], os.environ['PATH'].partition(':')[0], sep='|')\n"
+
+
 def _make_world(world: Path) -> None:
     from holdfast.forge import forge
 
@@ -53,6 +56,8 @@ def _make_world(world: Path) -> None:
         make_wheel(wheels, "tinylib", "1.0"),
         make_wheel(wheels, "tinylib", "2.0"),
         make_wheel(wheels, "tinyapp", "1.0", ["tinylib<2"], entry_points={"tinyapp": "tinyapp:main"}),
+        # Stands in for the real one, which brings IPython, zmq and tornado.
+        make_wheel(wheels, "ipykernel", "6.0", files={"ipykernel_launcher.py": _KERNEL}),
     ]
     conda_only = make_wheel(wheels, "condaonly", "1.5")
     pypi_only = make_wheel(wheels, "pypionly", "3.1", ["tinylib"])
@@ -66,6 +71,22 @@ def _make_world(world: Path) -> None:
         },
     )
     make_index(world / "simple", [*common, pypi_only, activated])
+    _make_old(world)
+
+
+def _make_old(world: Path) -> None:
+    """Make ``old``, a channel of another Python, if this machine has one; its libraries are stand-ins."""
+    from holdfast.errors import NotFound
+    from holdfast.forge import forge
+
+    session = "class Session:\n    def mount(self, *rest): pass\n"
+    adapters = "class adapters:\n    class HTTPAdapter:\n        def __init__(self, *rest, **named): pass\n"
+    stand_ins = [
+        make_wheel(world / "wheels", "requests", "2.90", files={"requests/__init__.py": session + adapters}),
+        make_wheel(world / "wheels", "boto3", "1.90"),
+    ]
+    with suppress(NotFound):
+        forge(world / "old", pythons=[OLD_PYTHON], wheels=stand_ins, level=3)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -131,6 +132,25 @@ def test_every_shape_of_a_flow_with_decorators_from_the_command_line(flows: Flow
     [prefix] = seen["prefixes"]
     assert prefix in map(str, flows.envs)
     assert seen["text"].startswith('"""The shapes')
+
+
+def test_a_step_with_an_older_python_than_the_launcher_s(flows: Flows, flow_world: Path) -> None:
+    """The oldest that there may be; Metaflow is compiled for it once, out of the launcher's way."""
+    if not (flow_world / "old").is_dir():
+        pytest.skip("there is no Python 3.8 to forge a channel of")
+    import metaflow
+
+    beside = set(Path(metaflow.__file__).parent.rglob("*.pyc"))
+    old = {"METAFLOW_CONDA_CHANNELS": f"{flows.server.url}/old"}
+    ran = flows.run("inner.py", "run", "--with", "conda:python=3.8", variables=old)
+    assert ran.code == 0, ran.said
+    seen = flows.task("InnerFlow", ran)["start"]["seen"]
+    assert seen["python"] == "3.8"
+    assert seen["prefix"] in map(str, flows.envs)
+    cache = flows.folder / "home/.cache/holdfast/metaflow-bytecode"
+    assert list(cache.glob("*/*.cpython-38.pyc"))
+    written = set(Path(metaflow.__file__).parent.rglob("*.pyc")) - beside
+    assert not [path for path in written if "cpython-38" in path.name]
 
 
 def test_flows_within_steps(flows: Flows) -> None:

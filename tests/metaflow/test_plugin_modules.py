@@ -108,7 +108,13 @@ def test_the_modules_import_where_nothing_but_metaflow_is(minor: str, tmp_path: 
     )
     done = subprocess.run(
         [interpreters[-1], "-c", program],
-        env={"PATH": os.defpath, "HOME": str(tmp_path), "PYTHONPATH": str(home), "PYTHONNOUSERSITE": "1"},
+        env={
+            "PATH": os.defpath,
+            "HOME": str(tmp_path),
+            "PYTHONPATH": str(home),
+            "PYTHONNOUSERSITE": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
         capture_output=True,
         text=True,
         check=False,
