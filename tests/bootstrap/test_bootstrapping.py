@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import re
 import resource
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from holdfast.hydrate.hydrate import hydrate
 from holdfast.lock.format import write_lock
 from holdfast.lock.identity import make_lock, requirements_id
 from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
-from hydrating import output, tree
+from hydrating import lock_of, output, tree
 
 
 def test_a_bare_container_makes_what_hydrating_makes(container: Container, cloud_world_healed: Any) -> None:
@@ -195,6 +197,32 @@ def test_a_full_disk_is_one_line_and_nothing_is_half_made(node: Container, cloud
     assert len(done.stderr.splitlines()) == 1
     assert list(node.folder.rglob("*.part")) == []
     assert node.run(world.place, world.ids, "--prefix", "env").returncode == 0
+
+
+def test_a_lock_that_names_the_container_s_python_uses_it_and_no_other(
+    node: Container, cloud_world_healed: Any
+) -> None:
+    world = cloud_world_healed
+    here = platform.python_version()
+    abi = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    [shelf] = [each for each in world.lock.platforms["linux-64"].packages if each.name == "shelf"]
+    for version, code in ((here, 0), ("3.11.99", 6)):
+        python = LockedPackage(
+            kind="python",
+            name="python",
+            version=version,
+            file=f"cpython-{version}-{abi}",
+            implementation="cpython",
+            abi=abi,
+        )
+        lock = node.folder / "lock.json"
+        write_lock(lock, lock_of([python, shelf]))
+        done = node.run(world.place, lock, "--prefix", f"env-{version}", "--", "shelf")
+        assert done.returncode == code, done.stderr
+    assert done.stderr == (
+        f"holdfast: error: this host has no cpython 3.11.99 ({abi}), which the lock names; "
+        "install it, or resolve again with --python-source channel\n"
+    )
 
 
 def write_changed(lock: Lock, path: Path, *more: LockedPackage) -> Path:

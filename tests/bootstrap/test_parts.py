@@ -6,6 +6,7 @@ import ast
 import io
 import json
 import re
+import subprocess
 import sys
 import tarfile
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from containers import old_python
 from holdfast.bootstrap import VERSION, command, machine
 from holdfast.bootstrap.archive import bootstrap_archive, engine_files
 from holdfast.bootstrap.engine import Engine
@@ -225,3 +227,15 @@ def test_a_bug_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     monkeypatch.setattr(command, "bootstrap", broken)
     assert command.main(["s3://b", "x"]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_python_that_is_too_old_says_so_itself(tmp_path: Path) -> None:
+    python = next(filter(None, map(old_python, ("2.7", "3.6", "3.7"))), None)
+    if python is None:
+        pytest.skip("this machine has no Python that is too old")
+    (tmp_path / "bootstrap.pyz").write_bytes(bootstrap_archive())
+    command = [str(python), str(tmp_path / "bootstrap.pyz"), "s3://b", "x"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.endswith("use an image with 3.8 or later\n")
+    assert done.stderr.count("\n") == 1

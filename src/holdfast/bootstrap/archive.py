@@ -10,7 +10,15 @@ __all__ = ["bootstrap_archive", "engine_files"]
 
 _ROOMS = ("bootstrap", "config", "hydrate", "lock", "spec", "store")
 _MODULES = ("__init__.py", "errors.py")
-_MAIN = "import sys\nfrom holdfast.bootstrap.command import main\nsys.exit(main())\n"
+# Any Python can read this much, and say what is wrong with itself.
+_MAIN = """import sys
+if sys.version_info < (3, 8):
+    told = "Python %d.%d is too old; use an image with 3.8 or later" % sys.version_info[:2]
+    sys.stderr.write("holdfast: error: " + told + "\\n")
+    sys.exit(2)
+from holdfast.bootstrap.command import main
+sys.exit(main())
+"""
 
 
 def engine_files() -> list[tuple[str, str]]:
