@@ -94,7 +94,7 @@ async def solve_jointly(
                 # Perhaps only what was expected of unread releases stands in the way.
                 expecting = False
                 continue
-            raise explained(error, requirements, world) from error
+            raise await explained(error, requirements, world) from error
         if world.has_changed:
             # More was shown while the solver was asking. What it had seen by then depends on which answer
             # came first, and the lock must not.
@@ -184,8 +184,8 @@ def _expect_python(ahead: LookAhead, records: Sequence[RepoDataRecord]) -> None:
             ahead.expect_python(str(record.version), str(record.build))
 
 
-def explained(error: Unsatisfiable, requirements: Requirements, world: PypiWorld) -> HoldfastError:
+async def explained(error: Unsatisfiable, requirements: Requirements, world: PypiWorld) -> HoldfastError:
     """Return the solver's reasons in the words of the request."""
     from holdfast.solve.explain import explain
 
-    return explain(error.reasons, requirements, world)
+    return explain(await error.reasons(), requirements, world)

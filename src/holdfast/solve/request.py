@@ -305,7 +305,7 @@ class _PlatformRequest:
         try:
             return await solver.solve(preferred=staying)
         except Unsatisfiable as error:
-            raise explain(error.reasons, self.requirements, None) from error
+            raise explain(await error.reasons(), self.requirements, None) from error
 
     async def _pythons(
         self, solver: CondaSolver, channels: CondaChannels | None, host: HostPythonSource | None

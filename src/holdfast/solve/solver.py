@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from holdfast.errors import HoldfastError, NoSolution, UsageError
 from holdfast.index.conda import CondaChannels, channel_error
+from holdfast.solve.conflict import LONGEST_TEXT, MOST_VERSIONS, Newest, WayOut
 from holdfast.solve.encoding import is_solver_name
 from holdfast.solve.movement import Steering
 from holdfast.solve.pins import Pins
-from holdfast.spec.requirements import CondaRequirement, Requirements
+from holdfast.spec.requirements import CondaRequirement, Requirements, Strategy
 
 if TYPE_CHECKING:
     from rattler import ChannelPriority, GenericVirtualPackage, MatchSpec, PackageName, RepoDataRecord, Subdir
@@ -27,12 +29,20 @@ _TIMEOUT = timedelta(seconds=120)
 class Unsatisfiable(Exception):
     """The solver found that nothing satisfies the specs.
 
-    :ivar reasons: its explanation, a tree of text lines.
+    :param reasons: its explanation, a tree of text lines.
+    :param account: asks it for them, where they are not known yet.
     """
 
-    def __init__(self, reasons: str) -> None:
+    def __init__(self, reasons: str = "", account: Callable[[], Awaitable[str]] | None = None) -> None:
         super().__init__(reasons)
-        self.reasons = reasons
+        self._reasons = reasons
+        self._account = account
+
+    async def reasons(self) -> str:
+        """Return the solver's explanation."""
+        if self._account is not None:
+            self._reasons, self._account = await self._account(), None
+        return self._reasons
 
 
 class CondaSolver:
@@ -117,12 +127,47 @@ class CondaSolver:
         :raises Unsatisfiable: where nothing satisfies it.
         :raises Unreachable: where a channel or an index cannot be reached.
         """
+        options = _Options(tuple(constraints), tuple(preferred), self._requirements.strategy)
+        sources = [] if source is None else [source]
+        specs = [*self.conda_specs()[:-1], *pypi_specs, *self.conda_specs()[-1:]]
+        if not pypi_specs or any("::" in spec for spec in specs):
+            return await self._solve(specs, sources, options)
+        way_out = WayOut(specs)
+        # Under another strategy the way out would be what is preferred: it only tells whether there is one.
+        found = await self._solve([WayOut.NAME], [*sources, way_out], replace(options, strategy="highest"))
+        if way_out.was_taken(found):
+            raise Unsatisfiable(account=lambda: self._account(specs, sources, options))
+        if options.strategy == "highest":
+            return way_out.without(found)
+        return await self._solve(specs, sources, options)
+
+    async def _account(
+        self, specs: Sequence[str], sources: Sequence[RepoDataSource], options: _Options
+    ) -> str:
+        """Return the solver's explanation, of as many versions as it takes no more than a page for."""
+        reasons = ""
+        for count in range(1, MOST_VERSIONS + 1):
+            newest = [Newest(source, count) for source in sources]
+            try:
+                await self._solve(specs, newest, options)
+            except Unsatisfiable as error:
+                text = await error.reasons()
+                if not reasons or len(text) <= LONGEST_TEXT:
+                    reasons = text
+                if len(text) > LONGEST_TEXT or not any(source.left_out for source in newest):
+                    break
+        return reasons
+
+    async def _solve(
+        self, specs: Sequence[str], sources: Sequence[RepoDataSource], options: _Options
+    ) -> list[RepoDataRecord]:
         from rattler import Gateway, solve
         from rattler.exceptions import SolverError
 
-        extra_sources = [item for item in (self._python_source, source) if item is not None]
+        constraints, preferred = options.constraints, options.preferred
+        extra_sources = [*([self._python_source] if self._python_source else []), *sources]
         guarded = [_Guarded(item) for item in extra_sources]
-        specs = self._parsed([*self.conda_specs()[:-1], *pypi_specs, *self.conda_specs()[-1:]])
+        parsed = self._parsed(specs)
         steered = self.steering.conda_bounds() if self.steering else []
         bounds = [*constraints, *steered, *(f"python !={version}" for version in self._excluded_pythons)]
         virtual_packages = self._generic_virtual_packages()
@@ -131,7 +176,7 @@ class CondaSolver:
         try:
             return await solve(
                 [*(self._channels.sources if self._channels else ()), *guarded],
-                specs,
+                parsed,
                 gateway=self._channels.gateway if self._channels else Gateway(),
                 platforms=[self._platform, "noarch"],  # type: ignore[list-item]
                 locked_packages=[record for record in preferred if record.name.normalized not in given],
@@ -140,7 +185,7 @@ class CondaSolver:
                 timeout=_TIMEOUT,
                 channel_priority=_priority(self._requirements),
                 exclude_newer=_cutoff(self._requirements),
-                strategy=self._requirements.strategy,
+                strategy=options.strategy,
                 constraints=self._parsed(bounds),
             )
         except SolverError as error:
@@ -185,6 +230,15 @@ class CondaSolver:
                 ) from error
             found.append(package)
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What else bears on one round; see :meth:`CondaSolver.solve`."""
+
+    constraints: tuple[str, ...]
+    preferred: tuple[RepoDataRecord, ...]
+    strategy: Strategy
 
 
 class _Guarded:
