@@ -7,11 +7,12 @@ flow's, package by package; a flow's own decorators override those it inherits.
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Iterable, NamedTuple
+from contextlib import contextmanager
+from typing import Any, Callable, Iterable, Iterator, NamedTuple
 
 from metaflow.exception import MetaflowException
 
-__all__ = ["NOTHING", "Ask", "EnvironmentProblem", "merged", "overridden"]
+__all__ = ["NOTHING", "Ask", "EnvironmentProblem", "merged", "overridden", "told_by_metaflow"]
 
 _DIRECT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*@")
 
@@ -28,6 +29,20 @@ class EnvironmentProblem(MetaflowException):
     def __init__(self, text: str, exit_code: int = 2) -> None:
         super().__init__(text)
         self.exit_code = exit_code
+
+
+@contextmanager
+def told_by_metaflow() -> Iterator[None]:
+    """Turn the engine's errors into one that Metaflow shows as a line.
+
+    :raises EnvironmentProblem: instead of any :class:`holdfast.errors.HoldfastError`.
+    """
+    from holdfast.errors import HoldfastError
+
+    try:
+        yield
+    except HoldfastError as error:
+        raise EnvironmentProblem(str(error), error.exit_code) from None
 
 
 class Ask(NamedTuple):

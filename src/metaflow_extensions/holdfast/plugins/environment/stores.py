@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Iterator
 
-from metaflow_extensions.holdfast.plugins.environment.asking import EnvironmentProblem
+from metaflow_extensions.holdfast.plugins.environment.asking import told_by_metaflow
 from metaflow_extensions.holdfast.plugins.environment.settings import configured
 
 if TYPE_CHECKING:
@@ -46,14 +46,10 @@ def open_store(datastore_type: str) -> Store:
 
     :raises EnvironmentProblem: where its address is none, or this host is not configured for that cloud.
     """
-    from holdfast.errors import HoldfastError
     from holdfast.store.store import Store
 
-    try:
-        with cloud_variables():
-            return Store(store_address(datastore_type))
-    except HoldfastError as error:
-        raise EnvironmentProblem(str(error)) from None
+    with told_by_metaflow(), cloud_variables():
+        return Store(store_address(datastore_type))
 
 
 def endpoint_variables() -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from metaflow.decorators import StepDecorator
 from metaflow.metadata_provider import MetaDatum
 
-from metaflow_extensions.holdfast.plugins.environment.asking import EnvironmentProblem
+from metaflow_extensions.holdfast.plugins.environment.asking import EnvironmentProblem, told_by_metaflow
 from metaflow_extensions.holdfast.plugins.environment.elsewhere import ENVIRONMENT_TYPES
 from metaflow_extensions.holdfast.plugins.environment.home import MetaflowHome
 from metaflow_extensions.holdfast.plugins.environment.prefixes import (
@@ -54,6 +54,8 @@ class EnvironmentInternalDecorator(StepDecorator):
         self._flow = flow
         self._environment = environment
         self._datastore = flow_datastore
+        if environment.TYPE in ENVIRONMENT_TYPES:
+            environment.datastore_root = flow_datastore.datastore_root
 
     def runtime_init(self, flow: Any, graph: Any, package: Any, run_id: Any) -> None:
         """Remember the code package, from which tasks import Metaflow."""
@@ -85,7 +87,8 @@ class EnvironmentInternalDecorator(StepDecorator):
         if environment is None:
             task.update(self._to_fetch(request, cli_args))
         else:
-            plan = self._environment.hydrations.begin(environment)
+            with told_by_metaflow():
+                plan = self._environment.hydrations.begin(environment)
             if plan.is_done() and not needs_activation(plan.prefix):
                 cli_args.env.update(task_variables(plan.prefix, plan.id, home))
                 cli_args.entrypoint[0] = python_of(plan.prefix)
@@ -122,6 +125,8 @@ class EnvironmentInternalDecorator(StepDecorator):
         expected = os.environ.get(ENVIRONMENT_VARIABLE, "")
         if self._environment.TYPE not in ENVIRONMENT_TYPES or expected == NO_ENVIRONMENT:
             return
+        if not expected and not self._environment.request_of(step_name).enabled:
+            return  # sent elsewhere: no command there says that there is none
         found = prefix_id(sys.prefix)
         if found is None or str(found) != expected:
             held = f"environment {found}" if found else "none of ours"
