@@ -1,4 +1,4 @@
-"""Large conflicts are told in few words: py-rattler's own account of these takes gigabytes and ends the process."""
+"""Large conflicts are told in few words: py-rattler's own account of these would take gigabytes."""
 
 from __future__ import annotations
 
