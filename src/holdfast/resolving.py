@@ -123,10 +123,12 @@ def resolve_request(
         base.check_kept(solved)
     lock = make_lock_of(requirements, {**(known.platforms if known else {}), **solved})
     if not dry_run:
-        # Bytes before the lock that names them: nobody else has a wheel that was built here.
-        for solution in solutions.values():
-            _keep_built(solution, store)
-        store.save(lock, versions=_versions())
+        # Bytes before the lock that names them: nobody else has a wheel that was built here. Announced, so
+        # that whoever collects garbage meanwhile leaves them alone.
+        with store.local.announced(lock):
+            for solution in solutions.values():
+                _keep_built(solution, store)
+            store.save(lock, versions=_versions())
     warnings = dict.fromkeys(warning for solution in solutions.values() for warning in solution.warnings)
     rounds = max(solution.statistics.rounds for solution in solutions.values())
     moved = changes(known.platforms if known else {}, lock.platforms)
