@@ -23,6 +23,8 @@ from holdfast.hydrate.hydrate import hydrate
 from holdfast.lock.format import write_lock
 from holdfast.lock.identity import make_lock, requirements_id
 from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
+from holdfast.store.layout import package_key
+from holdfast.store.store import Store
 from hydrating import lock_of, output, tree
 
 
@@ -139,6 +141,30 @@ def test_a_fault_is_one_line_and_the_next_try_works_when_it_is_mended(
     world.s3.heal()
     done = node.run(*words)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_was_deleted_or_damaged_in_the_store_is_mended_by_pushing(
+    node: Container, cloud_world_healed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the message says: nothing but the store itself is changed here."""
+    world = cloud_world_healed
+    for variable, value in world.s3.environment().items():
+        monkeypatch.setenv(variable, value)
+    store = Store(world.place)
+    lost, bad = (
+        each for each in world.lock.platforms["linux-64"].packages if each.name in ("shelf", "tinyapp")
+    )
+    store.backend.delete(package_key(lost.sha256, lost.file))
+    done = node.run(world.place, world.ids, "--prefix", "env")
+    assert (done.returncode, "--check" in done.stderr) == (6, True)
+    assert store.push(world.lock).sent == 0
+    assert store.push(world.lock, check=True).sent == 1
+    store.backend.put(package_key(bad.sha256, bad.file), b"x" * bad.size)
+    done = node.run(world.place, world.ids, "--prefix", "env")
+    assert (done.returncode, "delete that object" in done.stderr) == (5, True)
+    store.backend.delete(package_key(bad.sha256, bad.file))
+    assert store.push(world.lock, check=True).sent == 1
+    assert node.run(world.place, world.ids, "--prefix", "env").returncode == 0
 
 
 def _masked(text: str, world: Any) -> str:

@@ -66,14 +66,15 @@ class Downloads:
                 raise NotFound(
                     f"the store has no {name}",
                     where=where,
-                    advice="push the environment again, then run this again",
+                    advice="push the environment again with --check, then run this again",
                 )
             found = file.digest.hexdigest()
             if found != sha256 or (size and file.received != size):
                 raise IntegrityError(
                     f"{name} is damaged: {file.received} bytes, sha256 {found}",
                     where=where,
-                    advice="nothing was made of it; delete that object and push the environment again",
+                    advice="nothing was made of it; delete that object and push the environment again "
+                    "with --check",
                 )
             file.keep()
 

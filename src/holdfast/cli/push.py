@@ -37,6 +37,9 @@ def push(
     alias: Annotated[
         str | None, typer.Option(metavar="NAME", help="name it there, e.g. team/torch:v1")
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="look at every package there: somebody may have deleted one")
+    ] = False,
     toolkit: Annotated[
         bool | None,
         typer.Option(
@@ -61,7 +64,7 @@ def push(
         steps(f"pushing to {there.place}")
         # Elsewhere than on a terminal, a line for every chunk would be noise.
         shown = _Sent(f"pushing to {there.place}", steps).add if reporter.is_terminal else lambda _bytes: None
-        pushed = there.push(lock, platform, alias, sent=shown)
+        pushed = there.push(lock, platform, alias, sent=shown, check=check)
         _keep_toolkits(pushed, there, toolkit, reporter, steps)
     seconds = time.monotonic() - started
     if output.json:

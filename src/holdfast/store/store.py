@@ -153,6 +153,7 @@ class Store:
         *,
         credentials: Sequence[Credential] = (),
         sent: Callable[[int], None] = lambda _bytes: None,
+        check: bool = False,
     ) -> Pushed:
         """Bring a lock and all its packages into this store, and give it a name.
 
@@ -163,6 +164,8 @@ class Store:
         :param alias: ``team/torch:v1``; tags but ``latest``, ``candidate``, ``stable`` are written once.
         :param credentials: for the origins of packages.
         :param sent: told how many bytes went out, from any thread.
+        :param check: look at every package, although the store had them all once: somebody may have deleted
+            one there.
         :raises Conflict: where the alias means something else; nothing was sent.
         :raises IntegrityError: where a package's bytes, here or at its origin, are not the locked ones.
         :raises NotFound: where a package was built elsewhere and is not here, or a platform is not locked.
@@ -170,7 +173,7 @@ class Store:
         """
         from holdfast.store.push import push
 
-        return push(self, lock, platforms or (), alias, credentials=credentials, sent=sent)
+        return push(self, lock, platforms or (), alias, credentials=credentials, sent=sent, check=check)
 
     def alias(self, lock: Lock, name: str, *, credentials: Sequence[Credential] = ()) -> Alias:
         """Give a lock a name (``team/torch:v1``), keeping the lock as well.
