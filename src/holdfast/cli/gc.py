@@ -85,7 +85,7 @@ def _print(collected: Collected, reporter: Reporter, *, dry_run: bool) -> None:
         for kind, words in _WORDS.items()
         if collected.counts[kind]
     ]
-    stay = f"{collected.kept} environment{'' if collected.kept == 1 else 's'} stay"
+    stay = f"{collected.kept} environment{' stays' if collected.kept == 1 else 's stay'}"
     if not rows:
         reporter.say(f"nothing to collect, {stay}", "green")
         return
