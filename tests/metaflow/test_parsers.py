@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+import metaflow
 from metaflow_extensions.holdfast.cmd.environment.requested import requirements_of_files
 from metaflow_extensions.holdfast.plugins.commands.parsers import req_parser, toml_parser, yml_parser
 from metaflow_extensions.holdfast.plugins.environment.asking import EnvironmentProblem
@@ -161,8 +162,6 @@ def test_what_cannot_be_said_by_a_decorator_is_refused(parser, content, words) -
 
 
 def test_metaflow_s_own_parsers_fit_our_decorators() -> None:
-    import metaflow
-
     parsed = metaflow.requirements_txt_parser(
         "a[x]==1.0\nmy_lib @ git+https://h.example/m.git\npython==3.11\n"
     )
@@ -180,7 +179,5 @@ def test_metaflow_s_own_parsers_fit_our_decorators() -> None:
 
 
 def test_the_parsers_are_metaflow_s() -> None:
-    import metaflow
-
     assert (metaflow.req_parser, metaflow.yml_parser) == (req_parser, yml_parser)
     assert metaflow.toml_parser is toml_parser

@@ -1,4 +1,4 @@
-"""pyproject.toml: ``[project]`` (PEP 621), dependency groups (PEP 735), ``[tool.holdfast]``, indexes of others."""
+"""pyproject.toml: ``[project]`` (PEP 621), groups (PEP 735), ``[tool.holdfast]``, indexes of other tools."""
 
 from __future__ import annotations
 

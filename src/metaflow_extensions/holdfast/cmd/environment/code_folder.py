@@ -34,7 +34,7 @@ def past_code(pathspec: str) -> PastCode:
     :param pathspec: ``Flow/run/step`` or ``Flow/run/step/task``.
     :raises metaflow.exception.MetaflowException: where there is no such step.
     """
-    from metaflow import Step, Task, namespace
+    from metaflow import Run, Step, Task, namespace
 
     namespace(None)  # whoever ran it
     parts = pathspec.split("/")
@@ -42,7 +42,8 @@ def past_code(pathspec: str) -> PastCode:
     # A task that is still running, or died early, says less than the run's parameters.
     parameters = Step("/".join([*parts[:2], "_parameters"])).task
     version = str((parameters or task).metadata_dict.get("metaflow_version") or "")
-    return PastCode(task.code, version)
+    # All steps of a run have the same code; a step that began before it was uploaded does not say where.
+    return PastCode(task.code or Run("/".join(parts[:2])).code, version)
 
 
 def check_folder(folder: Path, *, force: bool) -> None:

@@ -51,7 +51,8 @@ def create(
     offline = local_only or engine_settings().flag("offline")
     if install_notebook:
         lock = _with_kernel(lock, env_name, store, session, offline=offline)
-    _make_way(lock, name, force=force)
+    # What is named by its ids never changes, and tasks may be running in it: there, force means the folder.
+    _make_way(lock, name, force=force and (name is not None or folder is None))
     prefix = hydrate(lock, store=store, name=name, progress=hydration_progress(reporter), offline=offline)
     ids = f"{lock.req_id}:{lock.full_id}"
     if folder is not None:
