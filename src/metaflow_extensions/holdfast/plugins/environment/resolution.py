@@ -218,7 +218,8 @@ def _all(
     from holdfast.errors import HoldfastError
     from holdfast.resolving import resolve_request
 
-    offline = offline or engine_settings().flag("offline")
+    settings = engine_settings()
+    offline = offline or settings.flag("offline")
 
     def one(want: _Wanted) -> Any:
         steps = ", ".join(want.steps)
@@ -228,6 +229,7 @@ def _all(
                 want.platforms,
                 using=want.base,
                 using_name=want.base_name,
+                use_latest=settings.text("use-remote-latest") or None,
                 store=store,
                 force=force,
                 dry_run=dry_run,
