@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdfast.errors import HoldfastError, IntegrityError, UsageError
+from holdfast.hydrate.full_disk import full_disk
 from holdfast.lock.model import LockedPackage
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ async def extract(archive: Path, destination: Path) -> str:
     """Extract a ``.conda`` or ``.tar.bz2`` file into ``destination`` and return the archive's sha256.
 
     :raises IntegrityError: where it cannot be extracted.
+    :raises Unreachable: where the disk is full.
     """
     from rattler.networking import Client
     from rattler.package_streaming import download_and_extract
@@ -82,6 +84,8 @@ async def extract(archive: Path, destination: Path) -> str:
     try:
         sha256, _md5 = await download_and_extract(Client(), archive.as_uri(), destination)
     except Exception as error:  # rattler raises a class of its own per cause, most of them not exported
+        if (full := full_disk(_causes(error), destination)) is not None:
+            raise full from error
         raise IntegrityError(
             f"the package {archive.name} cannot be extracted ({_causes(error)})",
             advice="its hash is right, so it was made this way: report it to its channel",
@@ -100,6 +104,7 @@ async def link(packages: Mapping[LockedPackage, Path], layer: Path, prefix: Path
     :param packages: each with the folder it was extracted to.
     :param layer: a folder of this process alone, which becomes a package cache of links to the former.
     :raises HoldfastError: where rattler cannot link; the prefix is incomplete then.
+    :raises Unreachable: where the disk is full; likewise.
     """
     from rattler import install
     from rattler.package_cache import PackageCache, ValidationMode
@@ -117,6 +122,8 @@ async def link(packages: Mapping[LockedPackage, Path], layer: Path, prefix: Path
             package_cache=PackageCache.new_layered([layer], validation_mode=ValidationMode.skip()),
         )
     except Exception as error:  # as above
+        if (full := full_disk(_causes(error), prefix)) is not None:
+            raise full from error
         raise HoldfastError(
             f"the conda packages cannot be linked ({_causes(error)})",
             where=str(prefix),

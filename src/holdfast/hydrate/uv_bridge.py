@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from holdfast.errors import HoldfastError, IntegrityError
+from holdfast.hydrate.full_disk import full_disk
 
 __all__ = ["run_uv"]
 
@@ -31,6 +34,7 @@ def run_uv(
     :param what: what it does, for messages.
     :param meanwhile: called while uv runs.
     :raises IntegrityError: where a file's hash is not the locked one.
+    :raises Unreachable: where the disk is full.
     :raises HoldfastError: where it fails otherwise.
     """
     from uv import find_uv_bin
@@ -64,6 +68,10 @@ def run_uv(
         return
     lines = [line.strip(" ×╰─▶│├") for line in said.splitlines() if line.strip()]
     reason = "; ".join(line for line in lines[-6:] if line) or f"uv exited with {process.returncode}"
+    if process.returncode == -signal.SIGXFSZ:
+        said += os.strerror(errno.EFBIG)  # what it had said, if the signal had let it
+    if (full := full_disk(said, where)) is not None:
+        raise full
     if "Hash mismatch" in said:
         raise IntegrityError(f"{what} failed: {reason}", where=str(where), advice="nothing was installed")
     raise HoldfastError(f"{what} failed: {reason}", where=str(where), advice="report this with the lock")

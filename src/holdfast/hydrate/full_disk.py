@@ -1,0 +1,29 @@
+"""A full disk, as the programs tell of it that write for us: in words, and each in its own."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from holdfast.errors import Unreachable
+
+__all__ = ["full_disk"]
+
+# ENOSPC, EFBIG and EDQUOT, as Rust's standard library says them, and as C's does.
+_SAYS = re.compile(
+    r"os error (?:28|27|122|69)\b|No space left on device|File too large|(?:Disk )?[Qq]uota exceeded"
+)
+
+
+def full_disk(said: str, where: Path) -> Unreachable | None:
+    """Return the error that ``said`` is about a full disk, None where it is about something else.
+
+    :param where: what was being written.
+    """
+    if not _SAYS.search(said):
+        return None
+    return Unreachable(
+        "the disk is full",
+        where=str(where),
+        advice="make room there, or set HOLDFAST_ENVS and HOLDFAST_CACHE, and run again",
+    )
