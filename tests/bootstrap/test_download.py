@@ -116,3 +116,15 @@ def test_two_who_fetch_the_same_are_not_in_each_other_s_way(root: Path, tmp_path
         list(pool.map(lambda _: downloads.file("big", str(tmp_path / "got"), SHA256), range(4)))
     assert (tmp_path / "got").read_bytes() == CONTENT
     assert sorted(path.name for path in tmp_path.iterdir()) == ["got", "root"]
+
+
+def test_a_kept_connection_that_the_server_closed_costs_no_pause(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download_module, "TRIES", 1)
+    with LoopbackServer(root) as server:
+        downloads = Downloads(WebSource(server.url))
+        assert downloads.document("nothing") is None
+        for connection in downloads._source._connections._kept.by_place.values():
+            connection.sock.shutdown(2)
+        assert downloads.document("big") == CONTENT

@@ -91,16 +91,41 @@ class Connections:
         split = urlsplit(url)
         place = (split.scheme, split.netloc)
         kept = self._kept.__dict__.setdefault("by_place", {})
-        connection = kept.pop(place, None) or self._opened(split.scheme, split.netloc)
+        connection = kept.pop(place, None)
         path = url if self._is_forwarded(split.scheme, split.hostname or "") else _path(url)
+        while True:
+            was_kept = connection is not None
+            connection = connection or self._opened(split.scheme, split.netloc)
+            try:
+                response = self._asked(connection, place, path, headers)
+                break
+            except TryAgain:
+                if not was_kept:
+                    raise
+                connection = None  # the server had closed it meanwhile, as it may
+        kept[place] = connection
+
+        def hang_up() -> None:
+            kept.pop(place, None)
+            connection.close()
+
+        return Answer(response, hang_up)
+
+    def _asked(
+        self,
+        connection: http.client.HTTPConnection,
+        place: tuple[str, str],
+        path: str,
+        headers: Mapping[str, str],
+    ) -> http.client.HTTPResponse:
         try:
             connection.request("GET", path, headers={"User-Agent": "holdfast", **headers})
-            response = connection.getresponse()
+            return connection.getresponse()
         except ssl.SSLCertVerificationError as error:
             connection.close()
             raise Unreachable(
                 f"the certificate is not trusted ({error.verify_message})",
-                where="{}://{}".format(*place),
+                where=f"{place[0]}://{place[1]}",
                 advice="SSL_CERT_FILE names the certificates to trust",
             ) from None
         except (OSError, http.client.HTTPException) as error:
@@ -109,13 +134,6 @@ class Connections:
         except BaseException:
             connection.close()
             raise
-        kept[place] = connection
-
-        def hang_up() -> None:
-            kept.pop(place, None)
-            connection.close()
-
-        return Answer(response, hang_up)
 
     def _opened(self, scheme: str, netloc: str) -> http.client.HTTPConnection:
         host = netloc.rpartition("@")[2]
