@@ -24,12 +24,6 @@ EXCEPTIONS: dict[str, tuple[str, Mapping[str, str]]] = {
         "locked does satisfy >=3.9.4.",
         {"a": "1.0.0"},
     ),
-    "backtracking/wrong-backtracking-basic": (
-        "Both answers satisfy everything, and neither has the higher versions throughout (a 2.0.0 with b "
-        "1.0.0, or a 1.0.0 with b 2.0.9). Preferences are greedy (docs/solving.md): what has fewer versions "
-        "to choose from is decided first.",
-        {"a": "2.0.0", "b": "1.0.0", "too-old": "1.0.0"},
-    ),
 }
 """Where our rules differ on purpose: why, and what we answer instead."""
 
@@ -74,7 +68,7 @@ def test_exceptions_are_few_and_of_scenarios_that_exist() -> None:
     scenarios = {scenario.identity for scenario in scenarios_below(SHARED)}
     assert len(scenarios) >= 63
     assert set(EXCEPTIONS) <= scenarios
-    assert len(EXCEPTIONS) <= 2
+    assert len(EXCEPTIONS) <= 1
 
 
 @pytest.mark.parametrize("scenario", scenarios_below(OURS), ids=lambda scenario: scenario.identity)

@@ -35,6 +35,7 @@ __all__ = ["Answer", "solve_jointly"]
 MAX_ROUNDS = 200
 MAX_SECONDS = 300.0
 """Beyond either limit the request is given up, naming the project that unrolled."""
+_TRIAL_ROUNDS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,13 @@ async def solve_jointly(
     world: PypiWorld,
     solver: CondaSolver,
     conda_first: Sequence[RepoDataRecord],
+    *,
+    trial: bool = False,
 ) -> Answer:
     """Solve conda and PyPI together.
 
     :param conda_first: the solution of the conda side alone, which is preferred where it can be kept.
+    :param trial: give up soon, and without reasons.
     :raises NoSolution: with the solver's reasons, or where a limit is reached.
     :raises Unreachable: where an index or a channel cannot be reached.
     """
@@ -70,7 +74,7 @@ async def solve_jointly(
     await ahead.follow(requirements.pypi)
     deadline = time.monotonic() + MAX_SECONDS
     expecting, forgotten = True, False
-    for number in range(1, MAX_ROUNDS + 1):
+    for number in range(1, (_TRIAL_ROUNDS if trial else MAX_ROUNDS) + 1):
         if time.monotonic() > deadline:
             break
         if forgotten:
@@ -88,12 +92,14 @@ async def solve_jointly(
                 [*root, *specs], source=records, constraints=constraints, preferred=preferred
             )
         except Unsatisfiable as error:
-            if world.has_changed or world.widen():
+            if world.has_changed or (not trial and world.widen()):
                 continue
             if expecting:
                 # Perhaps only what was expected of unread releases stands in the way.
                 expecting = False
                 continue
+            if trial:
+                break
             raise await explained(error, requirements, world) from error
         if world.has_changed:
             # More was shown while the solver was asking. What it had seen by then depends on which answer

@@ -28,6 +28,7 @@ from holdfast.solve.pinned_words import in_words_of_pins, refuse_contradictions
 from holdfast.solve.pins import Pins, record_of
 from holdfast.solve.pool import WheelJudge
 from holdfast.solve.pythons import PythonBuild, PythonPool, is_valid_version
+from holdfast.solve.second_thoughts import reconsidered
 from holdfast.solve.solution import PlatformSolution
 from holdfast.solve.solver import CondaSolver, Unsatisfiable
 from holdfast.solve.world import PypiWorld, Wishes
@@ -285,13 +286,15 @@ class _PlatformRequest:
         await ownership.note(CondaName(record.name.normalized) for record in conda_first)
         world = self._world(asked, pythons, ownership, conda_first, sources=False)
         try:
-            return await solve_jointly(asked, world, solver, conda_first), world
+            answer = await solve_jointly(asked, world, solver, conda_first)
+            return await reconsidered(answer, asked, world, solver, conda_first), world
         except Explanation:
             if not may_build or not any(pool.unbuilt for pool in world.loaded().values()):
                 raise
         self.progress(f"{self.platform}: wheels alone have no solution; trying source distributions")
         world = self._world(asked, pythons, ownership, conda_first, sources=True)
-        return await solve_jointly(asked, world, solver, conda_first), world
+        answer = await solve_jointly(asked, world, solver, conda_first)
+        return await reconsidered(answer, asked, world, solver, conda_first), world
 
     def _is_given(self, name: PypiName) -> bool:
         return self.pins is not None and self.pins.version_of(name) is not None
