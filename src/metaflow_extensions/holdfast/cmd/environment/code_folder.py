@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
@@ -15,6 +17,8 @@ __all__ = ["PYTHON", "SETUP", "PastCode", "check_folder", "make_folder", "past_c
 
 PYTHON = "__conda_python"
 SETUP = "metaflow_setup.sh"
+
+_CODE = ".mf_code"  # where Metaflow puts its own code in every package
 
 
 class PastCode(NamedTuple):
@@ -84,7 +88,7 @@ def make_folder(
 
     :param environment: ``req_id:full_id`` of what ``prefix`` holds.
     :param code: of the step; None for the Metaflow that is installed here alone.
-    :param strict: refuse to take another version of Metaflow than the step's.
+    :param strict: refuse to take another version of Metaflow where the step's cannot be installed.
     :param warn: told what is not as it was.
     :raises holdfast.errors.HoldfastError: where that cannot be done.
     """
@@ -98,7 +102,13 @@ def make_folder(
             if code is not None and code.package is not None:
                 _extract(code.package, made)
             else:
-                _take_installed(made, code.version if code else "", strict=strict, warn=warn)
+                _take_metaflow(
+                    made,
+                    code.version if code else "",
+                    prefix / "bin" / "python",
+                    strict=strict,
+                    warn=warn,
+                )
             (made / PYTHON).symlink_to(prefix / "bin" / "python")
             (made / SETUP).write_text(_setup(folder, prefix, environment), encoding="utf-8")
             made.chmod(0o755)
@@ -122,8 +132,10 @@ def _extract(package: Any, folder: Path) -> None:
     package._code_obj.seek(0)
 
 
-def _take_installed(folder: Path, version: str, *, strict: bool, warn: Callable[[str], None]) -> None:
-    """Put the Metaflow that is installed here, and its extensions, into the folder."""
+def _take_metaflow(
+    folder: Path, version: str, python: Path, *, strict: bool, warn: Callable[[str], None]
+) -> None:
+    """Put Metaflow into the folder, in the version of the run, and the extensions that are installed here."""
     from metaflow.metaflow_environment import MetaflowEnvironment
     from metaflow.metaflow_version import get_version
     from metaflow.packaging_sys import ContentType
@@ -132,25 +144,67 @@ def _take_installed(folder: Path, version: str, *, strict: bool, warn: Callable[
 
     from holdfast.errors import NotFound
 
-    here = str(get_version())
-    if version and version.partition("+")[0] != here.partition("+")[0]:
-        problem = f"the run kept no code package, and Metaflow {version} of then is not {here} of now"
-        if strict:
-            raise NotFound(problem, advice="pip install that version here, or take this one by --no-strict")
-        warn(f"{problem}: this one is taken")
-    elif version:
+    # What is behind the plus sign are the versions of extensions.
+    then, here = (one.partition("+")[0] for one in (version, str(get_version())))
+    if version:
         warn("the run kept no code package: Metaflow is there, the flow's own code is not")
+    installed = False
+    if then and then != here:
+        problem = _install(then, folder / _CODE, python)
+        if problem and strict:
+            raise NotFound(
+                f"the run had Metaflow {then}, which cannot be installed ({problem})",
+                advice=f"take the one that is here, {here}, by --no-strict",
+            )
+        if problem:
+            warn(f"the run had Metaflow {then}, and this is {here}: that one cannot be installed ({problem})")
+        installed = not problem
     content = MetaflowCodeContentV1(criteria=lambda _module: False)
     information = MetaflowEnvironment(DummyFlow()).get_environment_info(include_ext_info=True)
     information.pop("production_token", None)
     content.add_info(information)
     for origin, member in content.contents(ContentType.ALL_CONTENT.value):
+        if installed and member.startswith(f"{_CODE}/metaflow/"):
+            continue
         target = folder / member
         target.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(origin, bytes):
             target.write_bytes(origin)
         else:
             shutil.copyfile(origin, target)
+
+
+def _install(version: str, folder: Path, python: Path) -> str:
+    """Install Metaflow, without what it needs, into a folder; return why not, empty if it worked."""
+    from uv import find_uv_bin
+
+    from holdfast.spec.build import build_requirements
+    from holdfast.spec.credentials import without_credentials
+    from metaflow_extensions.holdfast.plugins.environment.settings import engine_settings
+
+    settings = engine_settings()
+    if settings.flag("offline"):
+        return "offline"
+    *extra, default = build_requirements(settings=settings).indexes
+    done = subprocess.run(
+        [
+            *(find_uv_bin(), "pip", "install", "--quiet", "--no-deps", "--python", str(python)),
+            *("--target", str(folder), "--default-index", default),
+            *(word for url in extra for word in ("--index", url)),
+            f"metaflow=={version}",
+        ],
+        env={
+            name: value for name, value in os.environ.items() if not name.startswith(("UV_", "VIRTUAL_ENV"))
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    lines = [line.strip(" ×╰─▶│├") for line in done.stderr.splitlines()]
+    said = " ".join(without_credentials(line) for line in lines if line)
+    return (said or "uv failed") if done.returncode else ""
 
 
 def _setup(folder: Path, prefix: Path, environment: str) -> str:
@@ -160,7 +214,7 @@ def _setup(folder: Path, prefix: Path, environment: str) -> str:
     variables = task_variables(str(prefix), environment, {})
     variables["METAFLOW_EXTRACTED_ROOT"] = str(folder)
     # Both are searched first; the shell's own come after.
-    first = {"PATH": str(prefix / "bin"), "PYTHONPATH": f"{folder}/.mf_code:{folder}"}
+    first = {"PATH": str(prefix / "bin"), "PYTHONPATH": f"{folder}/{_CODE}:{folder}"}
     lines = ["# Made by `metaflow environment create --into-dir`; to be read: . ./" + SETUP]
     for name, value in variables.items():
         if name not in first:
