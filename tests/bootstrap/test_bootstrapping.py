@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -59,7 +60,25 @@ def test_a_node_that_has_everything_asks_for_what_may_have_changed(
     write_lock(lock, world.lock)
     done = used_node.run(world.place, lock, "--prefix", tmp_path / "env")
     assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'env'}\n")
-    assert len(world.s3.requests) == 1
+    assert world.s3.requests == []
+
+
+def test_a_prefix_that_is_there_needs_no_package_again(
+    node: Container, cloud_world_healed: Any, tmp_path: Path
+) -> None:
+    """An image may have it, without the cache it was made with."""
+    world = cloud_world_healed
+    words = (world.place, world.ids, "--prefix", "env")
+    assert node.run(*words).returncode == 0
+    shutil.rmtree(node.cache / "store")
+    shutil.rmtree(node.cache / "conda")
+    world.s3.forget()
+    done = node.run(*words, "--id-file", "id")
+    assert (done.returncode, (node.folder / "id").read_text()) == (0, f"{world.ids}\n")
+    assert len(world.s3.requests) == 1  # the lock
+    done = node.run(*words, "--", "shelf")
+    assert (done.returncode, done.stdout) == (0, "shelf 1.0\n")
+    assert world.s3.count("GET", "*/packages/*") == 0
 
 
 @pytest.mark.slow
@@ -187,8 +206,6 @@ def test_a_store_that_cannot_be_reached(node: Container, cloud_world_healed: Any
 
 def _hurried(node: Container) -> Path:
     """Return a copy of the code that does not pause between tries."""
-    import shutil
-
     code = node.folder / "code"
     shutil.copytree(node.code, code)
     module = code / "holdfast" / "bootstrap" / "download.py"

@@ -14,7 +14,7 @@ from holdfast.bootstrap.download import Downloads, disk_errors
 from holdfast.bootstrap.engine import Engine, engine_code
 from holdfast.bootstrap.locked import Wanted, find_wanted
 from holdfast.bootstrap.machine import check_machine, host_platform, python_tag
-from holdfast.bootstrap.places import cache_folder, default_prefix
+from holdfast.bootstrap.places import cache_folder, default_prefix, is_complete
 from holdfast.bootstrap.source import open_source
 from holdfast.bootstrap.toolkit import read_python, read_toolkit
 from holdfast.errors import HoldfastError
@@ -82,13 +82,17 @@ def bootstrap(
     target = os.path.abspath(os.path.expanduser(prefix)) if prefix else default_prefix(wanted)
     if id_file:
         _forget(id_file)
-    work = _Work(wanted, downloads, source.place, cache, target, variables)
-    try:
-        told = work.run()
-    except BaseException:
-        downloads.stop()
-        work.give_up()
-        raise
+    complete = is_complete(target, wanted)
+    if complete and variables is None:
+        told = {"prefix": target, "variables": {}}  # type: dict[str, Any]
+    else:
+        work = _Work(wanted, downloads, source.place, cache, target, variables)
+        try:
+            told = work.run(fetch=not complete)
+        except BaseException:
+            downloads.stop()
+            work.give_up()
+            raise
     if id_file:
         _write(id_file, wanted.ids + "\n")
     return Ready(
@@ -126,14 +130,18 @@ class _Work:
         self._packages = {}  # type: dict[str, concurrent.futures.Future[None]]
         self._engine = None  # type: Engine | None
 
-    def run(self) -> dict[str, Any]:
+    def run(self, *, fetch: bool) -> dict[str, Any]:
+        """Return what the engine says in the end.
+
+        :param fetch: begin to fetch packages, and do not wait until the engine wants them.
+        """
         python, wheels = self._toolkit()
         kept = {}  # type: dict[str, str]
         pieces = dict(wheels, python=python) if python is not None else wheels
         for project, piece in pieces.items():
             self._submit(project, self._bringing(piece))
         for package in self._wanted.files:
-            if not self._is_here(package):
+            if fetch and not self._is_here(package):
                 self._bring(package)
         missing = set(pieces)
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from holdfast.errors import Unreachable
 if TYPE_CHECKING:
     from holdfast.bootstrap.locked import Wanted
 
-__all__ = ["cache_folder", "default_prefix"]
+__all__ = ["cache_folder", "default_prefix", "is_complete"]
 
 
 def cache_folder(given: str | None) -> str:
@@ -42,6 +43,23 @@ def default_prefix(wanted: Wanted) -> str:
         data = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
         base = os.path.join(data, "holdfast", "envs")
     return os.path.join(os.path.abspath(base), f"metaflow_{wanted.req_id}_{wanted.full_id}")
+
+
+def is_complete(prefix: str, wanted: Wanted) -> bool:
+    """Return whether a prefix is there already: the engine's own note says so (see hydrate's ``prefix``)."""
+    try:
+        with open(os.path.join(prefix, "conda-meta", "holdfast"), "rb") as file:
+            told = json.loads(file.read().decode())
+    except (OSError, ValueError):
+        return False
+    expected = {
+        "req_id": wanted.req_id,
+        "full_id": wanted.full_id,
+        "platform": wanted.platform,
+        "complete": True,
+        "schema": 1,
+    }
+    return bool(told == expected)
 
 
 def _made(folder: str) -> str:
