@@ -1,7 +1,8 @@
 """Sixty real requirement sets of PyPI alone: the answer is uv's, or a documented preference says why not.
 
 Nothing is asserted of versions themselves, for PyPI moves: both are asked within a minute, for the same
-Python and platform. The sets stand in ``differential/pypi.toml``.
+Python and platform. The sets stand in ``differential/pypi.toml``. All sixty take some minutes, most of them
+the network's; the suite asks for a dozen of every size, and for all with ``ALL_PYPI_SETS=1``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,12 @@ else:
 
 SETS = tomllib.loads((Path(__file__).parent / "differential" / "pypi.toml").read_text("utf-8"))["set"]
 PYTHON = "3.12.8"
+DOZEN = frozenset(
+    {
+        *("requests", "flask", "httpx-extras", "old-pandas", "pytest-stack", "boto3-old-urllib3"),
+        *("aiobotocore", "django-stack", "crypto", "streamlit-1.30", "torch", "ml-40"),
+    }
+)
 _PINNED = re.compile(r"^([A-Za-z0-9_.-]+)==(\S+)$", re.MULTILINE)
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
@@ -70,6 +77,8 @@ def _theirs(asked: dict[str, Any], caches: Path, listed: Path) -> dict[str, str]
 def test_the_answer_is_uvs(
     asked: dict[str, Any], caches: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if asked["id"] not in DOZEN and not os.environ.get("ALL_PYPI_SETS"):
+        pytest.skip("one of the sets that ALL_PYPI_SETS=1 asks for")
     monkeypatch.setenv("HOLDFAST_CACHE", str(caches / "holdfast"))
     world = World(tmp_path / "world")
     world.python(asked.get("python", PYTHON))
@@ -84,4 +93,6 @@ def test_the_answer_is_uvs(
 def test_there_are_sixty_and_every_exception_says_why() -> None:
     assert len({asked["id"] for asked in SETS}) >= 60
     assert all(asked.get("because") for asked in SETS if "differs" in asked)
-    assert sum("differs" in asked for asked in SETS) <= 5
+    assert sum("differs" in asked for asked in SETS) <= 3
+    assert {asked["id"] for asked in SETS} >= DOZEN
+    assert not any("differs" in asked for asked in SETS if asked["id"] in DOZEN)
