@@ -58,6 +58,7 @@ def make_toolkit(
     platform: str,
     lock: Lock | None = None,
     *,
+    configured: Requirements | None = None,
     force: bool = False,
     offline: bool = False,
     progress: Callable[[str], None] = lambda _: None,
@@ -67,6 +68,7 @@ def make_toolkit(
     The host need not be of that platform. Indexes, find-links and credentials are those of the user.
 
     :param lock: an environment whose Python is packed for containers with another one.
+    :param configured: where wheels come from, and credentials for that; default: as configured.
     :param force: make it anew, with the wheels of the versions that are installed now.
     :param offline: use caches alone.
     :raises NotFound: where no index has the wheels.
@@ -74,8 +76,7 @@ def make_toolkit(
     """
     if not has_toolkits(platform):
         raise UsageError(f"there are no toolkits for {platform}", advice="expected a linux- or osx- platform")
-    configured = build_requirements()
-    making = _Making(store, platform, configured, offline, force, progress)
+    making = _Making(store, platform, configured or build_requirements(), offline, force, progress)
     there = frozenset(store.backend.keys(f"toolkit/{platform}"))
     if force or toolkit_key(platform, f"{VERSION}.json") not in there:
         making.wheels()

@@ -1,11 +1,13 @@
 """The settings of the extension: ``METAFLOW_CONDA_*``, as variables or in Metaflow's configuration files.
 
 Metaflow puts every name of this module into ``metaflow.metaflow_config``, and hands those that begin with
-``CONDA_`` to remote tasks, so no credentials belong here. Names of Metaflow itself and of the Netflix
-extension are kept where they mean something; what is not set is as Holdfast's own configuration says.
+``CONDA_`` to remote tasks; of what may hold credentials, without them. Names of Metaflow itself and of the
+Netflix extension are kept where they mean something; what is not set is as Holdfast's own configuration says.
 """
 
 from metaflow.metaflow_config_funcs import from_conf
+
+from metaflow_extensions.holdfast.plugins.environment.public_settings import public
 
 # Where environments and their packages are kept; default: conda_env below the datastore's root.
 CONDA_S3ROOT = from_conf("CONDA_S3ROOT")
@@ -15,11 +17,11 @@ CONDA_LOCALROOT = from_conf("CONDA_LOCALROOT")
 
 # Where packages come from: channels behind those of decorators, and indexes, the default one and those asked
 # before it; lists are separated by blanks (of channels, by commas too).
-CONDA_CHANNELS = from_conf("CONDA_CHANNELS")
+CONDA_CHANNELS = public("CONDA_CHANNELS")
 CONDA_CHANNEL_PRIORITY = from_conf("CONDA_CHANNEL_PRIORITY")
-CONDA_DEFAULT_PYPI_SOURCE = from_conf("CONDA_DEFAULT_PYPI_SOURCE")
-CONDA_EXTRA_PYPI_SOURCES = from_conf("CONDA_EXTRA_PYPI_SOURCES")
-CONDA_FIND_LINKS = from_conf("CONDA_FIND_LINKS")
+CONDA_DEFAULT_PYPI_SOURCE = public("CONDA_DEFAULT_PYPI_SOURCE")
+CONDA_EXTRA_PYPI_SOURCES = public("CONDA_EXTRA_PYPI_SOURCES")
+CONDA_FIND_LINKS = public("CONDA_FIND_LINKS")
 CONDA_OFFLINE = from_conf("CONDA_OFFLINE")
 
 # How versions are chosen.
@@ -28,7 +30,7 @@ CONDA_EXCLUDE_NEWER = from_conf("CONDA_EXCLUDE_NEWER")
 CONDA_PRERELEASES = from_conf("CONDA_PRERELEASES")
 CONDA_ONLY_BINARY = from_conf("CONDA_ONLY_BINARY")
 CONDA_NO_BINARY = from_conf("CONDA_NO_BINARY")
-CONDA_MAPPING = from_conf("CONDA_MAPPING")
+CONDA_MAPPING = public("CONDA_MAPPING")
 
 # Whose newest resolution of the same requirements serves: :none:, :username:, :any: or names, separated by
 # commas.

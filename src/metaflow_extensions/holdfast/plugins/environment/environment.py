@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from threading import Lock
 from typing import Any
 
@@ -9,7 +10,14 @@ from metaflow._vendor import click
 from metaflow.metaflow_environment import MetaflowEnvironment
 
 from metaflow_extensions.holdfast.plugins.environment.asking import EnvironmentProblem, told_by_metaflow
-from metaflow_extensions.holdfast.plugins.environment.step_requests import StepRequest, flow_requests
+from metaflow_extensions.holdfast.plugins.environment.prefixes import ENVIRONMENT_VARIABLE, NO_ENVIRONMENT
+from metaflow_extensions.holdfast.plugins.environment.remote_commands import EXECUTABLE, RemoteTask
+from metaflow_extensions.holdfast.plugins.environment.step_requests import (
+    REMOTE_PLATFORM,
+    StepRequest,
+    flow_requests,
+)
+from metaflow_extensions.holdfast.plugins.environment.stores import store_address
 
 __all__ = ["CondaEnvironment", "PypiEnvironment"]
 
@@ -19,6 +27,7 @@ class CondaEnvironment(MetaflowEnvironment):
 
     :ivar base_env: does what is not about environments; Metaflow asks it for the Python of local workers.
     :ivar datastore_type: of the flow, once Metaflow has said it.
+    :ivar datastore_root: of the flow, once Metaflow has opened it.
     :ivar environments: by step, after :meth:`init_environment`.
     """
 
@@ -28,6 +37,7 @@ class CondaEnvironment(MetaflowEnvironment):
         super().__init__(flow)
         self.base_env = MetaflowEnvironment(flow)
         self.datastore_type = "local"
+        self.datastore_root = ""
         self.environments: dict[str, Any] = {}
         self._flow = flow
         self._hydrations: Any = None
@@ -66,10 +76,14 @@ class CondaEnvironment(MetaflowEnvironment):
             self.environments = resolve_steps(requests, store=store, say=_Saying(echo))
             for warning in dict.fromkeys(w for one in self.environments.values() for w in one.warnings):
                 echo(warning, fg="yellow")
-            if _is_run():
+            if _command_is("run"):
                 for step, environment in self.environments.items():
                     if not self._requests[step].remote:
                         self.hydrations.begin(environment)
+            if not _command_is("package"):
+                from metaflow_extensions.holdfast.plugins.environment.remote_sending import send
+
+                send(requests, self.environments, store=store, say=echo)
 
     @property
     def hydrations(self) -> Any:
@@ -102,12 +116,68 @@ class CondaEnvironment(MetaflowEnvironment):
         return environment is not None and environment.platform == host_platform()
 
     def executable(self, step_name: str, default: str | None = None) -> str:
-        """Return the Python that a step's commands are written with."""
+        """Return the Python that the commands of a step which is sent elsewhere are written with.
+
+        Metaflow asks for what is no step as well: ``_parameters`` stands for its own hooks.
+        """
+        if self._is_hydrated_there(step_name):
+            return EXECUTABLE
         return str(self.base_env.executable(step_name, default))
 
     def bootstrap_commands(self, step_name: str, datastore_type: str) -> list[str]:
-        """Return the commands that make the environment where a step is sent."""
-        return list(self.base_env.bootstrap_commands(step_name, datastore_type))
+        """Return the commands that make the environment where a step is sent.
+
+        :raises EnvironmentProblem: where a command line cannot say which, or out of which store.
+        """
+        commands = list(self.base_env.bootstrap_commands(step_name, datastore_type))
+        if self._is_hydrated_there(step_name):
+            commands.append(self._remote_task(step_name, datastore_type).command)
+        return commands
+
+    def add_to_package(self) -> list[tuple[Any, ...]]:
+        """Return what the code package takes along: where steps are sent elsewhere, what hydrates there."""
+        own = list(self.base_env.add_to_package())
+        if any(request.remote and request.enabled for request in (self._requests or {}).values()):
+            from metaflow_extensions.holdfast.plugins.environment.remote_sending import packaged
+
+            own += packaged(self.environments.values())
+        return own
+
+    def _is_hydrated_there(self, step_name: str) -> bool:
+        try:
+            return self.request_of(step_name).enabled
+        except KeyError:
+            return False
+
+    def _remote_task(self, step_name: str, datastore_type: str) -> RemoteTask:
+        request = self.request_of(step_name)
+        store = store_address(datastore_type)
+        if store is None:
+            raise EnvironmentProblem(
+                f"step {step_name} cannot be sent elsewhere: its environment would come from a store in the "
+                "cloud; set --datastore and METAFLOW_DATASTORE_SYSROOT_S3, _AZURE or _GS"
+            )
+        name = request.ask.named or "" if request.fetched_at_exec else ""
+        # Whoever deploys has resolved; a process between the run and its task was told.
+        environment = self.environments.get(step_name)
+        name = name or (environment.id if environment else os.environ.get(ENVIRONMENT_VARIABLE, ""))
+        if not name or name == NO_ENVIRONMENT:
+            raise EnvironmentProblem(f"nobody says which environment step {step_name} has; start it by a run")
+        task = RemoteTask(
+            store,
+            request.remote_platform or REMOTE_PLATFORM,
+            name,
+            request.fetched_at_exec,
+            self.datastore_root if request.fetched_at_exec else "",
+        )
+        try:
+            _ = task.command
+        except ValueError as error:
+            raise EnvironmentProblem(
+                f"step {step_name}: {error} cannot stand on the command line of a task elsewhere; "
+                "use letters, digits and ./:_-=+"
+            ) from None
+        return task
 
     def pylint_config(self) -> list[str]:
         """Return how pylint is told that imports need not be there in the launcher."""
@@ -144,7 +214,14 @@ class _Saying:
             self._echo(f"Resolving the environment of {steps} ...")
 
 
-def _is_run() -> bool:
-    """Return whether all steps are about to run: not those that ``resume`` clones or ``spin`` leaves out."""
+def _command_is(*names: str) -> bool:
+    """Return whether the command is one of these, or of a group of that name.
+
+    ``run`` alone is about to run all steps: ``resume`` clones some, and ``spin`` leaves some out.
+    """
     context = click.get_current_context(silent=True)
-    return context is not None and context.info_name == "run"
+    while context is not None:
+        if context.info_name in names:
+            return True
+        context = context.parent
+    return False
