@@ -12,6 +12,7 @@ from holdfast.cli.command import takes_groups
 from holdfast.cli.config import make_config
 from holdfast.cli.create import create
 from holdfast.cli.demo import demo
+from holdfast.cli.diff import diff
 from holdfast.cli.export import export
 from holdfast.cli.forge import forge
 from holdfast.cli.gc import gc
@@ -24,6 +25,8 @@ from holdfast.cli.resolve import resolve
 from holdfast.cli.run import run
 from holdfast.cli.show import show
 from holdfast.cli.toolkit import toolkit
+from holdfast.cli.tree import tree
+from holdfast.cli.why import why
 
 __all__ = ["make_app"]
 
@@ -43,6 +46,9 @@ def make_app() -> typer.Typer:
     # The command's own options are not ours: the first word that is no option ends them.
     app.command(context_settings={"allow_interspersed_args": False})(takes_groups(run))
     app.command()(takes_groups(show))
+    app.command()(takes_groups(tree))
+    app.command()(takes_groups(why))
+    app.command()(takes_groups(diff))
     app.command()(takes_groups(alias))
     app.command()(takes_groups(get))
     app.command()(takes_groups(push))

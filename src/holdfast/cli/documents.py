@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from holdfast.lock.model import Lock, LockedPackage
     from holdfast.resolving import Resolution
 
-__all__ = ["lock_document", "resolution_document", "write_json"]
+__all__ = ["change_document", "lock_document", "resolution_document", "write_json"]
 
 
 def write_json(document: dict[str, Any]) -> None:
@@ -33,12 +33,12 @@ def resolution_document(resolution: Resolution, *, with_changes: bool = False) -
         "newly_resolved": resolution.newly_resolved,
         "seconds": round(resolution.seconds, 3),
         **_taken_from(resolution),
-        **({"changes": [_change(change) for change in resolution.changes]} if with_changes else {}),
+        **({"changes": [change_document(change) for change in resolution.changes]} if with_changes else {}),
         "platforms": platforms,
     }
 
 
-def _change(change: Change) -> dict[str, str]:
+def change_document(change: Change) -> dict[str, str]:
     """Return one package that moved; without ``from`` it came, without ``to`` it went."""
     document = {"platform": change.platform, "kind": change.kind, "name": change.name}
     if change.before:
