@@ -248,4 +248,4 @@ def test_programs_and_notebooks_resolve_through_the_runner(fresh: Flows, base: s
     assert ticks > 10, "the event loop stood still"
     wrong, late = out["errors"]
     assert "'BAD' is not an alias" in wrong
-    assert "Error executing" in late
+    assert "Error executing" in late or "within 0 s" in late

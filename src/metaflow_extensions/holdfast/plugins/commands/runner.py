@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any, Sequence
+from contextlib import contextmanager
+from typing import Any, Iterator, Sequence
 
 from metaflow_extensions.holdfast.plugins.commands.views import ResolvedEnvironment, StepEnvInfo
 
@@ -109,11 +110,8 @@ class RunnerCLI:
             words = self._words(name, {**options, "output": path}, argument, steps)
             pid = runner.spm.run_command(words, env=runner.env_vars, cwd=runner.cwd, show_output=False)
             command = runner.spm.get(pid)
-            try:
+            with _ended(command, timeout):
                 content = handle_timeout(descriptor, command, timeout)
-            except RuntimeError:
-                command.kill()
-                raise
             command.sync_wait()
         return _checked(command, content)
 
@@ -127,11 +125,8 @@ class RunnerCLI:
             words = self._words(name, {**options, "output": path}, argument, steps)
             pid = await runner.spm.async_run_command(words, env=runner.env_vars, cwd=runner.cwd)
             command = runner.spm.get(pid)
-            try:
+            with _ended(command, timeout):
                 content = await async_handle_timeout(descriptor, command, timeout)
-            except RuntimeError:
-                command.kill()
-                raise
             await command.wait()
         return _checked(command, content)
 
@@ -160,6 +155,20 @@ def _resolve(
 def _several(given: str | Sequence[str] | None) -> list[str] | None:
     # Metaflow makes one option of each item of a list, and one of a whole tuple.
     return None if given is None else [given] if isinstance(given, str) else list(given)
+
+
+@contextmanager
+def _ended(command: Any, timeout: int) -> Iterator[None]:
+    """End the command where it takes too long; where it failed, Metaflow's error says what it said."""
+    try:
+        yield
+    except RuntimeError:
+        command.kill()
+        raise
+    except OSError:
+        # It had no time to begin its logs, which Metaflow shows.
+        command.kill()
+        raise RuntimeError(f"the command said nothing within {timeout} s") from None
 
 
 def _checked(command: Any, content: str) -> Any:
