@@ -51,6 +51,53 @@ def make_building_sdist(
     :param fails: whether the build raises.
     :param headers: further lines of the metadata (``Requires-Python: >=3.9``).
     """
+    members = _members(
+        directory, name, version, requires_dist, tags=tags, static=static, fails=fails, headers=headers
+    )
+    root = f"{name.replace('-', '_')}-{version}"
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{root}.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for member, content in members.items():
+            entry = tarfile.TarInfo(f"{root}/{member}")
+            entry.size = len(content.encode())
+            archive.addfile(entry, io.BytesIO(content.encode()))
+    return path
+
+
+def make_building_project(
+    folder: Path,
+    name: str,
+    version: str,
+    requires_dist: Sequence[str] = (),
+    *,
+    counter: Path,
+    tags: str = "py3-none-any",
+    fails: bool = False,
+    headers: Sequence[str] = (),
+) -> Path:
+    """Write a project's folder and return it; ``<counter>/<name>.built`` gets a line for each build."""
+    members = _members(
+        counter, name, version, requires_dist, tags=tags, static=False, fails=fails, headers=headers
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    counter.mkdir(parents=True, exist_ok=True)
+    for member in ("pyproject.toml", "backend.py"):
+        (folder / member).write_text(members[member])
+    return folder
+
+
+def _members(
+    counter: Path,
+    name: str,
+    version: str,
+    requires_dist: Sequence[str],
+    *,
+    tags: str,
+    static: bool,
+    fails: bool,
+    headers: Sequence[str],
+) -> dict[str, str]:
     lines = [f"Metadata-Version: {'2.2' if static else '2.1'}", f"Name: {name}", f"Version: {version}"]
     lines += headers
     metadata = "\n".join([*lines, *(f"Requires-Dist: {text}" for text in requires_dist)]) + "\n"
@@ -59,23 +106,14 @@ def make_building_sdist(
         version=version,
         tags=tags,
         metadata=metadata,
-        counter=str(directory / f"{name}.built"),
+        counter=str(counter / f"{name}.built"),
         failing="raise SystemExit('no compiler today')" if fails else "",
     )
     project = (
         "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
         f"[project]\nname = '{name}'\nversion = '{version}'\n"
     )
-    root = f"{name.replace('-', '_')}-{version}"
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"{root}.tar.gz"
-    with tarfile.open(path, "w:gz") as archive:
-        members = {"PKG-INFO": metadata, "pyproject.toml": project, "backend.py": backend}
-        for member, content in members.items():
-            entry = tarfile.TarInfo(f"{root}/{member}")
-            entry.size = len(content.encode())
-            archive.addfile(entry, io.BytesIO(content.encode()))
-    return path
+    return {"PKG-INFO": metadata, "pyproject.toml": project, "backend.py": backend}
 
 
 def builds(directory: Path, name: str) -> int:

@@ -95,7 +95,7 @@ def resolve_request(
         from holdfast.store.store import Store
 
         store = Store()
-    taken = None if force else resolved_before(requirements, store, use_latest)
+    taken = None if force else resolved_before(requirements, store, use_latest, changed=update is not None)
     known = taken.lock if taken else None
     if update is not None:
         _refuse_update(update, known, base)
@@ -111,9 +111,10 @@ def resolve_request(
     ]
     pins = {platform: base.pins(platform, store) for platform in missing} if base else {}
     former = _former(update, known, missing, pins) if update and known else {}
-    solutions = _solve(requirements, missing, offline, progress, pins, former)
+    solutions = _solve(requirements, missing, offline, progress, pins, former, store)
     from holdfast.lock.changes import changes
     from holdfast.lock.from_solution import locked_platform, make_lock_of
+    from holdfast.store.builds import note_builds
 
     given = base.lock.platforms if base else {}
     solved = {
@@ -128,6 +129,7 @@ def resolve_request(
         with store.local.announced(lock):
             for solution in solutions.values():
                 _keep_built(solution, store)
+            note_builds(store.local.backend, (each for part in solved.values() for each in part.packages))
             store.save(lock, versions=_versions())
     warnings = dict.fromkeys(warning for solution in solutions.values() for warning in solution.warnings)
     rounds = max(solution.statistics.rounds for solution in solutions.values())
@@ -176,10 +178,13 @@ def _former(
     }
 
 
-def resolved_before(requirements: Requirements, store: Store, use_latest: str | None = None) -> Taken | None:
+def resolved_before(
+    requirements: Requirements, store: Store, use_latest: str | None = None, *, changed: bool = False
+) -> Taken | None:
     """Return what somebody who counts resolved before for these requirements, None if nobody did.
 
     :param use_latest: as :func:`resolve_request` takes it.
+    :param changed: whether it counts although a local folder or file holds something else by now.
     """
     from holdfast.store.latest import DEFAULT, find_latest, parse_whose
 
@@ -187,7 +192,23 @@ def resolved_before(requirements: Requirements, store: Store, use_latest: str | 
         from holdfast.config.load import load_settings
 
         use_latest = load_settings().text("use-remote-latest") or DEFAULT
-    return find_latest(store, req_id(requirements), parse_whose(use_latest))
+    found = find_latest(store, req_id(requirements), parse_whose(use_latest))
+    if found is not None and not changed and any(each.url.startswith("file:") for each in requirements.pypi):
+        from holdfast.solve.direct import changed_since
+
+        if changed_since(requirements.pypi, _direct_hashes(found.lock)):
+            return None
+    return found
+
+
+def _direct_hashes(lock: Lock) -> dict[str, str]:
+    """Return the hashes of what its packages are made of, by URL; of local folders and files, too."""
+    return {
+        package.source_url or package.url: package.source_sha256 or package.sha256
+        for locked in lock.platforms.values()
+        for package in locked.packages
+        if package.kind == "pypi"
+    }
 
 
 @dataclass(frozen=True)
@@ -265,8 +286,10 @@ def _solve(
     progress: Callable[[str], None] | None,
     pins: Mapping[str, Pins],
     former: Mapping[str, Former],
+    store: Store,
 ) -> dict[str, PlatformSolution]:
     from holdfast.solve.request import solve_request
+    from holdfast.store.builds import Builds
     from holdfast.store.paths import cache_dir
 
     try:
@@ -278,6 +301,7 @@ def _solve(
             progress=progress,
             pins=pins,
             former=former,
+            kept_builds=Builds(store),
         )
     except Unreachable as error:
         if offline and error.advice is None:

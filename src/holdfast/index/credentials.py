@@ -70,6 +70,16 @@ class Credentials:
         found = self._from_netrc(target.hostname or "")
         return _basic(*found) if found else None
 
+    def with_login(self, url: str) -> str:
+        """Return a URL with user name and password in it, for programs that know no other way: a secret."""
+        header = self.authorization(url)
+        parts = urlsplit(self.address(url))
+        if header is None or parts.scheme not in _PORTS:
+            return parts.geturl()
+        name, _, password = base64.b64decode(header.removeprefix("Basic ")).decode().partition(":")
+        login = f"{quote(name, safe='')}:{quote(password, safe='')}"
+        return parts._replace(netloc=f"{login}@{parts.netloc}").geturl()
+
     def _from_netrc(self, host: str) -> tuple[str, str] | None:
         if host not in self._netrc:
             self._netrc[host] = _read_netrc(host) or ("", "")

@@ -20,14 +20,17 @@ from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.credentials import Credentials
 from holdfast.index.file_names import FileNameReader
 from holdfast.index.find_links import FindLinks, links_of_folder
+from holdfast.index.git import Repositories
 from holdfast.index.http import HttpClient, content_length
 from holdfast.index.http_cache import HttpCache
 from holdfast.index.metadata_cache import MetadataCache
 from holdfast.index.pages import Pages
 from holdfast.index.project import CoreMetadata, IndexFile, Project, Sdist, Wheel
 from holdfast.index.rows import Page, files_of, parse_page, rows_of
-from holdfast.index.source_build import BuiltWheel, SourceBuilder
+from holdfast.index.source_build import BuiltWheel, KeptBuilds, SourceBuilder
+from holdfast.index.sources import Sources
 from holdfast.index.urls import local_path
+from holdfast.index.uv_build import UvBuild
 from holdfast.index.wheel_metadata import WheelMetadataReader
 from holdfast.spec.credentials import take_credentials
 from holdfast.spec.names import PypiName
@@ -50,6 +53,8 @@ class PypiIndexes:
     :param cache_dir: Holdfast's cache; ``http`` and ``metadata`` below it are used.
     :param offline: use the cache alone, however old; what is not there is unreachable.
     :param credentials: for the indexes; ``.netrc`` is asked too.
+    :param kept_builds: where wheels that were built before may be found.
+    :param exclude_newer: an instant after which uploads of build requirements do not count, empty for none.
     :param attempts: as in :class:`HttpClient`.
     :param backoff: as in :class:`HttpClient`.
     """
@@ -62,6 +67,8 @@ class PypiIndexes:
         cache_dir: Path,
         offline: bool = False,
         credentials: Sequence[Credential] = (),
+        kept_builds: KeptBuilds | None = None,
+        exclude_newer: str = "",
         attempts: int = 4,
         backoff: float = 0.3,
     ) -> None:
@@ -72,18 +79,27 @@ class PypiIndexes:
             given += found
         self._indexes = tuple(url for url, _ in taken[: len(indexes)])
         find_links = [url for url, _ in taken[len(indexes) :]]
-        self._http = HttpClient(Credentials(given), offline=offline, attempts=attempts, backoff=backoff)
+        logins = Credentials(given)
+        self._http = HttpClient(logins, offline=offline, attempts=attempts, backoff=backoff)
         self._cache = HttpCache(cache_dir / "http")
         self._pages = Pages(self._http, self._cache)
         self._find_links = FindLinks(find_links, self._pages)
         self._metadata_cache = MetadataCache(cache_dir / "metadata", offline=offline)
         self._reader = WheelMetadataReader(self._http, cache_dir / "http")
+        folder = cache_dir / "sources"
         self._builder = SourceBuilder(
-            self._reader.download,
+            Sources(self._reader.download, folder, Repositories(folder / "git", logins, offline=offline)),
+            UvBuild(
+                cache_dir=cache_dir,
+                indexes=self._indexes,
+                find_links=find_links,
+                credentials=logins,
+                exclude_newer=exclude_newer,
+                offline=offline,
+            ),
             cache_dir=cache_dir,
-            indexes=indexes,
-            find_links=find_links,
-            offline=offline,
+            kept=kept_builds,
+            exclude_newer=exclude_newer,
         )
         self._announcing: set[str] = set()
         self._tasks: dict[Hashable, asyncio.Task[Any]] = {}
@@ -109,6 +125,21 @@ class PypiIndexes:
         :raises IntegrityError: where bytes do not match a hash the index announces.
         """
         return await self._once(("metadata", file.url), lambda: self._metadata(file))
+
+    async def named_source(
+        self, file: Sdist, name: PypiName, python: tuple[int, int] | None, hashes: Sequence[str] = ()
+    ) -> Sdist:
+        """Return a source that the user named by URL or path with version, hash and commit.
+
+        :param hashes: ``sha256:...``, of which one must be the file's.
+        :raises IntegrityError: where it has none of them.
+        :raises NoSolution: where it cannot be built, or a repository has no such commit.
+        :raises Unreachable: where it cannot be fetched.
+        """
+        return await self._once(
+            ("named", file.url, python, tuple(hashes)),
+            lambda: self._builder.named(file, name, python, hashes),
+        )
 
     async def source_metadata(
         self, file: Sdist, name: PypiName, python: tuple[int, int] | None

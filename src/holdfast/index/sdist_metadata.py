@@ -19,10 +19,10 @@ from holdfast.index.core_metadata import MetadataUnusable, parse_core_metadata
 from holdfast.index.project import CoreMetadata
 from holdfast.spec.names import PypiName
 
-__all__ = ["static_metadata"]
+__all__ = ["read_member", "static_metadata"]
 
-_MAX_PKG_INFO = 10 * 1024 * 1024
-_MAX_UNPACKED = 4 * 1024**3  # bytes looked through: PKG-INFO may stand last
+_MAX_MEMBER = 10 * 1024 * 1024
+_MAX_UNPACKED = 4 * 1024**3  # bytes looked through: what is wanted may stand last
 _MOST_MEMBERS = 200_000
 _UNPACKERS: dict[str, Any] = {".bz2": bz2.open, ".xz": lzma.open}
 _STATIC_SINCE = Version("2.2")
@@ -33,7 +33,7 @@ def static_metadata(archive: Path, name: PypiName, version: Version) -> CoreMeta
 
     It is from metadata 2.2 on, unless it calls dependencies or Requires-Python dynamic (PEP 643).
     """
-    content = _pkg_info(archive)
+    content = read_member(archive, "PKG-INFO")
     if content is None:
         return None
     headers = content.split(b"\n\n", 1)[0].decode("utf-8", "replace").splitlines()
@@ -48,10 +48,10 @@ def static_metadata(archive: Path, name: PypiName, version: Version) -> CoreMeta
         return None
 
 
-def _pkg_info(archive: Path) -> bytes | None:
-    """Return ``<top folder>/PKG-INFO`` of an sdist, None where there is none."""
+def read_member(archive: Path, name: str) -> bytes | None:
+    """Return ``<top folder>/<name>`` of an sdist, None where there is none that can be read."""
     try:
-        return _of_zip(archive) if archive.suffix == ".zip" else _of_tar(archive)
+        return _of_zip(archive, name) if archive.suffix == ".zip" else _of_tar(archive, name)
     except (
         OSError,
         tarfile.TarError,
@@ -67,26 +67,26 @@ def _pkg_info(archive: Path) -> bytes | None:
         return None
 
 
-def _of_zip(archive: Path) -> bytes | None:
+def _of_zip(archive: Path, name: str) -> bytes | None:
     with archive.open("rb") as file, zipfile.ZipFile(cast("IO[bytes]", BoundedFile(file))) as packed:
         for entry in packed.infolist():
-            if _is_pkg_info(entry.filename) and entry.file_size <= _MAX_PKG_INFO:
+            if _is_it(entry.filename, name) and entry.file_size <= _MAX_MEMBER:
                 with packed.open(entry) as stream:
-                    return stream.read(_MAX_PKG_INFO)
+                    return stream.read(_MAX_MEMBER)
     return None
 
 
-def _of_tar(archive: Path) -> bytes | None:
+def _of_tar(archive: Path, name: str) -> bytes | None:
     unpack = _UNPACKERS.get(archive.suffix, gzip.open)
     with unpack(archive, "rb") as unpacked:
         bounded = cast("IO[bytes]", BoundedFile(unpacked, _MAX_UNPACKED))
         with tarfile.open(fileobj=bounded, mode="r:") as packed:
             for member in islice(packed, _MOST_MEMBERS):
-                if _is_pkg_info(member.name) and member.isfile() and member.size <= _MAX_PKG_INFO:
+                if _is_it(member.name, name) and member.isfile() and member.size <= _MAX_MEMBER:
                     stream = packed.extractfile(member)
                     return stream.read() if stream else None
     return None
 
 
-def _is_pkg_info(member: str) -> bool:
-    return member.count("/") == 1 and member.endswith("/PKG-INFO")
+def _is_it(member: str, name: str) -> bool:
+    return member.removeprefix("./").partition("/")[2] == name

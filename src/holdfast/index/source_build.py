@@ -1,53 +1,61 @@
-"""Source distributions become wheels: what they say of themselves where that can be trusted, else a build.
+"""Sources become wheels: what they say of themselves where that can be trusted, else a build.
 
-Building runs code of the project (PEP 517), in an environment of its own that uv makes; a wheel built once is
-kept under the hash of its source and never built again on this machine.
+Building runs code of the project (PEP 517), in an environment of its own that uv makes. A wheel is kept under
+its build key, here and in stores, and is never built again by anybody who finds it there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import shutil
-import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import Protocol
 
+from msgspec.structs import replace
 from packaging.version import Version
 
-from holdfast.errors import IntegrityError, Unreachable
+from holdfast.errors import IntegrityError, NoSolution, UsageError
+from holdfast.index.build_key import build_key, declared_requirements
 from holdfast.index.core_metadata import MetadataUnusable, parse_core_metadata
 from holdfast.index.file_names import FileNameReader
 from holdfast.index.interpreters import HostPython, find_interpreters
 from holdfast.index.project import CoreMetadata, Sdist
 from holdfast.index.remote_zip import read_metadata
+from holdfast.index.scratch import keep, scratch_beside
 from holdfast.index.sdist_metadata import static_metadata
-from holdfast.index.urls import local_path
+from holdfast.index.sources import Source, Sources
+from holdfast.index.uv_build import UvBuild
 from holdfast.spec.names import PypiName
+from holdfast.spec.platform import host_platform
 
-__all__ = ["BuiltWheel", "SourceBuilder"]
+__all__ = ["BuiltWheel", "KeptBuilds", "SourceBuilder"]
 
-_SECONDS = 1800
-"""The longest a build may take."""
 _BUILDS_AT_ONCE = 2
-_REPRODUCIBLE = "315532800"
-"""SOURCE_DATE_EPOCH, 1980-01-01: the first instant a zip file can hold. Equal sources give equal wheels."""
-# As pip, curl and requests call the file that holds the trusted certificates; uv reads the last alone.
-_CERTIFICATES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
-Download = Callable[[Sdist, IO[bytes]], Awaitable[tuple[str, int]]]
-"""Writes a file into a stream and returns its sha256 and size."""
+
+class KeptBuilds(Protocol):
+    """Wheels that were built before, wherever they are kept."""
+
+    def find(self, build_key: str) -> Path | None:
+        """Return a copy on this disk of the wheel with a build key, verified; None where nobody has it."""
+        ...
+
+
+class _NothingKept:
+    def find(self, build_key: str) -> Path | None:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltWheel:
-    """A wheel built here.
+    """A wheel built here, or by somebody else of the same source.
 
     :ivar tags: of its file name (PEP 425).
-    :ivar source_sha256: of what it was built from.
+    :ivar source_sha256: of what it was built from; empty for a git commit.
+    :ivar build_key: what it is kept under (design, section 4).
     """
 
     path: Path
@@ -56,184 +64,146 @@ class BuiltWheel:
     tags: str
     source_sha256: str
     metadata: CoreMetadata
+    build_key: str
 
 
 class SourceBuilder:
-    """Reads and builds source distributions.
+    """Reads and builds sources.
 
-    :param download: fetches a file and verifies its announced hash.
-    :param cache_dir: Holdfast's cache; ``sources`` and ``built`` below it are used.
-    :param indexes: where build requirements come from, in order of priority.
-    :param offline: build with what uv's cache has.
+    :param sources: brings them to this disk.
+    :param uv: builds them.
+    :param cache_dir: Holdfast's cache; ``built`` below it is used.
+    :param kept: where wheels that were built before may be found.
+    :param exclude_newer: what the build requirements' index is cut off at, empty for nothing.
     """
 
     def __init__(
         self,
-        download: Download,
+        sources: Sources,
+        uv: UvBuild,
         *,
         cache_dir: Path,
-        indexes: Sequence[str],
-        find_links: Sequence[str] = (),
-        offline: bool = False,
+        kept: KeptBuilds | None = None,
+        exclude_newer: str = "",
     ) -> None:
-        self._download = download
+        self._sources = sources
+        self._uv = uv
         self._cache_dir = cache_dir
-        self._indexes = tuple(indexes)
-        self._find_links = tuple(find_links)
-        self._offline = offline
+        self._kept = kept or _NothingKept()
+        self._exclude_newer = exclude_newer
         self._slots = asyncio.Semaphore(_BUILDS_AT_ONCE)
-        self._archives: dict[str, tuple[Path, str]] = {}
+
+    async def named(
+        self, sdist: Sdist, name: PypiName, python: tuple[int, int] | None, hashes: Sequence[str] = ()
+    ) -> Sdist:
+        """Return a source that somebody named by URL or path with what is in it: version and hash.
+
+        :param sdist: its version means nothing.
+        :param hashes: ``sha256:...``, of which one must be the file's.
+        :raises IntegrityError: where the file has none of the hashes.
+        :raises NoSolution: where it cannot be built, with the last that the build said.
+        :raises UsageError: for hashes of what has none.
+        """
+        sdist = replace(sdist, url=await self._sources.pinned_url(sdist.url))
+        source = await self._sources.get(sdist)
+        if hashes and not source.path.is_file():
+            raise UsageError(
+                f"{sdist.url} is no file, so it has no hash",
+                advice="drop the hash; pin a git repository by its commit",
+            )
+        if hashes and f"sha256:{source.sha256}" not in hashes:
+            raise IntegrityError(
+                f"sha256 is {source.sha256}, which is none of the hashes asked for", where=sdist.url
+            )
+        try:
+            known = FileNameReader(name).read(sdist.filename) if source.path.is_file() else None
+            metadata = await self._static(source, name, known.version) if known else None
+            metadata = metadata or (await self._built(source, name, None, python)).metadata
+        except MetadataUnusable as error:
+            raise NoSolution(f"{name} @ {sdist.url} {error.reason}") from error
+        return replace(
+            sdist,
+            version=metadata.version,
+            sha256=source.sha256 or None,
+            requires_python=metadata.requires_python,
+        )
 
     async def metadata(self, sdist: Sdist, name: PypiName, python: tuple[int, int] | None) -> CoreMetadata:
-        """Return an sdist's metadata: its PKG-INFO where that is binding (PEP 643), else the built wheel's.
+        """Return a source's metadata: an sdist's PKG-INFO where that is binding (PEP 643), else the wheel's.
 
         :param python: major and minor version it is wanted for, if known.
         :raises MetadataUnusable: where it cannot be read and cannot be built.
         """
-        archive, _ = await self._archive(sdist)
-        static = await asyncio.to_thread(static_metadata, archive, name, sdist.version)
-        return static or (await self.build(sdist, name, python)).metadata
+        source = await self._sources.get(sdist)
+        static = await self._static(source, name, sdist.version)
+        return static or (await self._built(source, name, sdist.version, python)).metadata
 
     async def build(self, sdist: Sdist, name: PypiName, python: tuple[int, int] | None) -> BuiltWheel:
-        """Return the wheel of an sdist, built unless it was before.
+        """Return the wheel of a source, built unless it was before.
 
         :raises MetadataUnusable: where it cannot be built, with the last that the build said.
         """
-        archive, digest = await self._archive(sdist)
+        return await self._built(await self._sources.get(sdist), name, sdist.version, python)
+
+    @staticmethod
+    async def _static(source: Source, name: PypiName, version: Version) -> CoreMetadata | None:
+        if source.subdirectory or source.path.is_dir():
+            return None
+        return await asyncio.to_thread(static_metadata, source.path, name, version)
+
+    async def _built(
+        self, source: Source, name: PypiName, version: Version | None, python: tuple[int, int] | None
+    ) -> BuiltWheel:
+        requires = await asyncio.to_thread(declared_requirements, source)
+        pure = build_key(source.identity, requires, self._exclude_newer)
         interpreter = self._interpreter(python)
-        folder = self._cache_dir / "built" / digest[:2] / digest / interpreter.abi
-        if not folder.is_dir():
+        own = ""
+        if interpreter is not None:
+            own = build_key(source.identity, requires, self._exclude_newer, interpreter.abi, host_platform())
+        folder = await asyncio.to_thread(self._find, [pure, own] if own else [pure])
+        if folder is None:
+            if interpreter is None:
+                raise MetadataUnusable("would have to be built, and this host has no Python to build it with")
             async with self._slots:
-                await asyncio.to_thread(self._build, archive, interpreter, folder)
-        return await asyncio.to_thread(_read, folder, name, sdist.version, digest)
+                folder = await asyncio.to_thread(self._build, source, interpreter, pure, own)
+        return await asyncio.to_thread(_read, folder, name, version, source.sha256)
 
-    async def _archive(self, sdist: Sdist) -> tuple[Path, str]:
-        """Return a local copy of an sdist, verified, and its sha256."""
-        if sdist.url not in self._archives:
-            folder = self._cache_dir / "sources"
-            folder.mkdir(parents=True, exist_ok=True)
-            known = folder / sdist.sha256 / sdist.filename if sdist.sha256 else None
-            if known is not None and known.is_file():
-                self._archives[sdist.url] = (known, str(sdist.sha256))
-            else:
-                self._archives[sdist.url] = await self._fetch(sdist, folder)
-        return self._archives[sdist.url]
+    def _folder(self, key: str) -> Path:
+        return self._cache_dir / "built" / key[:2] / key
 
-    async def _fetch(self, sdist: Sdist, folder: Path) -> tuple[Path, str]:
-        work = Path(tempfile.mkdtemp(prefix=".", dir=folder))
-        try:
-            local = local_path(sdist.url)
-            if local is not None:
-                digest = await asyncio.to_thread(_copy, local, work / sdist.filename, sdist.sha256)
-            else:
-                with (work / sdist.filename).open("wb") as stream:
-                    digest, _ = await self._download(sdist, stream)
-            target = folder / digest
-            _keep(work, target)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-        return target / sdist.filename, digest
+    def _find(self, keys: Sequence[str]) -> Path | None:
+        """Return the folder of a wheel that was built before, here or elsewhere."""
+        for key in keys:
+            if self._folder(key).is_dir():
+                return self._folder(key)
+        for key in keys:
+            wheel = self._kept.find(key)
+            if wheel is not None:
+                with scratch_beside(self._folder(key)) as work:
+                    (work / "wheel").mkdir()
+                    shutil.copyfile(wheel, work / "wheel" / wheel.name)
+                    keep(work / "wheel", self._folder(key))
+                return self._folder(key)
+        return None
 
-    def _interpreter(self, python: tuple[int, int] | None) -> HostPython:
+    def _build(self, source: Source, interpreter: HostPython, pure: str, own: str) -> Path:
+        with scratch_beside(self._folder(own)) as work:
+            self._uv.build(source.laid_out(work / "source"), interpreter, work / "wheel")
+            wheels = sorted((work / "wheel").glob("*.whl"))
+            is_pure = bool(wheels) and wheels[0].name.endswith("-none-any.whl") and "-py3" in wheels[0].name
+            folder = self._folder(pure if is_pure else own)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            keep(work / "wheel", folder)
+        return folder
+
+    def _interpreter(self, python: tuple[int, int] | None) -> HostPython | None:
         """Return the interpreter to build with: of the wanted version if there is one, else the newest."""
         found = [each for each in find_interpreters(self._cache_dir) if each.implementation == "cp"]
-        if not found:
-            raise MetadataUnusable("would have to be built, and this host has no Python to build it with")
         fitting = (each for each in found if (each.version.major, each.version.minor) == python)
-        return next(fitting, found[0])
-
-    def _build(self, archive: Path, interpreter: HostPython, folder: Path) -> None:
-        import subprocess
-
-        from uv import find_uv_bin
-
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
-            done = subprocess.run(
-                [find_uv_bin(), *self._arguments(archive, interpreter, work / "wheel")],
-                env=self._environment(),
-                cwd=work,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=_SECONDS,
-                check=False,
-            )
-            if done.returncode:
-                raise MetadataUnusable(f"cannot be built: {_last_words(done.stderr)}")
-            _keep(work / "wheel", folder)
-        except subprocess.TimeoutExpired:
-            raise MetadataUnusable(f"cannot be built: it took longer than {_SECONDS} s") from None
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-
-    def _arguments(self, archive: Path, interpreter: HostPython, out: Path) -> list[str]:
-        arguments = ["build", "--wheel", "--no-config", "--no-create-gitignore"]
-        arguments += ["--out-dir", str(out), "--python", str(interpreter.path)]
-        for extra in self._indexes[:-1]:
-            arguments += ["--index", extra]
-        for default in self._indexes[-1:]:
-            arguments += ["--default-index", default]
-        for place in self._find_links:
-            arguments += ["--find-links", place]
-        if not self._indexes:
-            arguments.append("--no-index")
-        if self._offline:
-            arguments.append("--offline")
-        return [*arguments, str(archive)]
-
-    def _environment(self) -> dict[str, str]:
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("UV_", "PIP_", "PYTHON", "VIRTUAL_ENV", "CONDA_", "__PYVENV"))
-        }
-        trusted = next((os.environ[name] for name in _CERTIFICATES if os.environ.get(name)), None)
-        if trusted:
-            environment["SSL_CERT_FILE"] = trusted
-        environment |= {
-            "SOURCE_DATE_EPOCH": _REPRODUCIBLE,
-            "UV_CACHE_DIR": str(self._cache_dir / "wheels"),
-            "UV_PYTHON_DOWNLOADS": "never",
-            "UV_NO_PROGRESS": "1",
-            "UV_SYSTEM_CERTS": "1",
-        }
-        return environment
+        return next(fitting, found[0] if found else None)
 
 
-def _copy(path: Path, target: Path, announced: str | None) -> str:
-    try:
-        shutil.copyfile(path, target)
-    except OSError as error:
-        raise Unreachable(f"the file cannot be read ({error.strerror})", where=str(path)) from None
-    digest = hashlib.sha256(target.read_bytes()).hexdigest()
-    if announced and digest != announced:
-        raise IntegrityError(f"sha256 is {digest}, not {announced}", where=str(path))
-    return digest
-
-
-def _keep(work: Path, target: Path) -> None:
-    """Move a finished folder to its place, unless another process was faster."""
-    try:
-        work.rename(target)
-    except OSError:
-        if not target.is_dir():
-            raise
-
-
-def _last_words(stderr: str) -> str:
-    """Return the innermost cause of a failed build: what the backend said last, else what uv says last."""
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    border = next((at for at, line in enumerate(lines) if line.startswith("error: ")), len(lines))
-    backend = [line for line in lines[:border] if not line.startswith("Building ")]
-    uv = [line.removeprefix("cause: ") for line in lines[border:] if not line.startswith("hint: ")]
-    said = backend if backend and "backend" in " ".join(uv) else uv
-    return (said or ["no reason given"])[-1][:300]
-
-
-def _read(folder: Path, name: PypiName, version: Version, source: str) -> BuiltWheel:
+def _read(folder: Path, name: PypiName, version: Version | None, source: str) -> BuiltWheel:
     wheels = sorted(folder.glob("*.whl"))
     read = FileNameReader(name).read(wheels[0].name) if len(wheels) == 1 else None
     if read is None:
@@ -241,7 +211,7 @@ def _read(folder: Path, name: PypiName, version: Version, source: str) -> BuiltW
     content = wheels[0].read_bytes()
     with wheels[0].open("rb") as stream:
         metadata = parse_core_metadata(read_metadata(stream, name, read.version), name, read.version)
-    if read.version != version:
+    if version is not None and read.version != version:
         raise MetadataUnusable(f"its build gave version {read.version}")
     digest = hashlib.sha256(content).hexdigest()
-    return BuiltWheel(wheels[0], digest, len(content), read.tags, source, metadata)
+    return BuiltWheel(wheels[0], digest, len(content), read.tags, source, metadata, folder.name)

@@ -11,6 +11,7 @@ from holdfast.index.urls import without_secrets
 from holdfast.lock.identity import make_lock
 from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
 from holdfast.spec.canonical import canonical, req_id
+from holdfast.spec.credentials import without_credentials
 from holdfast.spec.requirements import Requirements
 
 if TYPE_CHECKING:
@@ -98,8 +99,9 @@ def _wheel(chosen: ChosenWheel) -> LockedPackage:
         dependencies=chosen.dependencies,
         extras=chosen.extras,
         requires_python=chosen.requires_python,
-        source_url=without_secrets(chosen.source.url) if chosen.source else "",
+        source_url=without_credentials(chosen.source.url) if chosen.source else "",
         source_sha256=chosen.source.sha256 if chosen.source else "",
+        build_key=chosen.source.build_key if chosen.source else "",
     )
 
 

@@ -26,7 +26,10 @@ class LockedPackage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     :ivar size: bytes; 0 where the origin does not say and nothing was downloaded.
     :ivar dependencies: conda MatchSpecs, or the PEP 508 requirements that apply here.
     :ivar extras: of a PyPI project, those that were asked for, sorted.
-    :ivar source_url: of a wheel that was built, what it was built from; such a wheel has no ``url``.
+    :ivar source_url: of a wheel that was built, what it was built from; such a wheel has no ``url``. Of a git
+        repository with the commit: ``git+https://host/repository@<commit>#subdirectory=...``.
+    :ivar source_sha256: of the source archive, or of the files of a local folder; empty for a git commit.
+    :ivar build_key: of a wheel that was built: 64 hex digits, what the store finds it by.
     :ivar provides: of a conda package, the PyPI projects whose distribution it owns, sorted.
     """
 
@@ -56,6 +59,7 @@ class LockedPackage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     requires_python: str = ""
     source_url: str = ""
     source_sha256: str = ""
+    build_key: str = ""
     # an interpreter of the host alone
     implementation: str = ""
     abi: str = ""

@@ -1,56 +1,112 @@
-"""Requirements that name a file by URL or path: that file, and nothing else, is the project's pool."""
+"""Requirements that name a file, folder or repository: that, and nothing else, is the project's pool."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from urllib.parse import unquote, urldefrag, urlsplit
+
+from packaging.version import Version
 
 from holdfast.errors import NoSolution, UsageError
 from holdfast.index.file_names import FileNameReader
-from holdfast.index.project import Wheel
+from holdfast.index.project import Sdist, Wheel
+from holdfast.index.sources import sha256_of_local
+from holdfast.index.urls import local_path
 from holdfast.spec.names import PypiName
 from holdfast.spec.requirements import PypiRequirement
 
-__all__ = ["direct_wheels"]
+__all__ = ["Direct", "changed_since", "direct_files"]
 
-_BUILDING = "ask for a wheel of it, or a release from an index"
+_UNREAD = Version("0")
+_ARCHIVES = (".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz")
+_OTHERS = ("hg+", "svn+", "bzr+")
 
 
-def direct_wheels(requirements: Iterable[PypiRequirement]) -> dict[PypiName, Wheel]:
-    """Return the wheel of every requirement with a URL.
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """What a requirement with a URL names.
+
+    :ivar url: as it was asked for.
+    :ivar file: of a source, the version means nothing until it has been read.
+    :ivar hashes: ``sha256:...``, of which one must be the file's; empty for any.
+    """
+
+    url: str
+    file: Wheel | Sdist
+    hashes: tuple[str, ...] = ()
+
+
+def direct_files(requirements: Iterable[PypiRequirement]) -> dict[PypiName, Direct]:
+    """Return the file of every requirement with a URL.
 
     :raises NoSolution: where two different URLs are given for one project.
-    :raises UsageError: where a URL names something that would have to be built.
+    :raises UsageError: where a URL names what no wheel can be made of.
     """
-    found: dict[PypiName, Wheel] = {}
+    found: dict[PypiName, Direct] = {}
     for requirement in requirements:
         if not requirement.url:
             continue
-        wheel = _wheel(requirement)
-        other = found.setdefault(requirement.name, wheel)
-        if other.url != wheel.url:
+        direct = _direct(requirement)
+        other = found.setdefault(requirement.name, direct)
+        if other.url != direct.url:
             raise NoSolution(
-                f"two URLs are asked for {requirement.name}: {other.url} and {wheel.url}",
+                f"two URLs are asked for {requirement.name}: {other.url} and {direct.url}",
                 advice="keep one of them",
             )
     return found
 
 
-def _wheel(requirement: PypiRequirement) -> Wheel:
-    url, _ = urldefrag(requirement.url)
-    filename = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
-    if not filename.endswith(".whl"):
+def changed_since(requirements: Iterable[PypiRequirement], hashes: Mapping[str, str]) -> list[PypiName]:
+    """Return the projects whose local folder or file is not what it was.
+
+    One that is gone did not change: what was made of it still stands for it.
+
+    :param hashes: of what was read then, by URL.
+    :raises UsageError: where it cannot be read.
+    """
+    return [
+        requirement.name
+        for requirement in requirements
+        if requirement.url.startswith("file:")
+        and (known := hashes.get(requirement.url, hashes.get(urldefrag(requirement.url)[0])))
+        and sha256_of_local(requirement.url) not in (None, known)
+    ]
+
+
+def _direct(requirement: PypiRequirement) -> Direct:
+    url, fragment = urldefrag(requirement.url)
+    if url.startswith(_OTHERS):
         raise UsageError(
-            f"{requirement.name} @ {url} would have to be built, which is not supported yet", advice=_BUILDING
+            f"{requirement.name} @ {url}: of version control systems, git alone is supported",
+            advice="ask for an archive of it, or a release from an index",
         )
-    read = FileNameReader(requirement.name).read(filename)
+    filename = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
+    if filename.endswith(".whl") and not url.startswith("git+"):
+        return Direct(requirement.url, _wheel(requirement.name, url, filename), requirement.hashes)
+    _check_source(requirement.name, url, filename)
+    address = f"{url}#{fragment}" if fragment else url
+    announced = requirement.hashes[0].removeprefix("sha256:") if len(requirement.hashes) == 1 else None
+    source = Sdist(filename=filename, url=address, version=_UNREAD, sha256=announced)
+    return Direct(requirement.url, source, requirement.hashes)
+
+
+def _check_source(name: PypiName, url: str, filename: str) -> None:
+    if url.startswith("git+"):
+        return
+    path = local_path(url)
+    if path is not None and not path.exists():
+        raise UsageError(f"{name} @ {url} does not exist", advice="expected a wheel, an sdist or a folder")
+    if not (path is not None and path.is_dir()) and not filename.endswith(_ARCHIVES):
+        raise UsageError(
+            f"{name} @ {url} is no wheel and no source archive",
+            advice=f"expected a name that ends in .whl or {', '.join(_ARCHIVES)}; git+ before a repository",
+        )
+
+
+def _wheel(name: PypiName, url: str, filename: str) -> Wheel:
+    read = FileNameReader(name).read(filename)
     if read is None:
-        raise UsageError(f"{filename} is not a wheel of {requirement.name}", where=url)
+        raise UsageError(f"{filename} is not a wheel of {name}", where=url)
     # Whatever hash is asked for is compared with the file's own, once it is read.
-    return Wheel(
-        filename=filename,
-        url=url,
-        version=read.version,
-        build=read.build,
-        tags=read.tags,
-    )
+    return Wheel(filename=filename, url=url, version=read.version, build=read.build, tags=read.tags)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,6 +31,11 @@ class ProjectSource(Protocol):
         self, file: Sdist, name: PypiName, python: tuple[int, int] | None
     ) -> CoreMetadata:
         """Return an sdist's metadata, building it if need be; raises MetadataUnusable where that fails."""
+
+    async def named_source(
+        self, file: Sdist, name: PypiName, python: tuple[int, int] | None, hashes: Sequence[str] = ()
+    ) -> Sdist:
+        """Return a source that the user named with its version and hash; raises where it has none."""
 
     async def hash_of(self, file: IndexFile) -> tuple[str, int]:
         """Return a file's sha256 and size."""

@@ -165,6 +165,12 @@ class PinnedSource:
         """Return an sdist's metadata."""
         return await self._source.source_metadata(file, name, python)
 
+    async def named_source(
+        self, file: Sdist, name: PypiName, python: tuple[int, int] | None, hashes: Sequence[str] = ()
+    ) -> Sdist:
+        """Return a source that the user named with its version and hash."""
+        return await self._source.named_source(file, name, python, hashes)
+
     async def hash_of(self, file: IndexFile) -> tuple[str, int]:
         """Return a file's sha256 and size."""
         return await self._source.hash_of(file)

@@ -271,10 +271,21 @@ def make_pool(
     )
 
 
-def direct_pool(wheel: Wheel, name: PypiName, owners: Iterable[CondaName], judge: WheelJudge) -> ProjectPool:
+def direct_pool(
+    file: Wheel | Sdist, name: PypiName, owners: Iterable[CondaName], judge: WheelJudge
+) -> ProjectPool:
     """Build the pool of a project that the user named by URL or path: that file, and nothing else."""
-    ordinals = Ordinals([wheel.version])
-    return ProjectPool(name, ordinals, {1: [wheel]}, judge, owners=owners, index=wheel.url, direct=True)
+    wheels, sdists = ({1: [file]}, {}) if isinstance(file, Wheel) else ({}, {1: file})
+    return ProjectPool(
+        name,
+        Ordinals([file.version]),
+        wheels,
+        judge,
+        sdists=sdists,
+        owners=owners,
+        index=file.url,
+        direct=True,
+    )
 
 
 def _abi(build: PythonBuild) -> PythonAbi:

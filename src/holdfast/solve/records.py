@@ -327,7 +327,7 @@ class PypiRecords:
         if self._world.is_pinned_url(dependency.name, url):
             return False
         direct = self._world.wishes.direct.get(dependency.name)
-        return direct is None or direct.url != url
+        return direct is None or without_secrets(direct.url) != url
 
     async def _specs(self, part: Variant) -> list[str]:
         return await self._world.all_specs(part.dependencies)

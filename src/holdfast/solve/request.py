@@ -18,7 +18,7 @@ from holdfast.index.pypi import PypiIndexes
 from holdfast.solve.admission import Admission
 from holdfast.solve.applicable import applicable
 from holdfast.solve.chosen import assemble
-from holdfast.solve.direct import direct_wheels
+from holdfast.solve.direct import direct_files
 from holdfast.solve.explain import Explanation, explain
 from holdfast.solve.host_python import HostPythonSource
 from holdfast.solve.joint import Answer, solve_jointly
@@ -39,6 +39,8 @@ from holdfast.spec.requirements import Requirements
 if TYPE_CHECKING:
     from rattler import RepoDataRecord
 
+    from holdfast.index.source_build import KeptBuilds
+
 __all__ = ["solve_request"]
 
 _EXIT_PAUSE = 0.05
@@ -57,6 +59,7 @@ def solve_request(
     progress: Progress | None = None,
     pins: Mapping[str, Pins] | None = None,
     former: Mapping[str, Former] | None = None,
+    kept_builds: KeptBuilds | None = None,
 ) -> dict[str, PlatformSolution]:
     """Decide which packages satisfy the requirements, for each platform.
 
@@ -64,12 +67,20 @@ def solve_request(
     :param offline: use what the cache has and never the network.
     :param pins: for each platform, the packages of an environment that is being extended.
     :param former: for each platform, what was decided before, of which only what is named should move.
+    :param kept_builds: where wheels that were built before may be found.
     :raises NoSolution: where nothing satisfies them.
     :raises Unreachable: where an index or a channel cannot be reached.
     :raises UsageError: for what is not supported.
     """
     work = _solve_all(
-        requirements, platforms, cache_dir, offline, progress or _silent, pins or {}, former or {}
+        requirements,
+        platforms,
+        cache_dir,
+        offline,
+        progress or _silent,
+        pins or {},
+        former or {},
+        kept_builds,
     )
     try:
         asyncio.get_running_loop()
@@ -92,6 +103,7 @@ async def _solve_all(
     progress: Progress,
     pins: Mapping[str, Pins],
     former: Mapping[str, Former],
+    kept_builds: KeptBuilds | None,
 ) -> dict[str, PlatformSolution]:
     indexes = PypiIndexes(
         requirements.indexes,
@@ -99,6 +111,8 @@ async def _solve_all(
         cache_dir=cache_dir,
         offline=offline,
         credentials=requirements.credentials,
+        kept_builds=kept_builds,
+        exclude_newer=requirements.exclude_newer,
     )
     mapping = NameMapping.load(requirements.mapping_file or None)
     try:
@@ -343,7 +357,7 @@ class _PlatformRequest:
         replaced = {item.name for item in asked.overrides}
         wishes = Wishes(
             favoured=frozenset(CondaName(record.name.normalized) for record in conda_first),
-            direct=direct_wheels(item for item in asked.pypi if not self._is_given(item.name)),
+            direct=direct_files(item for item in asked.pypi if not self._is_given(item.name)),
             overrides=asked.overrides,
             bounds=[*(item for item in asked.pypi if item.name not in replaced), *asked.constraints],
             strategy=asked.strategy,

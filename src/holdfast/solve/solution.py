@@ -29,13 +29,16 @@ class ChosenConda:
 class BuiltFrom:
     """Where a wheel that was built here comes from, and where it lies.
 
-    :ivar url: of the source distribution.
+    :ivar url: of the source; of a git repository, with the commit.
+    :ivar sha256: of an archive or a local folder; empty for a git commit.
     :ivar path: of the wheel, in the cache; None where it was built for an earlier lock.
+    :ivar build_key: what the wheel is kept under.
     """
 
     url: str
     sha256: str
     path: Path | None
+    build_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

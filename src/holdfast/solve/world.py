@@ -13,6 +13,7 @@ from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.project import Project, Sdist, Wheel
 from holdfast.index.source_build import BuiltWheel
 from holdfast.solve.admission import Admission
+from holdfast.solve.direct import Direct
 from holdfast.solve.encoding import solver_name
 from holdfast.solve.knowledge import Dependency, Knowledge, ProjectSource
 from holdfast.solve.movement import Steering
@@ -37,7 +38,7 @@ class Wishes:
     """What of a request bears on single projects.
 
     :ivar favoured: conda packages that the conda side wants anyway: their bridges beat wheels.
-    :ivar direct: files the user named by URL or path, which replace their project's pool.
+    :ivar direct: what the user named by URL or path, which replaces its project's pool.
     :ivar overrides: requirements that replace what dependencies say of a project.
     :ivar bounds: requirements and constraints that hold whatever is chosen.
     :ivar strategy: which versions are preferred.
@@ -46,7 +47,7 @@ class Wishes:
     """
 
     favoured: frozenset[CondaName] = frozenset()
-    direct: dict[PypiName, Wheel] = field(default_factory=dict)
+    direct: dict[PypiName, Direct] = field(default_factory=dict)
     overrides: Sequence[PypiRequirement] = ()
     bounds: Sequence[PypiRequirement] = ()
     strategy: Strategy = "highest"
@@ -124,12 +125,18 @@ class PypiWorld:
             if pinned is not None:
                 return pinned
         if name in self.wishes.direct:
-            return direct_pool(self.wishes.direct[name], name, owners.names, self.judge)
+            file = await self._direct_file(name, self.wishes.direct[name])
+            return direct_pool(file, name, owners.names, self.judge)
         project = _unyanked(await self._source.project(name), self.wishes.kept)
         versions = {version for spelled in owners.versions.values() for version in spelled}
         admitted = self._admission.admit(project, versions)
         bridging = self._admission.may_bridge(name)
         return make_pool(name, admitted, owners.versions, self.judge, project.index, bridging=bridging)
+
+    async def _direct_file(self, name: PypiName, direct: Direct) -> Wheel | Sdist:
+        if isinstance(direct.file, Wheel):
+            return direct.file
+        return await self._source.named_source(direct.file, name, self.expected_minor, direct.hashes)
 
     def excluded(self, pool: ProjectPool) -> frozenset[int]:
         """Return the ordinals that the request itself rules out: the solver need not see them."""

@@ -13,6 +13,7 @@ __all__ = [
     "ANNOUNCED",
     "LEASE",
     "alias_key",
+    "build_key_key",
     "complete_key",
     "lock_key",
     "lock_prefix",
@@ -45,6 +46,16 @@ def package_key(sha256: str, file: str) -> str:
     if not _SHA256.fullmatch(sha256):
         raise UsageError(f"{sha256!r} is not a sha256", where=file)
     return f"packages/{sha256[:2]}/{sha256}/{plain_name(file)}"
+
+
+def build_key_key(build_key: str) -> str:
+    """Return the key of what says which wheel was built under a build key.
+
+    :raises UsageError: where ``build_key`` is no digest.
+    """
+    if not _SHA256.fullmatch(build_key):
+        raise UsageError(f"{build_key!r} is not a build key", advice="expected 64 hex digits")
+    return f"builds/{build_key[:2]}/{build_key}"
 
 
 def req_id_prefix(req_id: str) -> str:

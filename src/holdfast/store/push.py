@@ -15,6 +15,7 @@ from holdfast.lock.model import Lock, LockedPackage
 from holdfast.spec.requirements import Credential
 from holdfast.store.aliases import Alias, parse_alias
 from holdfast.store.at_once import each_at_once
+from holdfast.store.builds import note_builds
 from holdfast.store.contents import packages_of, platforms_of
 from holdfast.store.fetch import Fetcher, Receiving
 from holdfast.store.garbage import SHARED_GRACE
@@ -88,6 +89,7 @@ def push(
         with store.announced(lock) as announcement:
             known = set(store.backend.keys(lock_prefix(lock.req_id, lock.full_id)))
             went = _send(store, lock, wanted, set() if check else known, credentials, sent)
+            note_builds(store.backend, packages_of(lock, wanted))
             announcement.check()
             if lock_key(lock.req_id, lock.full_id) not in known:
                 store.locks.put(lock)

@@ -1,0 +1,101 @@
+"""Wheels that were built, by what they were built from: nobody builds one that a store has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from holdfast.errors import HoldfastError, IntegrityError, NotFound
+from holdfast.lock.model import LockedPackage
+from holdfast.store.backend import Backend
+from holdfast.store.layout import build_key_key
+
+if TYPE_CHECKING:
+    from holdfast.store.store import Store
+
+__all__ = ["Builds", "note_builds"]
+
+
+class _Built(msgspec.Struct, frozen=True, kw_only=True):
+    """The wheel of a build key; a later version may say more of it."""
+
+    file: str
+    sha256: str
+    size: int = 0
+
+
+class Builds:
+    """Finds wheels that were built before: in this host's store, then in the one that many use.
+
+    :param store: as the user named it.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def find(self, build_key: str) -> Path | None:
+        """Return where a wheel lies on this host, verified, and fetched if need be; None where nobody has it.
+
+        A store that does not answer, or whose wheel is gone or damaged, has none: the wheel can be built.
+        """
+        near = self._store.near()
+        for store in dict.fromkeys((near, self._store)):
+            with suppress(HoldfastError):
+                built = _read(store.backend, build_key)
+                if built is not None:
+                    return _fetched(store, built)
+        return None
+
+
+def note_builds(backend: Backend, packages: Iterable[LockedPackage]) -> None:
+    """Say which wheels were built of what; called once their bytes are in the store.
+
+    :raises Unreachable: where the store cannot be written.
+    """
+    for package in packages:
+        if package.build_key:
+            built = _Built(file=package.file, sha256=package.sha256, size=package.size)
+            key = build_key_key(package.build_key)
+            data = msgspec.json.encode(built, order="deterministic") + b"\n"
+            if not backend.put_if_absent(key, data):
+                there = backend.get(key)
+                if there is not None and there.data != data:
+                    # Both are wheels of this source. The one that is surely here now replaces one that may
+                    # have been collected.
+                    backend.put(key, data)
+
+
+def _read(backend: Backend, build_key: str) -> _Built | None:
+    found = backend.get(build_key_key(build_key))
+    if found is None:
+        return None
+    try:
+        built = msgspec.json.decode(found.data, type=_Built)
+    except msgspec.DecodeError:
+        return None  # of a later version: it may be built again
+    return built if built.file.endswith(".whl") else None
+
+
+def _fetched(store: Store, built: _Built) -> Path | None:
+    try:
+        return store.packages.get(built.sha256, built.file)
+    except NotFound:
+        pass
+    except IntegrityError:
+        return None  # damaged here; what is built takes its place
+    if store.shared is None or not store.shared.has(built.sha256, built.file, built.size):
+        return None
+    from holdfast.store.fetch import Fetcher
+
+    package = LockedPackage(
+        kind="pypi", name="", version="", file=built.file, sha256=built.sha256, size=built.size
+    )
+    fetcher = Fetcher(store.packages, shared=store.shared)
+    try:
+        return fetcher.fetch(package)
+    finally:
+        fetcher.close()

@@ -1,0 +1,249 @@
+"""What is built: git repositories, folders and archives, from the request to an import that runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import holdfast
+from holdfast.errors import IntegrityError, NoSolution, UsageError
+from holdfast.lock.model import LockedPackage
+from holdfast.store.store import Store
+from loopback import LoopbackServer
+from repositories import commit_all, git
+from sdists import builds, make_building_project, make_building_sdist
+from worlds import make_index, make_wheel
+
+HERE = ".".join(map(str, sys.version_info[:2]))
+
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="this host has no git")
+
+
+class Asking:
+    """A channel and an index over loopback, and requests to them."""
+
+    def __init__(self, channel: str, index: str) -> None:
+        self.channel = channel
+        self.index = index
+
+    def requirements(self, *pypi: str, conda: tuple[str, ...] = ("tinylib",)) -> holdfast.Requirements:
+        return holdfast.Requirements.build(
+            conda=conda, pypi=pypi, python=HERE, channels=[self.channel], index_url=self.index
+        )
+
+    def lock(self, *pypi: str, **options: object) -> holdfast.Lock:
+        return holdfast.resolve(self.requirements(*pypi), **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def asking(channel_server: LoopbackServer, tmp_path: Path) -> Iterator[Asking]:
+    """The index has ``helper`` 1.0 and 2.0; the channel ``tinylib`` 1.0 and 2.0."""
+    wheels = [make_wheel(tmp_path / "wheels", "helper", version) for version in ("1.0", "2.0")]
+    with LoopbackServer(make_index(tmp_path / "index", wheels)) as server:
+        yield Asking(channel_server.url, server.url)
+
+
+def package(lock: holdfast.Lock, name: str) -> LockedPackage:
+    (locked,) = lock.platforms.values()
+    return next(each for each in locked.packages if each.name == name)
+
+
+def imported(prefix: Path, code: str) -> str:
+    command = [str(prefix / "bin" / "python"), "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return make_building_project(
+        tmp_path / "code", "app", "1.0", ["tinylib<2", "helper<2"], counter=tmp_path / "counts"
+    )
+
+
+SHOW = "import app, tinylib, helper; print(app.VERSION, tinylib.__version__, helper.__version__)"
+
+
+@needs_git
+def test_a_git_package_in_a_mixed_environment(asking: Asking, project: Path, tmp_path: Path) -> None:
+    commit = commit_all(project)
+    lock = asking.lock(f"app @ git+{project.as_uri()}")
+    app = package(lock, "app")
+    assert app.source_url == f"git+{project.as_uri()}@{commit}"
+    assert len(app.build_key) == 64
+    assert package(lock, "tinylib").kind == "conda"
+    assert imported(holdfast.hydrate(lock), SHOW) == "1.0 1.0 1.0"
+    # Its branch goes on; what was decided stays until somebody asks again.
+    make_building_project(project, "app", "2.0", counter=tmp_path / "counts")
+    later = commit_all(project)
+    assert asking.lock(f"app @ git+{project.as_uri()}") == lock
+    assert package(asking.lock(f"app @ git+{project.as_uri()}", force=True), "app").source_url.endswith(later)
+
+
+def test_a_file_package_in_a_mixed_environment(asking: Asking, project: Path) -> None:
+    lock = asking.lock(f"app @ {project.as_uri()}")
+    assert package(lock, "app").source_url == project.as_uri()
+    assert imported(holdfast.hydrate(lock), SHOW) == "1.0 1.0 1.0"
+    assert sorted(path.name for path in project.iterdir()) == ["backend.py", "pyproject.toml"]
+
+
+def test_a_package_that_exists_only_as_an_sdist(channel_server: LoopbackServer, tmp_path: Path) -> None:
+    sdist = make_building_sdist(tmp_path / "sdists", "app", "1.0", ["tinylib<2", "helper"])
+    helper = make_wheel(tmp_path / "wheels", "helper", "1.0")
+    with LoopbackServer(make_index(tmp_path / "index", [sdist, helper])) as server:
+        lock = Asking(channel_server.url, server.url).lock("app")
+        assert imported(holdfast.hydrate(lock), SHOW) == "1.0 1.0 1.0"
+    assert package(lock, "app").source_url.endswith("/app-1.0.tar.gz")
+
+
+@needs_git
+def test_branch_tag_commit_and_folder_of_a_repository(asking: Asking, tmp_path: Path) -> None:
+    repository, counter = tmp_path / "repository", tmp_path / "counts"
+    make_building_project(repository / "python", "app", "1.0", counter=counter)
+    first = commit_all(repository)
+    git(repository, "tag", "-a", "-m", "one", "v1")
+    make_building_project(repository / "python", "app", "2.0", counter=counter)
+    second = commit_all(repository)
+    git(repository, "branch", "feature/two")
+    for reference, commit, version in (
+        ("v1", first, "1.0"),
+        (first, first, "1.0"),
+        (first[:10], first, "1.0"),
+        ("refs/tags/v1", first, "1.0"),
+        ("feature/two", second, "2.0"),
+    ):
+        lock = asking.lock(f"app @ git+{repository.as_uri()}@{reference}#subdirectory=python")
+        app = package(lock, "app")
+        assert (app.version, app.source_url) == (
+            version,
+            f"git+{repository.as_uri()}@{commit}#subdirectory=python",
+        )
+    assert builds(counter, "app") == 2
+
+
+@needs_git
+def test_submodules_are_there_when_it_is_built(asking: Asking, tmp_path: Path) -> None:
+    inner = make_building_project(tmp_path / "inner", "app", "3.0", counter=tmp_path / "counts")
+    commit_all(inner)
+    outer = tmp_path / "outer"
+    outer.mkdir()
+    git(outer, "init", "-q")
+    git(outer, "submodule", "--quiet", "add", inner.as_uri(), "below")
+    commit_all(outer)
+    lock = asking.lock(f"app @ git+{outer.as_uri()}#subdirectory=below")
+    assert package(lock, "app").version == "3.0"
+
+
+def test_a_folder_that_changed_is_built_again(asking: Asking, project: Path, tmp_path: Path) -> None:
+    asked = f"app @ {project.as_uri()}"
+    first = asking.lock(asked)
+    (project / "__pycache__").mkdir()
+    (project / "__pycache__" / "backend.pyc").write_text("what tools leave behind does not count")
+    assert asking.lock(asked) == first
+    make_building_project(project, "app", "1.1", ["helper"], counter=tmp_path / "counts")
+    second = asking.lock(asked)
+    assert second.req_id == first.req_id
+    assert package(second, "app").version == "1.1"
+    assert package(second, "app").source_sha256 != package(first, "app").source_sha256
+    shutil.rmtree(project)
+    assert asking.lock(asked) == second  # what was made of it still stands for it
+
+
+def test_a_local_wheel_that_was_made_anew_is_locked_anew(asking: Asking, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path, "app", "1.0")
+    first = asking.lock(f"app @ {wheel.as_uri()}")
+    make_wheel(tmp_path, "app", "1.0", files={"app.py": "VERSION = 'other'\n"})
+    second = asking.lock(f"app @ {wheel.as_uri()}")
+    assert package(first, "app").sha256 != package(second, "app").sha256
+
+
+def test_an_sdist_by_url_with_its_hash(asking: Asking, tmp_path: Path) -> None:
+    sdist = make_building_sdist(tmp_path / "served", "app", "1.0", ["helper<2"])
+    digest = hashlib.sha256(sdist.read_bytes()).hexdigest()
+    with LoopbackServer(tmp_path / "served") as server:
+        url = f"{server.url}/{sdist.name}"
+        lock = asking.lock(f"app @ {url}#sha256={digest}")
+        assert (package(lock, "app").source_url, package(lock, "app").source_sha256) == (url, digest)
+        assert package(lock, "helper").version == "1.0"
+        with pytest.raises(IntegrityError, match="sha256"):
+            asking.lock(f"app @ {url}#sha256={'0' * 64}")
+
+
+def test_an_archive_that_names_no_version_and_a_folder_in_it(asking: Asking, tmp_path: Path) -> None:
+    make_building_project(tmp_path / "x" / "top" / "python", "app", "1.5", counter=tmp_path / "counts")
+    archive = shutil.make_archive(str(tmp_path / "main"), "zip", tmp_path / "x")
+    lock = asking.lock(f"app @ {Path(archive).as_uri()}#subdirectory=python")
+    assert package(lock, "app").version == "1.5"
+
+
+def test_extras_of_a_folder(asking: Asking, tmp_path: Path) -> None:
+    folder = make_building_project(
+        tmp_path / "code",
+        "app",
+        "1.0",
+        ["helper<2; extra == 'more'"],
+        counter=tmp_path / "counts",
+        headers=["Provides-Extra: more"],
+    )
+    assert package(asking.lock(f"app[more] @ {folder.as_uri()}"), "helper").version == "1.0"
+    (locked,) = asking.lock(f"app @ {folder.as_uri()}").platforms.values()
+    assert "helper" not in {each.name for each in locked.packages}
+
+
+@needs_git
+def test_a_colleague_with_the_same_store_does_not_build(
+    asking: Asking, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit_all(project)
+    team = Store(tmp_path / "team")
+    lock = asking.lock(f"app @ git+{project.as_uri()}")
+    key = package(lock, "app").build_key
+    team.push(lock)
+    noted = json.loads((tmp_path / "team" / "builds" / key[:2] / key).read_text())
+    assert noted["sha256"] == package(lock, "app").sha256
+    for variable in ("HOLDFAST_STORE", "HOLDFAST_CACHE", "HOLDFAST_ENVS"):
+        monkeypatch.setenv(variable, str(tmp_path / "grace" / variable))
+    # Another request, so that there is no lock of it: the wheel alone is found.
+    other = holdfast.resolve(asking.requirements(f"app @ git+{project.as_uri()}", "helper"), store=team)
+    assert package(other, "app").sha256 == package(lock, "app").sha256
+    assert builds(tmp_path / "counts", "app") == 1
+    assert imported(holdfast.hydrate(other, store=team), SHOW) == "1.0 1.0 1.0"
+
+
+def test_a_wheel_that_a_store_lost_is_built_again(
+    asking: Asking, project: Path, tmp_path: Path, isolated_home: Path
+) -> None:
+    lock = asking.lock(f"app @ {project.as_uri()}")
+    shutil.rmtree(isolated_home / "store" / "packages")
+    shutil.rmtree(isolated_home / "cache" / "built")
+    again = asking.lock(f"app @ {project.as_uri()}", force=True)
+    assert package(again, "app").sha256 == package(lock, "app").sha256
+    assert builds(tmp_path / "counts", "app") == 2
+
+
+def test_a_wheel_that_is_not_pure_serves_this_platform_alone(asking: Asking, tmp_path: Path) -> None:
+    tag = f"cp{HERE.replace('.', '')}"
+    folder = make_building_project(
+        tmp_path / "code", "app", "1.0", counter=tmp_path / "counts", tags=f"{tag}-{tag}-linux_x86_64"
+    )
+    asked = holdfast.Requirements.build(
+        pypi=[f"app @ {folder.as_uri()}"], python=HERE, channels=[asking.channel], index_url=asking.index
+    )
+    with pytest.raises(NoSolution):
+        holdfast.resolve(asked, platforms=["osx-arm64"])
+
+
+def test_a_folder_that_is_no_project(asking: Asking, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NoSolution, match="holds no project"):
+        asking.lock(f"app @ {(tmp_path / 'empty').as_uri()}")
+    with pytest.raises(UsageError, match="does not exist"):
+        asking.lock(f"app @ {(tmp_path / 'nowhere').as_uri()}")
