@@ -61,7 +61,8 @@ def test_create_and_run_extend_too(called, base, tmp_path) -> None:
 def test_what_cannot_be_is_said_in_one_line(called, base, isolated_home, command, snapshot) -> None:
     done = called("resolve", *command)
     first = done.stderr.splitlines()
-    told = next(line for line in first if line.startswith("error:")).replace(str(isolated_home), "HOME")
+    told = "\n".join(line for line in first if line.startswith(("error:", "  help:")))
+    told = told.replace(str(isolated_home), "HOME")
     for package in ("python", "tinylib"):
         told = told.replace(base[package]["build"], "BUILD")
     told = told.replace(base["python"]["version"], "VERSION")

@@ -20,17 +20,28 @@ _MOST_REASONS = 24
 
 def report_error(error: HoldfastError, *, verbose: bool = False) -> int:
     """Show an error and return its exit code."""
-    print(f"{styled('error:', 'bold red', sys.stderr)} {presentable(_line(error))}", file=sys.stderr)
-    reasons = getattr(error, "reasons", "") if isinstance(error, NoSolution) else ""
+    # A conflict is told in paragraphs: the cause, what else there is to say, the chains, and what would help.
+    reasons = getattr(error, "reasons", None) if isinstance(error, NoSolution) else None
+    first = str(error) if reasons is None else error.what
+    print(f"{styled('error:', 'bold red', sys.stderr)} {_line(first)}", file=sys.stderr)
+    if reasons is not None:
+        _report_reasons(error, reasons, verbose=verbose)
+    if os.environ.get("HOLDFAST_DEBUG"):
+        traceback.print_exception(error)
+    return error.exit_code
+
+
+def _report_reasons(error: HoldfastError, reasons: str, *, verbose: bool) -> None:
+    for cause in getattr(error, "causes", ())[1:]:
+        print(f"  also: {_line(cause)}", file=sys.stderr)
     lines = presentable(reasons).splitlines()
     shown = lines if verbose else lines[:_MOST_REASONS]
     for line in shown:
         print(f"  {line}".rstrip(), file=sys.stderr)
     if len(shown) < len(lines):
         print(f"  ... {len(lines) - len(shown)} lines more with --verbose", file=sys.stderr)
-    if os.environ.get("HOLDFAST_DEBUG"):
-        traceback.print_exception(error)
-    return error.exit_code
+    if error.advice:
+        print(f"  {styled('help:', 'bold cyan', sys.stderr)} {_line(error.advice)}", file=sys.stderr)
 
 
 def report_bug(error: BaseException) -> int:
@@ -46,12 +57,8 @@ def report_bug(error: BaseException) -> int:
     return HoldfastError.exit_code
 
 
-def _line(error: HoldfastError) -> str:
-    causes = getattr(error, "causes", ())
-    text = "; ".join(causes) if causes else error.what
-    line = f"{error.where}: {text}" if error.where else text
-    line = f"{line}; {error.advice}" if error.advice else line
-    return " ".join(line.splitlines())
+def _line(text: str) -> str:
+    return " ".join(presentable(text).splitlines())
 
 
 def _keep(text: str) -> Path | None:

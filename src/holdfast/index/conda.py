@@ -181,6 +181,35 @@ class CondaChannels:
                     self._records[CondaName(record.name.normalized)].append(record)
         return {name: self._records.get(name, []) for name in wanted}
 
+    async def names(self) -> list[CondaName]:
+        """Return every name that a channel has for the platform or for all.
+
+        :raises Unreachable: where a channel does not answer or does not exist.
+        """
+        try:
+            found = await self.gateway.names(self.sources, self.platforms)  # type: ignore[arg-type]
+        except Exception as error:
+            raise channel_error(error) from error
+        return [CondaName(name.normalized) for name in found]
+
+    async def platforms_of(self, name: CondaName, platforms: Sequence[str]) -> list[str]:
+        """Return for which of other platforms the channels have a package.
+
+        :raises Unreachable: where a channel does not answer or does not exist.
+        """
+        others = [each for each in platforms if each not in self.platforms]
+        try:
+            answers = await self.gateway.query(
+                self.sources,
+                others,  # type: ignore[arg-type]
+                [name],
+                recursive=False,
+            )
+        except Exception as error:
+            raise channel_error(error) from error
+        found = {record.subdir for answer in answers for record in answer}
+        return [each for each in others if each in found]
+
     async def packages(self, names: Iterable[CondaName]) -> dict[CondaName, CondaPackage]:
         """Return what the channels have under each name that they know.
 

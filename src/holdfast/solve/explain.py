@@ -1,47 +1,35 @@
-"""Why nothing satisfies a request, in the words that people typed."""
+"""Why nothing satisfies a request, in the words that people typed: the likeliest cause first."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
 
 from holdfast.errors import NoSolution
-from holdfast.index.project import Sdist, Wheel
-from holdfast.solve.admission import Refusal
+from holdfast.solve.clash import Clash, clash
 from holdfast.solve.encoding import read_name
+from holdfast.solve.no_file import advice as advice_on_files
+from holdfast.solve.no_file import has_usable, in_words, refusals
 from holdfast.solve.pool import ProjectPool
+from holdfast.solve.reasons import Demand, demands, plain
+from holdfast.solve.translate import mentioned, translated
 from holdfast.solve.world import PypiWorld
 from holdfast.spec.names import PypiName
-from holdfast.spec.requirements import Requirements
+from holdfast.spec.requirements import PypiRequirement, Requirements
 
-__all__ = ["Explanation", "explain"]
+__all__ = ["Explanation", "explain", "said_by"]
 
-_VERSION = r"(?:[<>=]=?)?\d+"
-_OURS = re.compile(
-    r"(?P<name>pypi--[a-z0-9][a-z0-9-]*)"
-    rf"(?: (?P<numbers>\d+(?: \| (?:\d+|\.\.\.))+|{_VERSION}(?:[,|]{_VERSION})*|\*))?"
-    r"(?: (?P<build>w\d+_\d+(?:_\d+)?|conda_\d+(?:_\d+)?))?"
-)
-# Our way of saying "no conda numpy beside numpy's wheel" takes the solver three lines to report.
-_EVICTION = re.compile(
-    r"pypi--(?P<project>[a-z0-9-]+)--w--wheel(?: \*)?,"
-    r" which cannot be installed because there are no viable options:"
-    r"\n[^\n]*pypi--(?P=project)--w--wheel[^\n]* would constrain"
-    r"\n[^\n]*?(?P<owner>[a-z0-9_.-]+) ==0 replaced_by_wheel[^\n]*"
-)
-_TOKEN = re.compile(r"pypi--(?P<project>[a-z0-9-]+)--w--wheel(?: (?:\*|1))?")
-_PYTHON_BUILD = re.compile(r'\[build="[^"]*"\]')
-_ABSENT = re.compile(r"No candidates were found for ([^\n]+?)(?: \*)?\.?$", re.MULTILINE)
-_BESIDE = re.compile(
-    r"([^\n│├└─]+?),? (?:which )?cannot be installed because there are no viable options:"
-    r"\n[^\n]* would require\n[^\n]*no conda (\S+) beside the wheel"
-)
 _WITHOUT_CANDIDATES = re.compile(
     r"No candidates were found for (?P<absent>pypi--[a-z0-9-]+)(?: (?P<numbers>[^\s.]+))?"
     r"|(?P<unmet>pypi--[a-z0-9-]+)(?: (?P<range>\S+))?, for which no candidates were found"
 )
-_UNMET = re.compile(r"([^\n│├└─]+), for which no candidates were found")
+_BESIDE = re.compile(
+    r"([^\n│├└─]+?),? (?:which )?cannot be installed because there are no viable options:"
+    r"\n[^\n]* would require\n[^\n]*no conda (\S+) beside the wheel"
+)
 _MOST_LINES = 60
 
 
@@ -49,13 +37,40 @@ class Explanation(NoSolution):
     """No environment can satisfy the requirements.
 
     :ivar causes: one sentence each, the likeliest first.
-    :ivar reasons: the solver's tree, in names and versions that people know.
+    :ivar reasons: who asks for what along the chains, as a tree, in names and versions that people know.
+    :ivar account: the same in the solver's own words.
+    :ivar absent: requirements that nothing meets, of which channels and indexes may know more.
     """
 
-    def __init__(self, what: str, causes: tuple[str, ...], reasons: str, advice: str | None) -> None:
+    def __init__(
+        self,
+        what: str,
+        causes: tuple[str, ...],
+        reasons: str,
+        advice: str | None,
+        *,
+        account: str = "",
+        absent: Sequence[Demand] = (),
+    ) -> None:
         super().__init__(what, advice=advice)
         self.causes = causes
         self.reasons = reasons
+        self.account = account or reasons
+        self.absent = tuple(absent)
+
+    def told(self, cause: str, advice: str | None) -> Explanation:
+        """Return it with another cause in front, once more is known of what is absent."""
+        causes = (cause, *self.causes[1:])
+        return Explanation(cause, causes, self.reasons, advice or self.advice, account=self.account)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """A sentence, what would help, and whether channels and indexes may have more to say of it."""
+
+    text: str
+    advice: str | None = None
+    absent: Demand | None = None
 
 
 def explain(reasons: str, requirements: Requirements, world: PypiWorld | None) -> Explanation:
@@ -64,140 +79,212 @@ def explain(reasons: str, requirements: Requirements, world: PypiWorld | None) -
     :param reasons: the solver's own words.
     :param world: the PyPI side, None where the conda side alone has no solution.
     """
-    advice = None
-    mentioned = _mentioned(reasons, world)
+    account = translated(reasons, world)
+    asked = demands(account)
     causes = [
-        _nothing_usable(pool, requirements, world)
-        for pool in mentioned
-        if world is not None and not _has_usable(pool, world)
-    ] or _out_of_reach(reasons, world)
-    text = _translated(reasons, world)
-    if not causes and (absent := _ABSENT.search(text)):
-        where = "index" if absent[1].endswith("(PyPI)") else "channel"
-        causes = [f"no {where} has {absent[1]}"]
-        searched = ", ".join(requirements.indexes if where == "index" else requirements.channels)
-        advice = f"check the name and the version (searched: {searched})"
-    if not causes:
-        causes = [cause for cause in (_clash(text),) if cause]
-    lines = text.splitlines()
+        *(_without_files(reasons, asked, requirements, world) if world is not None else ()),
+        *_beside(account, asked),
+    ]
+    causes = causes or [*_absent(asked, requirements, world)]
+    causes = causes or [*_excluded(asked), *_clashes(asked, world)]
+    lines = plain(account).splitlines()
     if len(lines) > _MOST_LINES:
         lines = [*lines[:_MOST_LINES], f"... and {len(lines) - _MOST_LINES} lines more"]
-    what = causes[0] if causes else "no environment satisfies all requirements"
-    return Explanation(what, tuple(causes), "\n".join(lines), advice)
-
-
-def _clash(text: str) -> str:
-    """Return the likeliest cause that the solver's tree, translated, tells of; empty for none."""
-    beside = _BESIDE.search(text)
-    if beside:
-        return f"{beside[1].strip()} has to come as a wheel, but conda's {beside[2]} is asked for too"
-    alone = _UNMET.search(text)
-    return f"nothing that fits the rest of the request provides {alone[1].strip()}" if alone else ""
-
-
-def _mentioned(reasons: str, world: PypiWorld | None) -> list[ProjectPool]:
-    if world is None:
-        return []
-    return [pool for name, pool in sorted(world.loaded().items()) if solver_mentions(reasons, name)]
-
-
-def _has_usable(pool: ProjectPool, world: PypiWorld) -> bool:
-    return bool(pool.bridges) or any(
-        world.knowledge.unusable(candidate.file) is None and world.mask(candidate)
-        for candidate in pool.downwards(pool.ordinals.allowed(""))
+    first = causes[0] if causes else _Cause("no environment satisfies all requirements")
+    return Explanation(
+        first.text,
+        tuple(dict.fromkeys(cause.text for cause in causes)),
+        "\n".join(lines),
+        first.advice,
+        account=account,
+        absent=[cause.absent for cause in causes if cause.absent],
     )
 
 
-def solver_mentions(reasons: str, name: PypiName) -> bool:
-    """Tell whether the solver's words speak of a project."""
-    return re.search(rf"pypi--{re.escape(name)}(?![a-z0-9-]*[a-z0-9])", reasons) is not None
+def said_by(demand: Demand) -> str:
+    """Return who has a requirement, in the words before it: ``numpy 2.1.0 needs``."""
+    if not demand.who:
+        return "you asked for"
+    side = "PyPI's" if demand.who_side == "pypi" else "conda's"
+    return f"{side} {demand.who} {demand.verb}"
 
 
-def _nothing_usable(pool: ProjectPool, requirements: Requirements, world: PypiWorld) -> str:
-    refusals = _refusals(pool, "", world)
-    if not refusals and not pool.index:
-        searched = ", ".join(requirements.indexes) or "no index"
-        return f"no project {pool.name} on {searched}"
-    return _no_file(str(pool.name), refusals)
-
-
-def _out_of_reach(reasons: str, world: PypiWorld | None) -> list[str]:
-    """Name requirements whose versions exist, but in no file that can be used."""
-    if world is None:
-        return []
+def _without_files(
+    reasons: str, asked: Sequence[Demand], requirements: Requirements, world: PypiWorld
+) -> Iterator[_Cause]:
+    """Name projects of which no file can be used, and requirements whose versions exist in no such file."""
+    found = False
+    for pool in mentioned(reasons, world):
+        if has_usable(pool, world):
+            continue
+        found = True
+        refused = refusals(pool, "", world)
+        if refused or pool.index:
+            text = in_words(str(pool.name), refused)
+            yield _Cause(text, advice_on_files(str(pool.name), refused, requirements))
+        else:
+            searched = ", ".join(requirements.indexes) or "no index"
+            absent = next((each for each in asked if each.name == pool.name), None)
+            needed = (
+                f", which {said_by(absent).removesuffix(' needs')} needs" if absent and absent.who else ""
+            )
+            yield _Cause(f"no project {pool.name} on {searched}{needed}", "check the name", absent)
+    if found:
+        return
     pools, spoken = world.loaded(), world.spoken()
-    causes = []
     for match in _WITHOUT_CANDIDATES.finditer(reasons):
         name = match["absent"] or match["unmet"]
         project, _ = read_name(name)
         specifier = spoken.get((name, match["numbers"] or match["range"] or ""))
         if project in pools and specifier:
-            refusals = _refusals(pools[project], specifier, world)
-            if refusals:
-                causes.append(_no_file(f"{project}{specifier}", refusals))
-    return causes
+            refused = refusals(pools[project], specifier, world)
+            if refused:
+                text = in_words(f"{project}{specifier}", refused)
+                yield _Cause(text, advice_on_files(str(project), refused, requirements))
 
 
-def _refusals(pool: ProjectPool, specifier: str, world: PypiWorld) -> list[Refusal]:
-    """Return why no file within a specifier can be used; nothing where one can."""
-    accepted = SpecifierSet(specifier, prereleases=True)
-    allowed = pool.ordinals.allowed(specifier)
-    refusals = [refusal for refusal in pool.refusals if refusal.version in accepted]
-    refusals += [_refusal(file, world) for file in pool.dropped if file.version in accepted]
-    for candidate in pool.downwards(allowed):
-        if world.knowledge.unusable(candidate.file) is None and world.mask(candidate):
-            return []
-        refusals.append(_refusal(candidate.file, world))
-    return [*refusals, *(world.judge.refusal(wheel) for wheel in pool.misfits(allowed))]
+def _beside(account: str, asked: Sequence[Demand]) -> Iterator[_Cause]:
+    """Tell of projects that have to come as a wheel, where conda's package is asked for too."""
+    found = _BESIDE.search(account)
+    if found is None:
+        return
+    what, owner = found[1].strip(), found[2]
+    demand = next((each for each in asked if f"{each.what} (PyPI)" == what), None)
+    who = f"{said_by(demand)} {demand.what}, which" if demand and demand.who else what
+    conda = [each for each in asked if each.side == "conda" and each.name == owner]
+    has = next((option for each in conda for option in each.options), "")
+    yield _Cause(
+        f"{who} has to come as a wheel, but conda's {owner} is asked for too",
+        f"drop conda's {owner}, so that the wheel can serve, or loosen one of the two"
+        + (f" (conda has {has} here)" if has else ""),
+    )
 
 
-def _refusal(file: Wheel | Sdist, world: PypiWorld) -> Refusal:
-    unusable = world.knowledge.unusable(file)
-    known = world.knowledge.known(file)
-    if unusable is None and known is not None:
-        unusable = f"needs Python {known.metadata.requires_python}"
-    return Refusal(file.filename, file.version, unusable or "needs another Python")
+def _absent(asked: Sequence[Demand], requirements: Requirements, world: PypiWorld | None) -> Iterator[_Cause]:
+    for demand in asked:
+        if demand.end != "nobody has it":
+            continue
+        pool = world.loaded().get(PypiName(demand.name)) if world and demand.side == "pypi" else None
+        if pool is not None and world is not None:
+            yield from _absent_version(demand, pool, requirements, world)
+            continue
+        where = "index" if demand.side == "pypi" else "channel"
+        searched = ", ".join(requirements.indexes if demand.side == "pypi" else requirements.channels)
+        if demand.who:
+            text = (
+                f"{said_by(demand)} {demand.what}, which nothing that fits the rest of the request provides"
+            )
+        else:
+            text = f"no {where} has {demand.what}"
+        yield _Cause(text, f"check the name and the version (searched: {searched})", demand)
 
 
-def _no_file(what: str, refusals: list[Refusal]) -> str:
-    # A file for another system tells nobody anything, as long as there is one for this system.
-    newest = sorted(refusals, key=lambda refusal: (refusal.version, not _is_elsewhere(refusal)), reverse=True)
-    reasons = "; ".join(f"{refusal.filename} {refusal.reason}" for refusal in newest[:3])
-    more = f"; and {len(newest) - 3} files more" if len(newest) > 3 else ""
-    return f"{what} has no file that can be used: {reasons}{more}"
+def _absent_version(
+    demand: Demand, pool: ProjectPool, requirements: Requirements, world: PypiWorld
+) -> Iterator[_Cause]:
+    name, who = pool.name, said_by(demand)
+    direct = world.wishes.direct.get(name)
+    override = next((item for item in requirements.overrides if item.name == name), None)
+    specifier = demand.what.removeprefix(str(name)).partition("]")[2] if "[" in demand.what else ""
+    specifier = specifier or demand.what.removeprefix(str(name))
+    inside = set(pool.ordinals.allowed(specifier))
+    against = [
+        item
+        for item in (*requirements.pypi, *requirements.constraints)
+        if item.name == name
+        and item.specifier
+        and item.specifier != specifier
+        and not inside & set(pool.ordinals.allowed(item.specifier))
+    ]
+    if direct is not None:
+        file = f"{name} {_newest(pool)}".rstrip()
+        yield _Cause(
+            f"{who} {demand.what}, and the file that you named is {file}", f"name another file of {name}"
+        )
+    elif inside and against and not demand.who and against[0] in requirements.pypi:
+        yield _Cause(
+            f"you asked for {demand.what} and for {against[0]}, and nothing is both", "keep one of them"
+        )
+    elif inside and against:
+        yield _Cause(
+            f"{who} {demand.what}, and {_bound(against[0], requirements)} rules it out",
+            f"loosen {against[0]}" + (f", or ask for less than {demand.chain[0]}" if demand.chain else ""),
+        )
+    elif override is not None:
+        yield _Cause(
+            f"the override {override} stands for what others ask of {name}, and {_stock(pool)}",
+            f"let the override admit a version that exists, e.g. {_newest(pool) or name}",
+            demand,
+        )
+    elif not inside:
+        yield _Cause(
+            f"{who} {demand.what}, and {_stock(pool)}",
+            f"ask for a version that exists, e.g. {name}=={_newest(pool)}" if _newest(pool) else None,
+            demand,
+        )
+    else:
+        yield _Cause(f"nothing that fits the rest of the request provides {demand.what} (PyPI)")
 
 
-def _is_elsewhere(refusal: Refusal) -> bool:
-    return refusal.reason.startswith("is for ") and "Python" not in refusal.reason
+def _bound(item: PypiRequirement, requirements: Requirements) -> str:
+    return f"the constraint {item}" if item in requirements.constraints else f"{item}, which you asked for,"
 
 
-def _translated(reasons: str, world: PypiWorld | None) -> str:
-    text = reasons.removeprefix("Cannot solve the request because of: ")
-    text = _EVICTION.sub(r"no conda \g<owner> beside the wheel, but that is asked for too", text)
-    text = _TOKEN.sub(r"the wheel of \g<project>", text)
-    text = text.replace("==0 replaced_by_wheel", "(conda's) not to be there")
-    text = _PYTHON_BUILD.sub("", text)
-    if world is None:
-        return text.strip()
-    pools = world.loaded()
-    spoken = world.spoken()
-
-    def said(match: re.Match[str]) -> str:
-        name, numbers = match["name"], match["numbers"] or ""
-        project, extra = read_name(name)
-        shown = f"{project}[{extra}]" if extra else str(project)
-        if numbers in {"", "*"}:
-            return f"{shown} (PyPI)"
-        if (name, numbers) in spoken:
-            return f"{shown}{spoken[(name, numbers)]} (PyPI)"
-        pool = pools.get(project)
-        if pool is None:
-            return shown
-        versions = re.sub(r"\d+", lambda number: _version(pool, int(number[0])), numbers)
-        return f"{shown} {versions} (PyPI)"
-
-    return _OURS.sub(said, text).strip()
+def _stock(pool: ProjectPool) -> str:
+    count = len(pool.ordinals)
+    if not count:
+        return f"there is no version of {pool.name}"
+    only = "the only version" if count == 1 else f"the newest of {count} versions"
+    return f"{only} of {pool.name} is {_newest(pool)}"
 
 
-def _version(pool: ProjectPool, ordinal: int) -> str:
-    return str(pool.ordinals.version(ordinal)) if 1 <= ordinal <= len(pool.ordinals) else "nothing"
+def _newest(pool: ProjectPool) -> str:
+    return str(pool.ordinals.version(len(pool.ordinals))) if len(pool.ordinals) else ""
+
+
+def _excluded(asked: Sequence[Demand]) -> Iterator[_Cause]:
+    for demand in asked:
+        if "cutoff date" in demand.excluded:
+            yield _Cause(
+                f"{said_by(demand)} {demand.what}, and every package of it is newer than --exclude-newer",
+                "a later --exclude-newer",
+            )
+        elif demand.excluded:
+            hidden = demand if "channel priority" in demand.excluded else None
+            text = f"{said_by(demand)} {demand.what}, and {demand.options[0]} is excluded: {demand.excluded}"
+            yield _Cause(text, None, hidden)
+
+
+def _clashes(asked: Sequence[Demand], world: PypiWorld | None) -> Iterator[_Cause]:
+    found = clash(asked)
+    if found is None:
+        return
+    one, other = _wish(found.one, world), _wish(found.other, world)
+    if not found.one.who and not found.other.who:
+        text = f"you asked for {one} and for {other}, and nothing is both"
+        yield _Cause(text, "keep one of them")
+        return
+    yield _Cause(f"{said_by(found.one)} {one}, and {said_by(found.other)} {other}", _loosen(found))
+
+
+def _wish(demand: Demand, world: PypiWorld | None) -> str:
+    """Return what somebody wants; a wheel's wish for Python as its Requires-Python or tags say it."""
+    if demand.name != "python" or demand.who_side != "pypi" or world is None:
+        return demand.what
+    name, _, version = demand.who.partition(" ")
+    pool = world.loaded().get(PypiName(name.partition("[")[0]))
+    try:
+        candidates = pool.at(pool.ordinals.of(Version(version))) if pool else ()
+    except (InvalidVersion, KeyError):
+        candidates = ()
+    wishes = {each.file.requires_python for each in candidates if each.file.requires_python}
+    if not wishes:
+        builds = [build for each in candidates for build in world.pythons.members(world.mask(each))]
+        wishes = {".".join(map(str, minor)) for minor in sorted({build.minor for build in builds})}
+    return f"Python {' or '.join(sorted(wishes))}" if wishes else demand.what
+
+
+def _loosen(found: Clash) -> str:
+    roots = dict.fromkeys((each.chain[0] if each.chain else each.what) for each in (found.one, found.other))
+    names = " or of ".join(re.split(r"[\s\[<>=!~,;@]", root.removesuffix(" (PyPI)"))[0] for root in roots)
+    return f"ask for another version of {names}, or leave one of them out"

@@ -37,15 +37,15 @@ def refuse_contradictions(requirements: Requirements, pins: Pins, platform: str)
 
 def in_words_of_pins(error: Explanation, pins: Pins) -> NoSolution:
     """Return the reasons of a solve as what a pin of the environment stands in the way of."""
-    named = [name for name in _names(pins) if _mentions(error.reasons, name)]
-    causes = list(dict.fromkeys(_wishes(error.reasons, pins)))
+    named = [name for name in _names(pins) if _mentions(error.account, name)]
+    causes = list(dict.fromkeys(_wishes(error.account, pins)))
     if not causes and named:
         listed = ", ".join(_pin(pins, name) for name in named[:_MOST_PINS])
         more = f" and {len(named) - _MOST_PINS} more" if len(named) > _MOST_PINS else ""
         causes = [*(error.causes or [error.what]), f"{pins.name} pins {listed}{more}"]
     if not causes:
         return error
-    return Explanation(causes[0], tuple(causes), error.reasons, _advice(pins))
+    return Explanation(causes[0], tuple(causes), error.reasons, _advice(pins), account=error.account)
 
 
 def _advice(pins: Pins) -> str:

@@ -20,6 +20,7 @@ from holdfast.solve.applicable import applicable
 from holdfast.solve.chosen import assemble
 from holdfast.solve.direct import direct_files
 from holdfast.solve.explain import Explanation, explain
+from holdfast.solve.hints import Surroundings, with_hints
 from holdfast.solve.host_python import HostPythonSource
 from holdfast.solve.joint import Answer, solve_jointly
 from holdfast.solve.movement import Former, Steering, move_little
@@ -164,12 +165,29 @@ class _PlatformRequest:
         try:
             solution = await self._solve()
         except Explanation as error:
-            if self.pins is None:
-                raise
-            raise in_words_of_pins(error, self.pins) from error
+            told = await with_hints(error, self._surroundings())
+            raise in_words_of_pins(told, self.pins) if self.pins else told from error
         solution.statistics.seconds = time.monotonic() - started
         solution.statistics.requests = self.indexes.requests - requests
         return solution
+
+    def _surroundings(self) -> Surroundings:
+        asked = self.requirements
+
+        def index_at(url: str) -> PypiIndexes:
+            return PypiIndexes(
+                [url], cache_dir=self.cache_dir, offline=self.offline, credentials=asked.credentials
+            )
+
+        return Surroundings(
+            requirements=asked,
+            platform=self.platform,
+            virtual_packages=self.virtual_packages,
+            channels=self._channels() if asked.python_source == "channel" else None,
+            indexes=self.indexes,
+            index_at=index_at,
+            mapping=self.mapping,
+        )
 
     async def _solve(self) -> PlatformSolution:
         if self.requirements.python_source == "host":
@@ -357,7 +375,9 @@ class _PlatformRequest:
         replaced = {item.name for item in asked.overrides}
         wishes = Wishes(
             favoured=frozenset(CondaName(record.name.normalized) for record in conda_first),
-            direct=direct_files(item for item in asked.pypi if not self._is_given(item.name)),
+            direct=direct_files(
+                (item for item in asked.pypi if not self._is_given(item.name)), self.platform
+            ),
             overrides=asked.overrides,
             bounds=[*(item for item in asked.pypi if item.name not in replaced), *asked.constraints],
             strategy=asked.strategy,

@@ -167,7 +167,7 @@ class CondaSolver:
         constraints, preferred = options.constraints, options.preferred
         extra_sources = [*([self._python_source] if self._python_source else []), *sources]
         guarded = [_Guarded(item) for item in extra_sources]
-        parsed = self._parsed(specs)
+        parsed = self._parsed([*specs, *self._whole_names(specs)])
         steered = self.steering.conda_bounds() if self.steering else []
         bounds = [*constraints, *steered, *(f"python !={version}" for version in self._excluded_pythons)]
         virtual_packages = self._generic_virtual_packages()
@@ -201,6 +201,18 @@ class CondaSolver:
         except Exception as error:
             _raise_first(guarded)
             raise channel_error(error) from error
+
+    def _whole_names(self, specs: Sequence[str]) -> list[str]:
+        """Return the bare names that specs narrow down, where a strict priority has to see all of a name.
+
+        Of what is asked for directly py-rattler shows its solver the matching records alone. A channel whose
+        records of a name all fail to match would look like one without that name, and hide nothing.
+        """
+        several = self._channels is not None and len(self._channels.channels) > 1
+        if not several or self._requirements.channel_priority != "strict" or any("::" in s for s in specs):
+            return []
+        names = dict.fromkeys(spec.partition(" ")[0] for spec in specs if " " in spec)
+        return [name for name in names if "[" not in name and not is_solver_name(name)]
 
     def _parsed(self, specs: Iterable[str]) -> list[MatchSpec]:
         from rattler import MatchSpec
