@@ -31,6 +31,23 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
         for member, content in members.items():
             archive.writestr(zipfile.ZipInfo(member, (1980, 1, 1, 0, 0, 0)), content)
     return os.path.basename(path)
+
+
+def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
+    stem = NAME.replace("-", "_") + "-" + VERSION
+    path = os.path.join(wheel_directory, stem + "-0.editable-py3-none-any.whl")
+    info = stem + ".dist-info/"
+    wheel = "Wheel-Version: 1.0\\nGenerator: tests\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+    members = {{
+        "__" + NAME + ".pth": os.getcwd() + "/src\\n",
+        info + "METADATA": METADATA,
+        info + "WHEEL": wheel,
+    }}
+    members[info + "RECORD"] = "".join(m + ",,\\n" for m in [*members, info + "RECORD"])
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, content in members.items():
+            archive.writestr(zipfile.ZipInfo(member, (1980, 1, 1, 0, 0, 0)), content)
+    return os.path.basename(path)
 """
 
 

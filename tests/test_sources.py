@@ -11,10 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 import holdfast
-from holdfast.errors import IntegrityError, NoSolution, UsageError
+from holdfast.errors import HoldfastError, IntegrityError, NoSolution, NotFound, Unreachable, UsageError
+from holdfast.lock.format import encode
 from holdfast.lock.model import LockedPackage
+from holdfast.resolving import resolve_request
+from holdfast.solve.direct import direct_files
 from holdfast.store.store import Store
 from loopback import LoopbackServer
 from repositories import commit_all, git
@@ -247,3 +251,124 @@ def test_a_folder_that_is_no_project(asking: Asking, tmp_path: Path) -> None:
         asking.lock(f"app @ {(tmp_path / 'empty').as_uri()}")
     with pytest.raises(UsageError, match="does not exist"):
         asking.lock(f"app @ {(tmp_path / 'nowhere').as_uri()}")
+
+
+@pytest.fixture
+def editable(project: Path) -> Path:
+    (project / "src").mkdir()
+    (project / "src" / "app.py").write_text("VERSION = 'as it is now'\n")
+    return project
+
+
+def test_an_editable_package_in_a_mixed_environment(asking: Asking, editable: Path, tmp_path: Path) -> None:
+    text = tmp_path / "requirements.txt"
+    text.write_text("-e ./code\n")
+    asked = holdfast.Requirements.from_file(
+        text, conda=["tinylib"], python=HERE, channels=[asking.channel], index_url=asking.index
+    )
+    lock = holdfast.resolve(asked)
+    assert package(lock, "app").editable
+    assert package(lock, "app").build_key == ""
+    prefix = holdfast.hydrate(lock)
+    assert imported(prefix, SHOW) == "as it is now 1.0 1.0"
+    (editable / "src" / "app.py").write_text("VERSION = 'changed'\n")
+    assert imported(prefix, SHOW) == "changed 1.0 1.0"
+    assert asking.lock(f"-e {editable}") == lock
+    assert asking.lock(f"app @ {editable.as_uri()}").req_id != lock.req_id
+
+
+def test_an_editable_package_stays_on_its_machine(asking: Asking, editable: Path, tmp_path: Path) -> None:
+    asked = asking.requirements(f"-e {editable}")
+    resolution = resolve_request(asked)
+    assert resolution.warnings == (
+        "app is editable: this environment works on this machine alone, and cannot be pushed",
+    )
+    for carry in (
+        lambda: Store(tmp_path / "team").push(resolution.lock),
+        lambda: Store().export_bundle(resolution.lock, tmp_path / "bundle.tar"),
+        lambda: direct_files(asked.pypi, "osx-arm64"),
+    ):
+        with pytest.raises(UsageError, match="editable"):
+            carry()
+    assert not (tmp_path / "team").exists()
+    editable.rename(tmp_path / "elsewhere")
+    with pytest.raises(NotFound, match="which this one does not have"):
+        holdfast.hydrate(resolution.lock)
+
+
+def test_an_editable_package_whose_configuration_changed(
+    asking: Asking, editable: Path, tmp_path: Path
+) -> None:
+    first = asking.lock(f"-e {editable}")
+    (editable / "src" / "app.py").write_text("what is imported does not count")
+    assert asking.lock(f"-e {editable}") == first
+    make_building_project(editable, "app", "2.0", ["helper"], counter=tmp_path)
+    assert package(asking.lock(f"-e {editable}"), "app").version == "2.0"
+
+
+def test_another_source_of_the_same_wheel_is_the_same_environment(asking: Asking, project: Path) -> None:
+    first = resolve_request(asking.requirements(f"app @ {project.as_uri()}"))
+    (project / "README").write_text("This is in no wheel.\n")
+    second = resolve_request(asking.requirements(f"app @ {project.as_uri()}"))
+    assert second.newly_resolved
+    assert second.lock.full_id == first.lock.full_id
+    assert Store().lock(first.lock.req_id, first.lock.full_id) == first.lock
+
+
+def test_nothing_to_install_it_with(
+    asking: Asking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UsageError) as caught:
+        asking.lock("app @ git+https://ada:geheim@git.example/team/app.git@v1")
+    assert str(caught.value) == snapshot
+
+
+@needs_git
+def test_messages(asking: Asking, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
+    fails = make_building_project(tmp_path / "fails", "app", "1.0", counter=tmp_path, fails=True)
+    compiles = make_building_project(tmp_path / "compiles", "app", "1.0", counter=tmp_path, fails=True)
+    backend = (compiles / "backend.py").read_text()
+    said = "app.c:3: error: expected a semicolon\\nerror: command gcc failed with exit code 1"
+    (compiles / "backend.py").write_text(backend.replace("no compiler today", said))
+    repository = make_building_project(tmp_path / "repository", "app", "1.0", counter=tmp_path)
+    commit_all(repository)
+    other = make_building_project(tmp_path / "other", "other", "1.0", counter=tmp_path)
+    messages = {}
+    for what, text in {
+        "a reference that is not there": f"app @ git+{repository.as_uri()}@v9",
+        "a commit that is not there": f"app @ git+{repository.as_uri()}@{'0' * 40}",
+        "a repository that is not there": f"app @ git+{(tmp_path / 'nowhere').as_uri()}",
+        "a build that fails": f"app @ {fails.as_uri()}",
+        "a compiler that fails": f"app @ {compiles.as_uri()}",
+        "another project": f"app @ {other.as_uri()}",
+        "a hash of a folder": f"app @ {repository.as_uri()}#sha256={'0' * 64}",
+        "another system": "app @ hg+https://code.example/app",
+        "a way out": f"app @ {repository.as_uri()}#subdirectory=../other",
+        "no archive": "app @ https://code.example/app.exe",
+    }.items():
+        with pytest.raises(HoldfastError) as caught:
+            asking.lock(text)
+        shown = f"{type(caught.value).__name__}: {caught.value}"
+        messages[what] = shown.replace(tmp_path.as_uri(), "file:///home/ada").replace(
+            str(tmp_path), "/home/ada"
+        )
+    assert messages == snapshot
+
+
+@needs_git
+def test_a_password_goes_to_the_repository_and_nowhere_else(
+    asking: Asking, project: Path, tmp_path: Path
+) -> None:
+    commit_all(project)
+    bare = tmp_path / "served" / "app.git"
+    bare.parent.mkdir()
+    git(tmp_path, "clone", "-q", "--bare", str(project), str(bare))
+    git(bare, "update-server-info")
+    with LoopbackServer(tmp_path / "served", auth=("ada", "geheim")) as server:
+        address = server.url.replace("://", "://ada:geheim@")
+        with pytest.raises(Unreachable) as caught:
+            asking.lock(f"app @ git+{server.url}/app.git")
+        lock = asking.lock(f"app @ git+{address}/app.git")
+        assert package(lock, "app").source_url.startswith(f"git+{server.url}/app.git@")
+    assert "geheim" not in f"{caught.value}{encode(lock)!r}"

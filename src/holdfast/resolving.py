@@ -103,7 +103,8 @@ def resolve_request(
     if taken is not None and not dry_run and store.shared is not None and taken.place == store.place:
         store.local.locks.put(taken.lock)  # the next time nobody needs to be asked for it
     if update is None and known is not None and set(wanted) <= set(known.platforms):
-        return Resolution(known, False, time.monotonic() - started, taken_from=taken)
+        warned = _of_this_machine(known)
+        return Resolution(known, False, time.monotonic() - started, warnings=warned, taken_from=taken)
     missing = [
         platform
         for platform in wanted
@@ -132,6 +133,7 @@ def resolve_request(
             note_builds(store.local.backend, (each for part in solved.values() for each in part.packages))
             store.save(lock, versions=_versions())
     warnings = dict.fromkeys(warning for solution in solutions.values() for warning in solution.warnings)
+    warnings |= dict.fromkeys(_of_this_machine(lock))
     rounds = max(solution.statistics.rounds for solution in solutions.values())
     moved = changes(known.platforms if known else {}, lock.platforms)
     return Resolution(lock, True, time.monotonic() - started, rounds, tuple(warnings), taken, moved)
@@ -199,6 +201,17 @@ def resolved_before(
         if changed_since(requirements.pypi, _direct_hashes(found.lock)):
             return None
     return found
+
+
+def _of_this_machine(lock: Lock) -> tuple[str, ...]:
+    """Say of each editable package that others cannot have it."""
+    names = {
+        package.name for part in lock.platforms.values() for package in part.packages if package.editable
+    }
+    return tuple(
+        f"{name} is editable: this environment works on this machine alone, and cannot be pushed"
+        for name in sorted(names)
+    )
 
 
 def _direct_hashes(lock: Lock) -> dict[str, str]:

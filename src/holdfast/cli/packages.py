@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from holdfast.cli.table import Column, human_size, print_table
 
@@ -73,6 +73,8 @@ def _source(package: LockedPackage) -> str:
         # A folder's channel: its last part says enough.
         channel = package.channel.rstrip("/")
         return channel.rpartition("/")[2] if channel.startswith("file:") else _host_and_path(channel)
+    if package.editable:
+        return f"editable: {unquote(urlsplit(package.source_url).path)}"
     if package.source_url:
         return f"built from {package.source_url.rpartition('/')[2]}"
     address = urlsplit(package.url)

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from holdfast.errors import NotFound, UsageError
 from holdfast.hydrate import rattler_bridge
+from holdfast.index.urls import local_path
 from holdfast.lock.model import Lock, LockedPlatform
 from holdfast.spec.platform import host_platform, wheel_platform_tags
 
-__all__ = ["check_host", "choose_platform"]
+__all__ = ["check_folders", "check_host", "choose_platform"]
 
 # Platforms whose programs another one runs as well (Rosetta 2; Windows on Arm).
 _EMULATED = {"osx-arm64": ("osx-64",), "win-arm64": ("win-64",)}
@@ -35,6 +36,24 @@ def choose_platform(lock: Lock, platform: str | None) -> str:
         f"the lock has no environment for {platform or host}, only for {', '.join(sorted(lock.platforms))}",
         advice=f"resolve again with --platform {platform or host}",
     )
+
+
+def check_folders(locked: LockedPlatform) -> None:
+    """Refuse editable packages of another machine (PEP 660): they are nothing but a path.
+
+    :raises NotFound: where this host does not have a folder that a package points to.
+    """
+    for package in locked.packages:
+        if not package.editable:
+            continue
+        folder = local_path(package.source_url)
+        if folder is None or not folder.is_dir():
+            raise NotFound(
+                f"{package.name} is editable: it points to a folder of the machine it was resolved on, which"
+                " this one does not have",
+                where=package.source_url,
+                advice="resolve it here, or ask for it without -e, so that it is built into a wheel",
+            )
 
 
 def check_host(platform: str, locked: LockedPlatform, host: Mapping[str, str] | None = None) -> None:

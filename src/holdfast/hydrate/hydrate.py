@@ -12,7 +12,7 @@ from pathlib import Path
 from holdfast.errors import HoldfastError, Unreachable, UsageError
 from holdfast.hydrate import conda_meta, rattler_bridge
 from holdfast.hydrate.conda_cache import CondaCache
-from holdfast.hydrate.host import check_host, choose_platform
+from holdfast.hydrate.host import check_folders, check_host, choose_platform
 from holdfast.hydrate.overlap import linking_order
 from holdfast.hydrate.packaged_path import PythonLayout, python_layout
 from holdfast.hydrate.prefix import Marker, Prefix, prefix_path
@@ -88,6 +88,7 @@ def hydrate(
     target.refuse_foreign()
     locked_platform = lock.platforms[platform]
     check_host(platform, locked_platform)
+    check_folders(locked_platform)
     packages = locked_platform.packages
     interpreters = [host_interpreter(each, find_python) for each in packages if each.kind == "python"]
     kept = store or Store()

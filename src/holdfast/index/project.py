@@ -53,7 +53,12 @@ class Wheel(IndexFile, frozen=True, kw_only=True, gc=False):
 
 
 class Sdist(IndexFile, frozen=True, kw_only=True, gc=False):
-    """A source distribution (PEP 625)."""
+    """A source distribution (PEP 625), or another source that somebody named by URL or path.
+
+    :ivar editable: whether it is a folder of this machine that is to be pointed to (PEP 660).
+    """
+
+    editable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

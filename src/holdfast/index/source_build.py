@@ -20,6 +20,7 @@ from packaging.version import Version
 from holdfast.errors import IntegrityError, NoSolution, UsageError
 from holdfast.index.build_key import build_key, declared_requirements
 from holdfast.index.core_metadata import MetadataUnusable, parse_core_metadata
+from holdfast.index.editable import build_editable
 from holdfast.index.file_names import FileNameReader
 from holdfast.index.interpreters import HostPython, find_interpreters
 from holdfast.index.project import CoreMetadata, Sdist
@@ -55,7 +56,8 @@ class BuiltWheel:
 
     :ivar tags: of its file name (PEP 425).
     :ivar source_sha256: of what it was built from; empty for a git commit.
-    :ivar build_key: what it is kept under (design, section 4).
+    :ivar build_key: what it is kept under (design, section 4); empty for an editable one.
+    :ivar editable: whether it points to a folder of this machine (PEP 660).
     """
 
     path: Path
@@ -65,6 +67,7 @@ class BuiltWheel:
     source_sha256: str
     metadata: CoreMetadata
     build_key: str
+    editable: bool = False
 
 
 class SourceBuilder:
@@ -91,6 +94,7 @@ class SourceBuilder:
         self._cache_dir = cache_dir
         self._kept = kept or _NothingKept()
         self._exclude_newer = exclude_newer
+        self._editable: dict[str, Path] = {}
         self._slots = asyncio.Semaphore(_BUILDS_AT_ONCE)
 
     async def named(
@@ -160,19 +164,21 @@ class SourceBuilder:
         own = ""
         if interpreter is not None:
             own = build_key(source.identity, requires, self._exclude_newer, interpreter.abi, host_platform())
-        folder = await asyncio.to_thread(self._find, [pure, own] if own else [pure])
+        folder = await asyncio.to_thread(self._find, source, [pure, own] if own else [pure])
         if folder is None:
             if interpreter is None:
                 raise MetadataUnusable("would have to be built, and this host has no Python to build it with")
             async with self._slots:
                 folder = await asyncio.to_thread(self._build, source, interpreter, pure, own)
-        return await asyncio.to_thread(_read, folder, name, version, source.sha256)
+        return await asyncio.to_thread(_read, folder, name, version, source)
 
     def _folder(self, key: str) -> Path:
         return self._cache_dir / "built" / key[:2] / key
 
-    def _find(self, keys: Sequence[str]) -> Path | None:
-        """Return the folder of a wheel that was built before, here or elsewhere."""
+    def _find(self, source: Source, keys: Sequence[str]) -> Path | None:
+        """Return the folder of a wheel that was built before; of an editable one, by this process."""
+        if source.editable:
+            return self._editable.get(source.identity)
         for key in keys:
             if self._folder(key).is_dir():
                 return self._folder(key)
@@ -188,11 +194,18 @@ class SourceBuilder:
 
     def _build(self, source: Source, interpreter: HostPython, pure: str, own: str) -> Path:
         with scratch_beside(self._folder(own)) as work:
-            self._uv.build(source.laid_out(work / "source"), interpreter, work / "wheel")
+            if source.editable:
+                (work / "work").mkdir()
+                build_editable(self._uv, source.path, interpreter, work / "work").rename(work / "wheel")
+            else:
+                self._uv.build(source.laid_out(work / "source"), interpreter, work / "wheel")
             wheels = sorted((work / "wheel").glob("*.whl"))
             is_pure = bool(wheels) and wheels[0].name.endswith("-none-any.whl") and "-py3" in wheels[0].name
             folder = self._folder(pure if is_pure else own)
             folder.parent.mkdir(parents=True, exist_ok=True)
+            if source.editable:
+                shutil.rmtree(folder, ignore_errors=True)  # what it points to may have another layout now
+                self._editable[source.identity] = folder
             keep(work / "wheel", folder)
         return folder
 
@@ -203,15 +216,19 @@ class SourceBuilder:
         return next(fitting, found[0] if found else None)
 
 
-def _read(folder: Path, name: PypiName, version: Version | None, source: str) -> BuiltWheel:
+def _read(folder: Path, name: PypiName, version: Version | None, source: Source) -> BuiltWheel:
     wheels = sorted(folder.glob("*.whl"))
     read = FileNameReader(name).read(wheels[0].name) if len(wheels) == 1 else None
     if read is None:
-        raise MetadataUnusable(f"its build gave {', '.join(path.name for path in wheels) or 'no wheel'}")
+        gave = ", ".join(path.name for path in wheels) or "no wheel"
+        raise MetadataUnusable(f"gives {gave} when it is built, not one wheel of {name}")
     content = wheels[0].read_bytes()
     with wheels[0].open("rb") as stream:
         metadata = parse_core_metadata(read_metadata(stream, name, read.version), name, read.version)
     if version is not None and read.version != version:
-        raise MetadataUnusable(f"its build gave version {read.version}")
+        raise MetadataUnusable(f"gives version {read.version} when it is built")
     digest = hashlib.sha256(content).hexdigest()
-    return BuiltWheel(wheels[0], digest, len(content), read.tags, source, metadata, folder.name)
+    key = "" if source.editable else folder.name
+    return BuiltWheel(
+        wheels[0], digest, len(content), read.tags, source.sha256, metadata, key, source.editable
+    )

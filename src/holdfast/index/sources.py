@@ -15,6 +15,7 @@ from urllib.parse import urldefrag, urlsplit
 
 from holdfast.errors import IntegrityError, Unreachable, UsageError
 from holdfast.index.core_metadata import MetadataUnusable
+from holdfast.index.editable import editable_sha256
 from holdfast.index.file_names import is_safe
 from holdfast.index.git import GitUrl, Repositories, subdirectory_of
 from holdfast.index.project import Sdist
@@ -38,12 +39,14 @@ class Source:
         a git commit, which names its content itself.
     :ivar identity: equal sources have equal identities, wherever they lie.
     :ivar subdirectory: where the project lies in it, empty for its top.
+    :ivar editable: whether the wheel points to the folder instead of holding its files.
     """
 
     path: Path
     sha256: str
     identity: str
     subdirectory: str = ""
+    editable: bool = False
 
     def read(self, name: str) -> bytes | None:
         """Return a file of the project, None where there is none."""
@@ -84,7 +87,7 @@ class Sources:
         self._download = download
         self._folder = folder
         self._repositories = repositories
-        self._known: dict[str, Source] = {}
+        self._known: dict[tuple[str, bool], Source] = {}
 
     async def pinned_url(self, url: str) -> str:
         """Return the URL of a source that always means the same: of a git repository, with its commit.
@@ -103,9 +106,10 @@ class Sources:
         :raises Unreachable: where it cannot be fetched.
         :raises UsageError: where a local folder is none.
         """
-        if sdist.url not in self._known:
-            self._known[sdist.url] = await self._get(sdist)
-        return self._known[sdist.url]
+        key = sdist.url, sdist.editable
+        if key not in self._known:
+            self._known[key] = await self._get(sdist)
+        return self._known[key]
 
     async def _get(self, sdist: Sdist) -> Source:
         if sdist.url.startswith("git+"):
@@ -115,6 +119,9 @@ class Sources:
         address, fragment = urldefrag(sdist.url)
         subdirectory = subdirectory_of(fragment)
         folder = local_path(address)
+        if folder is not None and sdist.editable:
+            digest = await asyncio.to_thread(editable_sha256, folder)
+            return Source(folder, digest, _identity("editable", digest, ""), editable=True)
         if folder is not None and folder.is_dir():
             digest = await asyncio.to_thread(tree_sha256, folder)
             return Source(folder, digest, _identity("tree", digest, subdirectory), subdirectory)
@@ -142,7 +149,7 @@ class Sources:
         return target / filename, digest
 
 
-def sha256_of_local(url: str) -> str | None:
+def sha256_of_local(url: str, *, editable: bool = False) -> str | None:
     """Return the hash of what a ``file:`` URL names now, file or source tree; None where there is nothing.
 
     :raises UsageError: where it cannot be read.
@@ -150,6 +157,8 @@ def sha256_of_local(url: str) -> str | None:
     path = local_path(urldefrag(url)[0])
     if path is None or not path.exists():
         return None
+    if editable:
+        return editable_sha256(path)
     if path.is_dir():
         return tree_sha256(path)
     try:

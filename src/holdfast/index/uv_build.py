@@ -81,10 +81,20 @@ class UvBuild:
         """
         from uv import find_uv_bin
 
+        self.run_program([find_uv_bin(), *arguments], work)
+
+    def run_program(self, command: Sequence[str], work: Path, *, first_in_path: Path | None = None) -> None:
+        """Run a program as part of a build.
+
+        :raises MetadataUnusable: where it fails, with the last that it said.
+        """
+        environment = self.environment()
+        if first_in_path is not None:
+            environment["PATH"] = os.pathsep.join([str(first_in_path), environment.get("PATH", os.defpath)])
         try:
             done = subprocess.run(
-                [find_uv_bin(), *arguments],
-                env=self.environment(),
+                command,
+                env=environment,
                 cwd=work,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -130,7 +140,8 @@ def _last_words(stderr: str) -> str:
     Where the last line only tells that a program failed, what that program said stands before it.
     """
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    border = next((at for at, line in enumerate(lines) if line.startswith("error: ")), len(lines))
+    errors = [at for at, line in enumerate(lines) if line.startswith("error: ")]
+    border = errors[-1] if errors else len(lines)  # backends say it too, before uv does
     backend = [line for line in lines[:border] if not line.startswith("Building ")]
     uv = [line.removeprefix("cause: ") for line in lines[border:] if not line.startswith("hint: ")]
     said = backend if backend and "backend" in " ".join(uv) else uv

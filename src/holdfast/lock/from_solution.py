@@ -102,6 +102,7 @@ def _wheel(chosen: ChosenWheel) -> LockedPackage:
         source_url=without_credentials(chosen.source.url) if chosen.source else "",
         source_sha256=chosen.source.sha256 if chosen.source else "",
         build_key=chosen.source.build_key if chosen.source else "",
+        editable=chosen.source.editable if chosen.source else False,
     )
 
 

@@ -7,9 +7,18 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from holdfast.lock.model import SCHEMA, Lock, LockedPackage, LockedPlatform
 
-__all__ = ["environment_name", "full_id", "make_lock", "package_order", "requirements_id"]
+__all__ = [
+    "environment_name",
+    "full_id",
+    "make_lock",
+    "package_order",
+    "requirements_id",
+    "same_but_for_sources",
+]
 
 _HEX_DIGITS = 40
 
@@ -38,6 +47,27 @@ def full_id(platforms: Mapping[str, LockedPlatform]) -> str:
 def environment_name(req_id: str, full_id: str) -> str:
     """Return the name an environment's prefix has on disk."""
     return f"metaflow_{req_id}_{full_id}"
+
+
+def same_but_for_sources(lock: Lock, other: Lock) -> bool:
+    """Return whether two locks differ, if at all, only in what their wheels were built from.
+
+    Another commit, or another state of a folder, may give the very same wheel: the environment is the same.
+    """
+    return _without_sources(lock) == _without_sources(other)
+
+
+def _without_sources(lock: Lock) -> Lock:
+    platforms = {
+        platform: replace(
+            locked,
+            packages=tuple(
+                replace(package, source_url="", source_sha256="", build_key="") for package in locked.packages
+            ),
+        )
+        for platform, locked in lock.platforms.items()
+    }
+    return replace(lock, platforms=platforms)
 
 
 def package_order(package: LockedPackage) -> tuple[str, str, str]:

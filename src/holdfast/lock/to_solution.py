@@ -69,7 +69,9 @@ def _wheel(package: LockedPackage) -> ChosenWheel:
     )
     source = None
     if package.source_url:
-        source = BuiltFrom(package.source_url, package.source_sha256, None, package.build_key)
+        source = BuiltFrom(
+            package.source_url, package.source_sha256, None, package.build_key, package.editable
+        )
     return ChosenWheel(
         name,
         wheel,

@@ -166,7 +166,7 @@ async def _hashed(
     chosen: ChosenWheel, built: BuiltWheel | None, url: str, indexes: PypiIndexes
 ) -> ChosenWheel:
     if built is not None:
-        source = BuiltFrom(url, built.source_sha256, built.path, built.build_key)
+        source = BuiltFrom(url, built.source_sha256, built.path, built.build_key, built.editable)
         return replace(chosen, sha256=built.sha256, size=built.size, source=source)
     sha256, size = await indexes.hash_of(chosen.wheel)
     return replace(chosen, sha256=sha256, size=size)

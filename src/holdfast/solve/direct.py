@@ -14,6 +14,7 @@ from holdfast.index.project import Sdist, Wheel
 from holdfast.index.sources import sha256_of_local
 from holdfast.index.urls import local_path
 from holdfast.spec.names import PypiName
+from holdfast.spec.platform import host_platform
 from holdfast.spec.requirements import PypiRequirement
 
 __all__ = ["Direct", "changed_since", "direct_files"]
@@ -36,17 +37,30 @@ class Direct:
     file: Wheel | Sdist
     hashes: tuple[str, ...] = ()
 
+    @property
+    def version(self) -> Version:
+        """The version of the file."""
+        return self.file.version
 
-def direct_files(requirements: Iterable[PypiRequirement]) -> dict[PypiName, Direct]:
+
+def direct_files(requirements: Iterable[PypiRequirement], platform: str) -> dict[PypiName, Direct]:
     """Return the file of every requirement with a URL.
 
+    :param platform: the target.
     :raises NoSolution: where two different URLs are given for one project.
-    :raises UsageError: where a URL names what no wheel can be made of.
+    :raises UsageError: where a URL names what no wheel can be made of, or an editable install would not be on
+        this machine.
     """
     found: dict[PypiName, Direct] = {}
     for requirement in requirements:
         if not requirement.url:
             continue
+        if requirement.editable and platform != host_platform():
+            raise UsageError(
+                f"{requirement.name} is to be editable, which works on this machine alone, and the target is"
+                f" {platform}",
+                advice="drop -e, or the platform",
+            )
         direct = _direct(requirement)
         other = found.setdefault(requirement.name, direct)
         if other.url != direct.url:
@@ -70,7 +84,7 @@ def changed_since(requirements: Iterable[PypiRequirement], hashes: Mapping[str, 
         for requirement in requirements
         if requirement.url.startswith("file:")
         and (known := hashes.get(requirement.url, hashes.get(urldefrag(requirement.url)[0])))
-        and sha256_of_local(requirement.url) not in (None, known)
+        and sha256_of_local(requirement.url, editable=requirement.editable) not in (None, known)
     ]
 
 
@@ -87,7 +101,9 @@ def _direct(requirement: PypiRequirement) -> Direct:
     _check_source(requirement.name, url, filename)
     address = f"{url}#{fragment}" if fragment else url
     announced = requirement.hashes[0].removeprefix("sha256:") if len(requirement.hashes) == 1 else None
-    source = Sdist(filename=filename, url=address, version=_UNREAD, sha256=announced)
+    source = Sdist(
+        filename=filename, url=address, version=_UNREAD, sha256=announced, editable=requirement.editable
+    )
     return Direct(requirement.url, source, requirement.hashes)
 
 

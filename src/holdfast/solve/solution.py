@@ -32,13 +32,15 @@ class BuiltFrom:
     :ivar url: of the source; of a git repository, with the commit.
     :ivar sha256: of an archive or a local folder; empty for a git commit.
     :ivar path: of the wheel, in the cache; None where it was built for an earlier lock.
-    :ivar build_key: what the wheel is kept under.
+    :ivar build_key: what the wheel is kept under; empty for an editable one.
+    :ivar editable: whether it points to a folder of this machine (PEP 660).
     """
 
     url: str
     sha256: str
     path: Path | None
     build_key: str = ""
+    editable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

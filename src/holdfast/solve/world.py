@@ -126,6 +126,7 @@ class PypiWorld:
                 return pinned
         if name in self.wishes.direct:
             file = await self._direct_file(name, self.wishes.direct[name])
+            self.wishes.direct[name] = replace(self.wishes.direct[name], file=file)
             return direct_pool(file, name, owners.names, self.judge)
         project = _unyanked(await self._source.project(name), self.wishes.kept)
         versions = {version for spelled in owners.versions.values() for version in spelled}

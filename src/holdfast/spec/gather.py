@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,7 +16,7 @@ from holdfast.spec.instant import instant
 from holdfast.spec.local_path import local_path
 from holdfast.spec.names import pypi_name
 from holdfast.spec.platform import platform_name
-from holdfast.spec.pypi_requirement import pypi_requirement, requirement_of_url
+from holdfast.spec.pypi_requirement import is_location, pypi_requirement, requirement_of_url
 from holdfast.spec.python_version import python_version, requires_python
 from holdfast.spec.requirements import ChannelPriority, Credential, PythonSource, Strategy
 from holdfast.spec.urls import find_links_url, index_url
@@ -54,12 +55,31 @@ class Gathering:
             self._add("conda", requirement)
 
     def pypi(self, text: str, *, hashes: tuple[str, ...] = ()) -> None:
-        """Add a PyPI requirement (PEP 508)."""
+        """Add a PyPI requirement (PEP 508), or what pip takes in its place: a URL, a path, ``-e PATH``."""
+        option, _, value = text.strip().partition(" ")
+        if option in ("-e", "--editable"):
+            self.editable(value)
+            return
+        if is_location(text.strip()):
+            self.pypi_url(text, hashes=hashes)
+            return
         self._add("pypi", pypi_requirement(self._public(text), hashes=hashes, folder=self.folder))
 
     def pypi_url(self, text: str, *, hashes: tuple[str, ...] = ()) -> None:
         """Add the requirement that a bare URL or path stands for."""
         self._add("pypi", requirement_of_url(self._public(text), folder=self.folder, hashes=hashes))
+
+    def editable(self, text: str) -> None:
+        """Add a project's folder of this machine that is to be pointed to (PEP 660), as ``-e`` does."""
+        text = text.strip()
+        named = "@" in text and not is_location(text)
+        read = pypi_requirement if named else requirement_of_url
+        requirement = read(self._public(text), folder=self.folder)
+        if not requirement.url.startswith("file:"):
+            self.note(f"-e is left aside: {requirement.url} is built into a wheel")
+            self._add("pypi", requirement)
+            return
+        self._add("pypi", replace(requirement, editable=True))
 
     def constraint(self, text: str) -> None:
         """Add a PyPI requirement that bounds a project without asking for it."""

@@ -16,7 +16,14 @@ from holdfast.spec.requirements import PypiRequirement
 if TYPE_CHECKING:
     from packaging.specifiers import Specifier
 
-__all__ = ["canonical_marker", "canonical_specifier", "hash_digest", "pypi_requirement", "requirement_of_url"]
+__all__ = [
+    "canonical_marker",
+    "canonical_specifier",
+    "hash_digest",
+    "is_location",
+    "pypi_requirement",
+    "requirement_of_url",
+]
 
 _EXPECTED = (
     "expected name[extra] specifier ; marker (PEP 508), as in requests[socks]>=2.31 ; os_name == 'posix'"
@@ -25,6 +32,7 @@ _HASH = re.compile(r"(?:sha256)[:=](?P<digest>[0-9a-fA-F]{64})")
 _ALGORITHMS = ("sha256", "sha384", "sha512", "sha1", "md5")
 # One letter is a drive, not a scheme.
 _SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]+://|file:)", re.IGNORECASE)
+_ARCHIVES = (".whl", ".tar.gz", ".zip", ".tar.bz2")
 _VCS = ("git+", "hg+", "svn+", "bzr+")
 _CONDA_SINGLE_EQUALS = re.compile(r"[\w.\]-]\s*=\s*\d")
 
@@ -91,6 +99,14 @@ def requirement_of_url(
     return pypi_requirement(
         f"{name}{extras} @ {egg}{f' ;{marker}' if marker else ''}", hashes=hashes, folder=folder
     )
+
+
+def is_location(text: str) -> bool:
+    """Say whether a requirement is a bare URL or path, not ``name`` or ``name @ url``."""
+    if _SCHEME.match(text) or text.startswith((".", "/", "~", "\\")):
+        return True
+    place = text.partition(" ;")[0].partition("[")[0].strip()
+    return "@" not in place and (place.lower().endswith(_ARCHIVES) or "/" in place)
 
 
 def canonical_specifier(text: str) -> str:

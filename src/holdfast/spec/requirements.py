@@ -62,6 +62,7 @@ class PypiRequirement:
     :ivar marker: canonical marker text, empty for none.
     :ivar url: direct URL (PEP 508 ``@``), VCS URL or ``file:`` URL, without credentials; empty for none.
     :ivar hashes: ``sha256:…`` digests, sorted, of which one must match; empty for any.
+    :ivar editable: whether the folder that ``url`` names is to be pointed to, not copied (PEP 660).
     """
 
     name: PypiName
@@ -70,6 +71,7 @@ class PypiRequirement:
     marker: str = ""
     url: str = ""
     hashes: tuple[str, ...] = ()
+    editable: bool = False
 
     def __str__(self) -> str:
         extras = f"[{','.join(self.extras)}]" if self.extras else ""

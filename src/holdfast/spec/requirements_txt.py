@@ -18,6 +18,7 @@ from holdfast.spec.asked import Asked, combine, located
 from holdfast.spec.credentials import without_credentials
 from holdfast.spec.gather import Gathering
 from holdfast.spec.local_path import local_path
+from holdfast.spec.pypi_requirement import is_location
 from holdfast.spec.text_file import read_text
 
 __all__ = ["RequirementLines", "read_constraints", "read_requirements_txt"]
@@ -28,7 +29,6 @@ _VARIABLE = re.compile(r"\$\{(?P<name>[A-Z0-9_]+)\}")
 _PER_REQUIREMENT = re.compile(r"\s(?=--(?:hash|config-settings?|global-option|no-binary|only-binary)\b)")
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://|file:", re.IGNORECASE)
 _PYTHON = re.compile(r"python\s*(?P<version>[=<>!~].*)?", re.IGNORECASE)
-_ARCHIVES = (".whl", ".tar.gz", ".zip", ".tar.bz2")
 
 _SHORT = {
     "-i": "--index-url",
@@ -152,13 +152,9 @@ class RequirementLines:
             as_ = "constraints" if option == "--constraint" else self.as_
             self.nested.append(_File(path, self.environ, self.open_files, as_).read())
         elif option == "--editable":
-            if not _URL.match(value):
-                raise UsageError(
-                    f"-e {value}: an environment that is kept cannot hold an editable project",
-                    advice="leave out -e: the project is then built into a wheel",
-                )
-            into.note(f"-e is left aside: {without_credentials(value)} is built into a wheel")
-            self._requirement(value)
+            if self.as_ != "pypi":
+                raise UsageError(f"-e {without_credentials(value)} is no constraint")
+            into.editable(value)
         elif option in _LEFT_ASIDE:
             into.note(f"{option} is left aside")
         elif option in ("--pre", "--no-index"):
@@ -194,7 +190,7 @@ class RequirementLines:
                 self.into.python(version.lstrip("="))
             else:
                 self.into.requires_python(version)
-        elif _is_location(requirement):
+        elif is_location(requirement):
             self.into.pypi_url(requirement, hashes=tuple(hashes))
         else:
             self.into.pypi(requirement, hashes=tuple(hashes))
@@ -246,11 +242,3 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
 def _expanded(text: str, environ: Mapping[str, str]) -> str:
     """Put in ``${VARIABLE}``; one that is not set stays as it is, as in pip."""
     return _VARIABLE.sub(lambda match: environ.get(match["name"], match.group()), text)
-
-
-def _is_location(text: str) -> bool:
-    """Say whether a line is a bare URL or path, not ``name`` or ``name @ url``."""
-    if _URL.match(text) or text.startswith((".", "/", "~", "\\")):
-        return True
-    place = text.partition(" ;")[0].partition("[")[0].strip()
-    return "@" not in place and (place.lower().endswith(_ARCHIVES) or "/" in place)

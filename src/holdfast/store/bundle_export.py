@@ -30,7 +30,7 @@ from holdfast.store.bundle_format import (
     package_files,
 )
 from holdfast.store.bytes_moved import BytesMoved
-from holdfast.store.contents import packages_of, platforms_of
+from holdfast.store.contents import packages_of, platforms_of, refuse_editable
 from holdfast.store.filelock import locked
 from holdfast.store.layout import lock_key, package_key
 from holdfast.store.promise import Promise
@@ -78,6 +78,7 @@ def export_bundle(
     :param moved: told how many bytes are done, and of how many, from any thread.
     """
     wanted = platforms_of(lock, platforms)
+    refuse_editable(lock, wanted)
     _check_writable(path)
     progress = BytesMoved(moved)
     sources = Sources(store, offline=offline, credentials=credentials, received=progress.add)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from holdfast.errors import NotFound
+from holdfast.errors import NotFound, UsageError
 from holdfast.lock.model import Lock, LockedPackage
 from holdfast.spec.platform import platform_name
 
-__all__ = ["packages_of", "platforms_of"]
+__all__ = ["packages_of", "platforms_of", "refuse_editable"]
 
 
 def platforms_of(lock: Lock, platforms: Sequence[str]) -> list[str]:
@@ -24,6 +24,21 @@ def platforms_of(lock: Lock, platforms: Sequence[str]) -> list[str]:
                 advice=f"resolve again with --platform {platform}",
             )
     return wanted
+
+
+def refuse_editable(lock: Lock, platforms: Sequence[str]) -> None:
+    """Refuse to carry away what only points to a folder of this machine.
+
+    :raises UsageError: where there is such a package.
+    """
+    for platform in platforms:
+        for package in lock.platforms[platform].packages:
+            if package.editable:
+                raise UsageError(
+                    f"{package.name} is editable: it points to a folder of this machine, and serves no other",
+                    where=package.source_url,
+                    advice="ask for it without -e, so that it is built into a wheel",
+                )
 
 
 def packages_of(lock: Lock, platforms: Sequence[str]) -> list[LockedPackage]:

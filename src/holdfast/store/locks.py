@@ -8,8 +8,9 @@ from datetime import datetime, timezone
 
 import msgspec
 
-from holdfast.errors import Conflict, IntegrityError, NotFound
+from holdfast.errors import Conflict, IntegrityError, NotFound, UsageError
 from holdfast.lock.format import decode, encode
+from holdfast.lock.identity import same_but_for_sources
 from holdfast.lock.model import Lock
 from holdfast.store.backend import Backend
 from holdfast.store.layout import lock_key, plain_name, pointer_key, pointers_prefix, req_id_prefix
@@ -43,6 +44,8 @@ class Locks:
     def put(self, lock: Lock) -> bool:
         """Keep ``lock`` and return whether it is new; the same lock may be put twice.
 
+        One that only names other sources of the same wheels is the same: the first that was kept stays.
+
         :raises Conflict: where another lock stands under its ids.
         """
         key = lock_key(lock.req_id, lock.full_id)
@@ -52,11 +55,19 @@ class Locks:
         present = self._backend.get(key)
         if present is not None and present.data == data:
             return False
+        if present is not None and self._is_same(key, present.data, lock):
+            return False
         raise Conflict(
             f"another lock is already kept as {lock.req_id}:{lock.full_id}",
             where=self._backend.where(key),
             advice="a lock never changes; delete that file if it is damaged",
         )
+
+    def _is_same(self, key: str, data: bytes, lock: Lock) -> bool:
+        try:
+            return same_but_for_sources(decode(data, self._backend.where(key)), lock)
+        except (IntegrityError, UsageError):
+            return False
 
     def get(self, req_id: str, full_id: str) -> Lock:
         """Return a lock.

@@ -16,7 +16,7 @@ from holdfast.spec.requirements import Credential
 from holdfast.store.aliases import Alias, parse_alias
 from holdfast.store.at_once import each_at_once
 from holdfast.store.builds import note_builds
-from holdfast.store.contents import packages_of, platforms_of
+from holdfast.store.contents import packages_of, platforms_of, refuse_editable
 from holdfast.store.fetch import Fetcher, Receiving
 from holdfast.store.garbage import SHARED_GRACE
 from holdfast.store.layout import complete_key, lock_key, lock_prefix
@@ -77,6 +77,7 @@ def push(
     :param check: look at every package, although the store was seen to have all of them.
     """
     wanted = platforms_of(lock, platforms)
+    refuse_editable(lock, wanted)
     name = parse_alias(alias) if alias is not None else None
     named = name is not None and store.aliases.refuse_taken(name, lock.req_id, lock.full_id)
 
