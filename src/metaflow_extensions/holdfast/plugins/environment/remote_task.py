@@ -9,6 +9,7 @@ Nothing but the standard library is imported before it is needed: Metaflow alone
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
@@ -149,12 +150,24 @@ def _name(task: RemoteTask) -> str:
         "datastore": os.environ["MF_DATASTORE"],
         "datastore_root": task.datastore_root or None,
     }
-    name = substituted(task.environment, task_names(told))
+    name = substituted(task.environment, {**_started_with(), **task_names(told)})
     if name.startswith("step:"):
         from metaflow_extensions.holdfast.plugins.environment.past_tasks import reference
 
         return reference(name.partition(":")[2])
     return name
+
+
+def _started_with() -> dict[str, str]:
+    """Return ``METAFLOW_INIT_<NAME>`` of the parameters of a run that has not kept them yet.
+
+    So it is in the first step on Step Functions and on Airflow.
+    """
+    found: dict[str, str] = {}
+    for variable in ("METAFLOW_DEFAULT_PARAMETERS", "METAFLOW_PARAMETERS"):
+        told = json.loads(os.environ.get(variable) or "{}")
+        found.update({"METAFLOW_INIT_" + name.upper().replace("-", "_"): str(told[name]) for name in told})
+    return found
 
 
 if __name__ == "__main__":
