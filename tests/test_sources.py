@@ -23,6 +23,7 @@ from holdfast.store.store import Store
 from loopback import LoopbackServer
 from repositories import commit_all, git
 from sdists import builds, make_building_project, make_building_sdist
+from solving import World
 from worlds import make_index, make_wheel
 
 HERE = ".".join(map(str, sys.version_info[:2]))
@@ -238,11 +239,13 @@ def test_a_wheel_that_is_not_pure_serves_this_platform_alone(asking: Asking, tmp
     folder = make_building_project(
         tmp_path / "code", "app", "1.0", counter=tmp_path / "counts", tags=f"{tag}-{tag}-linux_x86_64"
     )
-    asked = holdfast.Requirements.build(
-        pypi=[f"app @ {folder.as_uri()}"], python=HERE, channels=[asking.channel], index_url=asking.index
-    )
-    with pytest.raises(NoSolution):
-        holdfast.resolve(asked, platforms=["osx-arm64"])
+    world = World(tmp_path / "world")
+    world.python(f"{HERE}.1", subdir="osx-arm64")
+    text = f"app @ {folder.as_uri()}"
+    with pytest.raises(NoSolution, match=r"linux_x86_64\.whl when built here") as caught:
+        world.solve(["python"], [text], platform="osx-arm64")
+    assert "cannot serve the target" in str(caught.value)
+    assert builds(tmp_path / "counts", "app") == 1
 
 
 def test_a_folder_that_is_no_project(asking: Asking, tmp_path: Path) -> None:

@@ -333,10 +333,10 @@ def test_an_index_without_upload_times_cannot_honour_a_date(world: World) -> Non
         world.solve(pypi=["app"], exclude_newer="2024-03-01")
 
 
-def test_what_has_to_be_built_from_a_url_is_refused_clearly(world: World) -> None:
+def test_another_version_control_system_is_refused_clearly(world: World) -> None:
     world.python("3.12.1")
-    with pytest.raises(UsageError, match="would have to be built"):
-        world.solve(pypi=["app @ git+https://git.example/app"])
+    with pytest.raises(UsageError, match="git alone is supported"):
+        world.solve(pypi=["app @ hg+https://code.example/app"])
 
 
 def test_a_channel_named_for_one_package_is_searched_for_it(world: World) -> None:

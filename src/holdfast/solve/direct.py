@@ -102,7 +102,11 @@ def _direct(requirement: PypiRequirement) -> Direct:
     address = f"{url}#{fragment}" if fragment else url
     announced = requirement.hashes[0].removeprefix("sha256:") if len(requirement.hashes) == 1 else None
     source = Sdist(
-        filename=filename, url=address, version=_UNREAD, sha256=announced, editable=requirement.editable
+        filename=filename if filename.endswith(_ARCHIVES) else requirement.url,
+        url=address,
+        version=_UNREAD,
+        sha256=announced,
+        editable=requirement.editable,
     )
     return Direct(requirement.url, source, requirement.hashes)
 

@@ -230,7 +230,9 @@ class PypiWorld:
             if self.judge.runs_on(built.tags) & python:
                 self.built[candidate.file.url] = built
                 return True
-            reason = f"gives {built.path.name} when built here, which cannot serve the target"
+            reason = (
+                f"gives {built.path.name} when built here, which cannot serve the target; a pure wheel would"
+            )
         self.knowledge.refuse(candidate.file, reason)
         self._drop_if_unusable(candidate.project, candidate.file)
         return False
