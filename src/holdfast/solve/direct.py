@@ -10,6 +10,7 @@ from packaging.version import Version
 
 from holdfast.errors import NoSolution, UsageError
 from holdfast.index.file_names import FileNameReader
+from holdfast.index.git import GitUrl
 from holdfast.index.project import Sdist, Wheel
 from holdfast.index.sources import sha256_of_local
 from holdfast.index.urls import local_path
@@ -43,10 +44,13 @@ class Direct:
         return self.file.version
 
 
-def direct_files(requirements: Iterable[PypiRequirement], platform: str) -> dict[PypiName, Direct]:
+def direct_files(
+    requirements: Iterable[PypiRequirement], platform: str, staying: Mapping[PypiName, str] | None = None
+) -> dict[PypiName, Direct]:
     """Return the file of every requirement with a URL.
 
     :param platform: the target.
+    :param staying: by project, what was decided before and may not move: of a repository, the commit.
     :raises NoSolution: where two different URLs are given for one project.
     :raises UsageError: where a URL names what no wheel can be made of, or an editable install would not be on
         this machine.
@@ -61,7 +65,7 @@ def direct_files(requirements: Iterable[PypiRequirement], platform: str) -> dict
                 f" {platform}",
                 advice="drop -e, or the platform",
             )
-        direct = _direct(requirement)
+        direct = _direct(requirement, (staying or {}).get(requirement.name, ""))
         other = found.setdefault(requirement.name, direct)
         if other.url != direct.url:
             raise NoSolution(
@@ -88,7 +92,7 @@ def changed_since(requirements: Iterable[PypiRequirement], hashes: Mapping[str, 
     ]
 
 
-def _direct(requirement: PypiRequirement) -> Direct:
+def _direct(requirement: PypiRequirement, staying: str) -> Direct:
     url, fragment = urldefrag(requirement.url)
     if url.startswith(_OTHERS):
         raise UsageError(
@@ -100,6 +104,8 @@ def _direct(requirement: PypiRequirement) -> Direct:
         return Direct(requirement.url, _wheel(requirement.name, url, filename), requirement.hashes)
     _check_source(requirement.name, url, filename)
     address = f"{url}#{fragment}" if fragment else url
+    if address.startswith("git+") and _is_same_repository(address, staying):
+        address = staying
     announced = requirement.hashes[0].removeprefix("sha256:") if len(requirement.hashes) == 1 else None
     source = Sdist(
         filename=filename if filename.endswith(_ARCHIVES) else requirement.url,
@@ -109,6 +115,13 @@ def _direct(requirement: PypiRequirement) -> Direct:
         editable=requirement.editable,
     )
     return Direct(requirement.url, source, requirement.hashes)
+
+
+def _is_same_repository(url: str, other: str) -> bool:
+    if not other.startswith("git+"):
+        return False
+    asked, known = GitUrl.parse(url), GitUrl.parse(other)
+    return (asked.repository, asked.subdirectory) == (known.repository, known.subdirectory)
 
 
 def _check_source(name: PypiName, url: str, filename: str) -> None:

@@ -55,6 +55,15 @@ class Former:
         """Return a former solution beside the pins of the environment that it extends."""
         return cls(solution, frozenset(names), frozenset(_places(pins.solution)) if pins else frozenset())
 
+    def staying_sources(self) -> dict[PypiName, str]:
+        """Return what the wheels that should stay were built from, by project."""
+        projects = {canonicalize_name(name) for name in self.names}
+        return {
+            wheel.name: wheel.source.url
+            for wheel in self.solution.wheels
+            if wheel.source is not None and wheel.name not in projects
+        }
+
     def named(self, solution: PlatformSolution) -> list[Key]:
         """Return the packages of a solution that were named, by conda's name or PyPI's, sorted."""
         projects = {canonicalize_name(name) for name in self.names}
