@@ -22,7 +22,8 @@ def report_error(error: HoldfastError, *, verbose: bool = False) -> int:
     """Show an error and return its exit code."""
     # A conflict is told in paragraphs: the cause, what else there is to say, the chains, and what would help.
     reasons = getattr(error, "reasons", None) if isinstance(error, NoSolution) else None
-    first = str(error) if reasons is None else error.what
+    place = f"{error.where}: " if error.where else ""
+    first = str(error) if reasons is None else f"{place}{error.what}"
     print(f"{styled('error:', 'bold red', sys.stderr)} {_line(first)}", file=sys.stderr)
     if reasons is not None:
         _report_reasons(error, reasons, verbose=verbose)

@@ -82,6 +82,18 @@ class CondaChannels:
         self._records: dict[CondaName, list[RepoDataRecord]] = {}
         self._packages: dict[CondaName, CondaPackage | None] = {}
 
+    def seen_from(self, platform: str) -> CondaChannels:
+        """Return the same channels as seen from another platform; what both read is read once."""
+        other = CondaChannels(
+            self.channels,
+            platform,
+            cache_dir=self._cache_dir,
+            offline=self._offline,
+            aliases=self._aliases,
+        )
+        other._credentials, other._gateway = self._credentials, self.gateway
+        return other
+
     @property
     def gateway(self) -> Gateway:
         """The gateway that fetches and caches repodata."""

@@ -64,6 +64,7 @@ class Admission:
     def __init__(self, requirements: Requirements, *, sources: bool = False) -> None:
         self._requirements = requirements
         self._sources = sources
+        self._admitted: dict[tuple[PypiName, bool], tuple[Project, Admitted]] = {}
         self._typed: dict[PypiName, list[PypiRequirement]] = {}
         for requirement in _typed(requirements):
             self._typed.setdefault(requirement.name, []).append(requirement)
@@ -80,15 +81,25 @@ class Admission:
             asking whether nothing but pre-releases exists.
         :raises Unreachable: where ``exclude-newer`` is asked for and the index gives no upload times.
         """
+        conda_final = not self._cutoff and any(not version.is_prerelease for version in conda_versions)
+        # Platforms that are solved side by side ask for the same page.
+        key = (project.name, conda_final)
+        known, admitted = self._admitted.get(key, (None, None))
+        if admitted is None or known is not project:
+            admitted = self._sorted(project, conda_final)
+            self._admitted[key] = project, admitted
+        return admitted
+
+    def _sorted(self, project: Project, conda_final: bool) -> Admitted:
         name = project.name
         self._check_upload_times(project)
         pinned = self._pinned_versions(name)
         hashes = self.hashes(name)
-        finals = any(
+        finals = conda_final or any(
             not file.version.is_prerelease
             for file in project.files
             if file.yanked is None and not self._is_too_new(file)
-        ) or (not self._cutoff and any(not version.is_prerelease for version in conda_versions))
+        )
         prereleases = self._requirements.prereleases or self._asks_for_prereleases(name) or not finals
         wheels: list[Wheel] = []
         sdists: list[Sdist] = []

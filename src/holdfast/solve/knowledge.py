@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -141,6 +142,7 @@ class Knowledge:
         return self._parsed[text]
 
 
+@lru_cache(maxsize=1 << 14)
 def parse_dependency(text: str) -> Dependency:
     """Read one PEP 508 requirement.
 

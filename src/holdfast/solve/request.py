@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,6 @@ from holdfast.errors import NoSolution, UsageError
 from holdfast.index.conda import ChannelUnreachable, CondaChannels
 from holdfast.index.mapping import Mapping as NameMapping
 from holdfast.index.pypi import PypiIndexes
-from holdfast.solve.admission import Admission
 from holdfast.solve.applicable import applicable
 from holdfast.solve.chosen import assemble
 from holdfast.solve.direct import direct_files
@@ -27,6 +26,7 @@ from holdfast.solve.movement import Former, Steering, move_little
 from holdfast.solve.ownership import Ownership
 from holdfast.solve.pinned_words import in_words_of_pins, refuse_contradictions
 from holdfast.solve.pins import Pins, record_of
+from holdfast.solve.platforms import Shared, side_by_side
 from holdfast.solve.pool import WheelJudge
 from holdfast.solve.pythons import PythonBuild, PythonPool, is_valid_version
 from holdfast.solve.second_thoughts import reconsidered
@@ -117,9 +117,9 @@ async def _solve_all(
     )
     mapping = NameMapping.load(requirements.mapping_file or None)
     try:
-        solutions = {}
-        for platform in platforms:
-            request = _PlatformRequest(
+        shared = Shared()
+        requests = [
+            _PlatformRequest(
                 requirements=requirements,
                 platform=platform,
                 indexes=indexes,
@@ -129,9 +129,11 @@ async def _solve_all(
                 progress=progress,
                 pins=pins.get(platform),
                 former=former.get(platform),
+                shared=shared,
             )
-            solutions[platform] = await request.solve()
-        return solutions
+            for platform in platforms
+        ]
+        return await side_by_side({request.platform: request.solve for request in requests})
     finally:
         await indexes.aclose()
         await asyncio.sleep(_EXIT_PAUSE)
@@ -150,6 +152,7 @@ class _PlatformRequest:
     progress: Progress
     pins: Pins | None = None
     former: Former | None = None
+    shared: Shared = field(default_factory=Shared)
 
     @cached_property
     def virtual_packages(self) -> dict[str, str]:
@@ -212,16 +215,7 @@ class _PlatformRequest:
         )
 
     def _channels(self) -> CondaChannels:
-        named = [item.channel for item in self.requirements.conda if item.channel]
-        channels = dict.fromkeys([*self.requirements.channels, *sorted(named)])
-        return CondaChannels(
-            list(channels),
-            self.platform,
-            cache_dir=self.cache_dir / "repodata",
-            offline=self.offline,
-            credentials=self.requirements.credentials,
-            aliases=dict(self.requirements.channel_aliases),
-        )
+        return self.shared.channels_of(self.requirements, self.platform, self.cache_dir, offline=self.offline)
 
     async def _solve_on_host(self) -> PlatformSolution:
         given = self.pins.solution.python if self.pins else None
@@ -376,7 +370,9 @@ class _PlatformRequest:
         wishes = Wishes(
             favoured=frozenset(CondaName(record.name.normalized) for record in conda_first),
             direct=direct_files(
-                (item for item in asked.pypi if not self._is_given(item.name)), self.platform
+                (item for item in asked.pypi if not self._is_given(item.name)),
+                self.platform,
+                self.former.staying_sources() if self.former else {},
             ),
             overrides=asked.overrides,
             bounds=[*(item for item in asked.pypi if item.name not in replaced), *asked.constraints],
@@ -386,5 +382,5 @@ class _PlatformRequest:
             if self.former
             else frozenset(),
         )
-        admission = Admission(asked, sources=sources)
+        admission = self.shared.admission(asked, sources=sources)
         return PypiWorld(self.indexes, ownership, judge, admission, wishes)

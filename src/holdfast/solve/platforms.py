@@ -1,0 +1,74 @@
+"""Several platforms at once: one request, solved for each of them side by side."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from holdfast.errors import HoldfastError
+from holdfast.index.conda import CondaChannels
+from holdfast.solve.admission import Admission
+from holdfast.solve.solution import PlatformSolution
+from holdfast.spec.requirements import Requirements
+
+__all__ = ["Shared", "side_by_side"]
+
+
+class Shared:
+    """What platforms have in common: made for the first that needs it, and used by all."""
+
+    def __init__(self) -> None:
+        self._channels: CondaChannels | None = None
+        self._admissions: dict[tuple[Requirements, bool], Admission] = {}
+
+    def channels_of(
+        self, requirements: Requirements, platform: str, cache_dir: Path, *, offline: bool
+    ) -> CondaChannels:
+        """Return a request's channels as one platform sees them: repodata for all platforms is read once."""
+        if self._channels is None:
+            named = [item.channel for item in requirements.conda if item.channel]
+            self._channels = CondaChannels(
+                list(dict.fromkeys([*requirements.channels, *sorted(named)])),
+                platform,
+                cache_dir=cache_dir / "repodata",
+                offline=offline,
+                credentials=requirements.credentials,
+                aliases=dict(requirements.channel_aliases),
+            )
+        return self._channels.seen_from(platform)
+
+    def admission(self, asked: Requirements, *, sources: bool) -> Admission:
+        """Return the rules on files, which sort a page once for all platforms they apply to alike.
+
+        :param asked: the request as it applies to a platform.
+        :param sources: whether source distributions take part.
+        """
+        key = (asked, sources)
+        if key not in self._admissions:
+            self._admissions[key] = Admission(asked, sources=sources)
+        return self._admissions[key]
+
+
+async def side_by_side(
+    solves: Mapping[str, Callable[[], Awaitable[PlatformSolution]]],
+) -> dict[str, PlatformSolution]:
+    """Solve for several platforms at once: index pages and metadata are read once, whoever asks.
+
+    :param solves: what solves, by platform.
+    :raises HoldfastError: that of the first platform that failed, in the order of ``solves``, with the
+        platform's name where there are several: which one answers first must not decide what is said.
+    """
+    tasks = {platform: asyncio.ensure_future(solve()) for platform, solve in solves.items()}
+    try:
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+    finally:
+        for task in tasks.values():
+            task.cancel()
+    for platform, task in tasks.items():
+        error = task.exception()
+        if isinstance(error, HoldfastError) and len(tasks) > 1 and not error.where:
+            error.where = platform
+        if error is not None:
+            raise error
+    return {platform: task.result() for platform, task in tasks.items()}

@@ -1,0 +1,109 @@
+"""Several platforms in one request: side by side, each page and each file of metadata read once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from holdfast.errors import NoSolution
+from holdfast.solve.platforms import side_by_side
+from holdfast.solve.request import solve_request
+from holdfast.solve.solution import PlatformSolution
+from holdfast.spec.build import build_requirements
+from loopback import LoopbackServer
+from solving import World
+
+FIVE = ("linux-64", "linux-aarch64", "osx-64", "osx-arm64", "win-64")
+TAGS = {
+    "linux-64": "manylinux_2_17_x86_64",
+    "linux-aarch64": "manylinux_2_17_aarch64",
+    "osx-64": "macosx_11_0_x86_64",
+    "osx-arm64": "macosx_11_0_arm64",
+    "win-64": "win_amd64",
+}
+
+
+@pytest.fixture
+def wide(world: World) -> World:
+    """A world for five platforms; ``native`` has a wheel for each, 2.0 none for Windows."""
+    for platform in FIVE:
+        world.python("3.12.1", subdir=platform)
+        world.conda("zlib", "1.3", subdir=platform)
+        world.wheel("native", "1.0", ["pure"], tags=f"cp312-cp312-{TAGS[platform]}")
+        if platform != "win-64":
+            world.wheel("native", "2.0", ["pure"], tags=f"cp312-cp312-{TAGS[platform]}")
+    world.wheel("pure", "1.0", ["winonly; sys_platform == 'win32'"])
+    world.wheel("winonly", "1.0")
+    return world
+
+
+def test_each_platform_gets_its_own_files(wide: World) -> None:
+    solved = wide.solve_all(["zlib"], ["native"], platforms=FIVE)
+    assert list(solved) == list(FIVE)
+    for platform, solution in solved.items():
+        files = {str(wheel.name): wheel.wheel.filename for wheel in solution.wheels}
+        assert TAGS[platform] in files["native"]
+        assert ("winonly" in files) == (platform == "win-64")
+        assert {package.document["subdir"] for package in solution.conda} == {platform}
+
+
+def test_the_answer_is_that_of_each_platform_alone(wide: World) -> None:
+    together = wide.solve_all(["zlib"], ["native"], platforms=FIVE)
+    for platform in FIVE:
+        assert wide.solve_all(["zlib"], ["native"], platforms=[platform])[platform] == together[platform]
+
+
+def test_what_platforms_share_is_read_once(wide: World) -> None:
+    """Performance, without a clock: five platforms ask the index no more often than one of them has to."""
+    wide.write()
+    asked: dict[str, Any] = {"conda": ["zlib"], "pypi": ["pure"], "channels": [wide.channel_url]}
+    with LoopbackServer(wide.root / "index") as server:
+        requirements = build_requirements(index_url=f"{server.url}/", **asked)
+        solve_request(requirements, FIVE, cache_dir=wide.root / "fresh")
+        paths = [str(request.path) for request in server.requests]
+    assert len(paths) == len(set(paths))
+    assert sum("/pure/" in path for path in paths) == 1
+
+
+def test_an_error_names_the_first_platform_that_has_it(wide: World) -> None:
+    with pytest.raises(NoSolution) as caught:
+        wide.solve_all([], ["native>=2"], platforms=["linux-64", "win-64", "osx-64"])
+    assert caught.value.where == "win-64"
+    assert "native" in caught.value.what
+    with pytest.raises(NoSolution) as alone:
+        wide.solve_all([], ["native>=2"], platforms=["win-64"])
+    assert alone.value.where is None
+
+
+def test_platforms_are_solved_at_the_same_time() -> None:
+    """Each waits for the other to have begun: one after the other would never end."""
+    begun = {platform: asyncio.Event() for platform in ("linux-64", "osx-64")}
+
+    async def solve(platform: str, other: str) -> PlatformSolution:
+        begun[platform].set()
+        await asyncio.wait_for(begun[other].wait(), 30)
+        return PlatformSolution(platform, {})
+
+    async def both() -> dict[str, PlatformSolution]:
+        return await side_by_side(
+            {"osx-64": lambda: solve("osx-64", "linux-64"), "linux-64": lambda: solve("linux-64", "osx-64")}
+        )
+
+    assert list(asyncio.run(both())) == ["osx-64", "linux-64"]
+
+
+def test_the_first_platform_s_error_counts_however_late() -> None:
+    async def slow() -> PlatformSolution:
+        await asyncio.sleep(0.05)
+        raise NoSolution("slow")
+
+    async def quick() -> PlatformSolution:
+        raise NoSolution("quick")
+
+    async def both() -> dict[str, PlatformSolution]:
+        return await side_by_side({"osx-64": slow, "linux-64": quick})
+
+    with pytest.raises(NoSolution, match="osx-64: slow"):
+        asyncio.run(both())
