@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from containers import toolkit_wheels
 from flow_runs import Flows
 from installed import closure, wheel_of_installed
 from loopback import LoopbackServer
+from object_stores import S3
+from remote_runs import Cloud, container_python
 from worlds import make_index, make_wheel
 
 LIBRARIES = ("requests", "boto3")
@@ -98,3 +101,19 @@ def flows(flow_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """
     with LoopbackServer(flow_world) as server:
         yield Flows(tmp_path_factory.mktemp("flows"), server)
+
+
+@pytest.fixture(scope="session")
+def cloud(flow_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """Run flows as :func:`flows` does, with a datastore in S3 and containers beside it."""
+    with (flow_world / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wheels = toolkit_wheels(flow_world / "toolkit")
+        container = container_python(flow_world / "container")
+    s3 = S3()
+    s3.start()
+    with LoopbackServer(flow_world) as server:
+        made = Cloud(tmp_path_factory.mktemp("cloud"), server, s3, wheels, container)
+        made.make_queue()
+        yield made
+    s3.stop()

@@ -73,3 +73,13 @@ def test_metaflow_s_endpoint_is_the_engine_s_while_a_store_is_opened(monkeypatch
     # What the user said of S3 alone is stronger.
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:2")
     assert endpoint_variables() == {}
+
+
+def test_metaflow_s_account_of_azure(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_CONNECTION_STRING"):
+        monkeypatch.delenv(name, raising=False)
+    endpoint = "https://team.blob.core.windows.net/"
+    monkeypatch.setattr(metaflow_config, "AZURE_STORAGE_BLOB_SERVICE_ENDPOINT", endpoint)
+    assert endpoint_variables() == {"AZURE_STORAGE_ACCOUNT_NAME": "team"}
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "mine")
+    assert endpoint_variables() == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Iterator
+from urllib.parse import urlsplit
 
 from metaflow_extensions.holdfast.plugins.environment.asking import told_by_metaflow
 from metaflow_extensions.holdfast.plugins.environment.settings import configured
@@ -18,6 +19,7 @@ FOLDER = "conda_env"
 
 _ROOTS = {"s3": "S3", "azure": "AZURE", "gs": "GS", "local": "LOCAL"}
 _SCHEMES = {"azure": "az://"}
+_AZURE_ACCOUNT = ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_CONNECTION_STRING")
 
 
 def store_address(datastore_type: str) -> str | None:
@@ -53,9 +55,16 @@ def open_store(datastore_type: str) -> Store:
 
 
 def endpoint_variables() -> dict[str, str]:
-    """Return the variables that tell the engine which server Metaflow means by S3."""
+    """Return the variables that tell the engine which server (S3) and account (Azure) Metaflow means."""
+    found: dict[str, str] = {}
     endpoint = configured("S3_ENDPOINT_URL")
-    return {"AWS_ENDPOINT_URL_S3": endpoint} if endpoint and "AWS_ENDPOINT_URL_S3" not in os.environ else {}
+    if endpoint and "AWS_ENDPOINT_URL_S3" not in os.environ:
+        found["AWS_ENDPOINT_URL_S3"] = endpoint
+    # https://<account>.blob.core.windows.net
+    account = (urlsplit(configured("AZURE_STORAGE_BLOB_SERVICE_ENDPOINT")).hostname or "").partition(".")[0]
+    if account and not any(name in os.environ for name in _AZURE_ACCOUNT):
+        found["AZURE_STORAGE_ACCOUNT_NAME"] = account
+    return found
 
 
 @contextmanager
