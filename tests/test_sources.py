@@ -93,6 +93,21 @@ def test_a_git_package_in_a_mixed_environment(asking: Asking, project: Path, tmp
     assert package(asking.lock(f"app @ git+{project.as_uri()}", force=True), "app").source_url.endswith(later)
 
 
+@needs_git
+def test_an_update_moves_a_branch_only_where_that_was_asked_for(
+    asking: Asking, project: Path, tmp_path: Path
+) -> None:
+    first = commit_all(project)
+    asked = asking.requirements(f"app @ git+{project.as_uri()}", "helper")
+    holdfast.resolve(asked)
+    make_building_project(project, "app", "2.0", ["tinylib<2", "helper<2"], counter=tmp_path / "counts")
+    second = commit_all(project)
+    stayed = resolve_request(asked, update=["helper"]).lock
+    assert package(stayed, "app").source_url.endswith(f"@{first}")
+    moved = resolve_request(asked, update=["app"]).lock
+    assert package(moved, "app").source_url.endswith(f"@{second}")
+
+
 def test_a_file_package_in_a_mixed_environment(asking: Asking, project: Path) -> None:
     lock = asking.lock(f"app @ {project.as_uri()}")
     assert package(lock, "app").source_url == project.as_uri()
@@ -245,6 +260,19 @@ def test_a_wheel_that_is_not_pure_serves_this_platform_alone(asking: Asking, tmp
     with pytest.raises(NoSolution, match=r"linux_x86_64\.whl when built here") as caught:
         world.solve(["python"], [text], platform="osx-arm64")
     assert "cannot serve the target" in str(caught.value)
+    assert builds(tmp_path / "counts", "app") == 1
+
+
+def test_a_pure_wheel_is_built_once_for_all_platforms(project: Path, tmp_path: Path) -> None:
+    platforms = ["linux-64", "osx-arm64", "win-64"]
+    world = World(tmp_path / "world")
+    for platform in platforms:
+        world.python(f"{HERE}.1", subdir=platform)
+        world.conda("tinylib", "1.0", ["python"], subdir=platform)
+    world.wheel("helper", "1.0")
+    solved = world.solve_all(["python"], [f"app @ {project.as_uri()}"], platforms=platforms)
+    shas = {wheel.sha256 for each in solved.values() for wheel in each.wheels if wheel.name == "app"}
+    assert len(shas) == 1
     assert builds(tmp_path / "counts", "app") == 1
 
 

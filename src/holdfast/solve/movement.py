@@ -57,11 +57,11 @@ class Former:
 
     def staying_sources(self) -> dict[PypiName, str]:
         """Return what the wheels that should stay were built from, by project."""
-        projects = {canonicalize_name(name) for name in self.names}
+        projects = {str(canonicalize_name(name)) for name in self.names}
         return {
             wheel.name: wheel.source.url
             for wheel in self.solution.wheels
-            if wheel.source is not None and wheel.name not in projects
+            if wheel.source is not None and str(wheel.name) not in projects
         }
 
     def named(self, solution: PlatformSolution) -> list[Key]:
