@@ -1,0 +1,160 @@
+"""What goes wrong where a task is sent to: one line in its log, and a retry works once it is mended."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import schedulers
+from containers import old_python
+from remote_runs import Cloud, Pod
+
+pytestmark = pytest.mark.slow
+
+SECRET = "s3cret-token"
+BOTO = ("--conda", "boto3")
+LINE = "holdfast: the environment of this step cannot be made: "
+
+
+@pytest.fixture(scope="module")
+def start(cloud: Cloud) -> Callable[[str], Pod]:
+    """Run the first step of a flow that is deployed to Argo Workflows; the name is that of the workflow."""
+    if not schedulers.can_mount():
+        pytest.skip("no container here can have a folder /mnt/out of its own")
+    ran = cloud.run("small.py", "argo-workflows", "create", "--only-json")
+    assert ran.code == 0, ran.said
+    template = json.loads(ran.stdout)
+
+    def go(name: str) -> Pod:
+        [pod] = schedulers.argo(cloud, template, ("start",), name)[1]
+        return pod
+
+    assert go("warm").code == 0
+    return go
+
+
+@pytest.mark.parametrize(
+    ("what", "harm", "variables", "said"),
+    [
+        ("missing", lambda s3: s3.fail("*/packages/*/tinylib*", 404, None), {}, "the store has no tinylib"),
+        ("corrupted", lambda s3: s3.corrupt("*/packages/*/tinylib*", None), {}, "is damaged"),
+        ("expired", lambda s3: s3.fail("*/packages/*", 403, None), {}, "refuses these credentials"),
+        ("full", lambda s3: None, {"HOLDFAST_CACHE": "/mnt/cache"}, "the disk is full"),
+    ],
+)
+def test_one_line_and_a_retry_works(
+    what: str,
+    harm: Callable[[Any], None],
+    variables: dict[str, str],
+    said: str,
+    start: Callable[[str], Pod],
+    cloud: Cloud,
+    tmp_path: Path,
+) -> None:
+    cache = tmp_path / "node"
+    cache.mkdir()
+    (cache / "toolkit").symlink_to(cloud.node / "toolkit")  # a node that has no package yet
+    cloud.configure(**{"HOLDFAST_CACHE": str(cache), **variables})
+    try:
+        harm(cloud.s3)
+        failed = start(what + "-1")
+        cloud.s3.heal()
+        cloud.configure(HOLDFAST_CACHE=str(cache))
+        mended = start(what + "-2")
+    finally:
+        cloud.s3.heal()
+        cloud.configure()
+    assert failed.code != 0
+    lines = [line for line in failed.said.splitlines() if "holdfast" in line.lower()]
+    assert len(lines) == 1, failed.said
+    assert lines[0].startswith(LINE)
+    assert said in lines[0]
+    assert "Traceback" not in failed.said
+    kept = [key for key in cloud.object_names() if f"/argo-{what}-1/start/" in key and "stderr" in key]
+    assert [LINE in cloud.object(key).decode() for key in kept] == [True]
+    assert mended.code == 0, mended.said
+
+
+def test_a_name_that_nobody_gave(cloud: Cloud) -> None:
+    """The substituted name is told: that is what somebody has to give."""
+    if not schedulers.can_mount():
+        pytest.skip("no container here can have a folder /mnt/out of its own")
+    ran = cloud.run("absent.py", "argo-workflows", "create", "--only-json")
+    assert ran.code == 0, ran.said
+
+    def start() -> Pod:
+        [pod] = schedulers.argo(cloud, json.loads(ran.stdout), ("start",), "absent-1")[1]
+        return pod
+
+    failed = start()
+    assert failed.code == 6
+    [line] = [line for line in failed.said.splitlines() if "holdfast" in line]
+    assert line == f"{LINE}{cloud.store}: the store has no environment named absent/argo-absent-1:fast"
+    named = cloud.name("absent/argo-absent-1:fast", "--conda", "tinylib=1", "--conda", "requests", *BOTO)
+    assert named.code == 0, named.said
+    mended = start()
+    assert mended.code == 0, mended.said
+
+
+def test_credentials_stay_at_home(cloud: Cloud, tmp_path: Path) -> None:
+    """A channel and an index that ask for them; their secret is in nothing that leaves the laptop."""
+    variables = {
+        "HOME": str(tmp_path),
+        "METAFLOW_CONDA_S3ROOT": f"s3://{cloud.bucket}/private",
+        "METAFLOW_CONDA_CHANNELS": f"{cloud.server.url}/channel".replace("//", f"//user:{SECRET}@"),
+        "METAFLOW_CONDA_DEFAULT_PYPI_SOURCE": f"{cloud.server.url}/simple/".replace(
+            "//", f"//user:{SECRET}@"
+        ),
+    }
+    cloud.server.auth = ("user", SECRET)
+    try:
+        deployed = [
+            cloud.run("small.py", *words, variables=variables)
+            for words in (
+                ("argo-workflows", "create", "--only-json"),
+                ("step-functions", "create", "--only-json"),
+                ("airflow", "create", "private.py"),
+            )
+        ]
+    finally:
+        cloud.server.auth = None
+    assert [ran.code for ran in deployed] == [0, 0, 0], deployed[0].said
+    template = json.loads(deployed[0].stdout)
+    told = [ran.said.encode() for ran in deployed] + [(cloud.folder / "private.py").read_bytes()]
+    told += cloud.package(template).values()
+    told += [
+        cloud.object(key)
+        for key in cloud.object_names()
+        if "/packages/" not in key and "/toolkit/" not in key
+    ]
+    assert len(told) > 100
+    assert not any(SECRET.encode() in each for each in told)
+    assert f"{cloud.server.url}/channel".encode() in told[0]
+    if schedulers.can_mount():
+        [pod] = schedulers.argo(cloud, template, ("start",), "private-1")[1]
+        assert pod.code == 0, pod.said
+
+
+@pytest.mark.network
+def test_a_container_with_python_3_8(cloud: Cloud, tmp_path: Path) -> None:
+    """Too old for any wheel of the toolkit: the environment's own Python comes packed."""
+    python = old_python("3.8")
+    if python is None or not schedulers.can_mount():
+        pytest.skip("this machine has no Python 3.8")
+    subprocess.run([python, "-m", "venv", tmp_path / "old"], check=True)
+    install = [tmp_path / "old/bin/python", "-m", "pip", "install", "-qq", "boto3", "requests"]
+    subprocess.run(install, check=True, capture_output=True)
+    ran = cloud.run("small.py", "argo-workflows", "create", "--only-json")
+    container, cloud.container = cloud.container, tmp_path / "old" / "bin"
+    try:
+        cloud.configure(HOLDFAST_CACHE=str(tmp_path / "node"))
+        [pod] = schedulers.argo(cloud, json.loads(ran.stdout), ("start",), "old-1")[1]
+    finally:
+        cloud.container = container
+        cloud.configure()
+    assert pod.code == 0, pod.said
