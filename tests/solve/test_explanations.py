@@ -98,6 +98,24 @@ def _(world: World) -> object:
     return world.solve(["scikit-lern"], [])
 
 
+@kind("a slip of the finger that is a PyPI project")
+def _(world: World) -> object:
+    world.python("3.12.1")
+    world.conda("numpy", "2.1.0", ["python"])
+    world.wheel("numpi", "0.1")
+    return world.solve(["numpi"], [])
+
+
+@kind("a wheel beside what a conda package needs")
+def _(world: World) -> object:
+    world.python("3.12.1")
+    for version in ("2.1.0", "2.2.0"):
+        world.conda("pandas", version, ["python", "numpy >=1.23,<3"])
+    world.conda("numpy", "1.26.4", ["python"])
+    world.wheel("numpy", "1.19.5")
+    return world.solve(["pandas"], ["numpy<1.20"])
+
+
 @kind("no such conda package, but such a PyPI project")
 def _(world: World) -> object:
     world.python("3.12.1")

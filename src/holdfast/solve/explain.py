@@ -106,7 +106,9 @@ def said_by(demand: Demand) -> str:
     if not demand.who:
         return "you asked for"
     side = "PyPI's" if demand.who_side == "pypi" else "conda's"
-    return f"{side} {demand.who} {demand.verb}"
+    # Where several versions do, its name says it.
+    who = demand.who.partition(" ")[0] if " | " in demand.who else demand.who
+    return f"{side} {who} {demand.verb}"
 
 
 def _without_files(
@@ -150,14 +152,22 @@ def _beside(account: str, asked: Sequence[Demand]) -> Iterator[_Cause]:
         return
     what, owner = found[1].strip(), found[2]
     demand = next((each for each in asked if f"{each.what} (PyPI)" == what), None)
-    who = f"{said_by(demand)} {demand.what}, which" if demand and demand.who else what
-    conda = [each for each in asked if each.side == "conda" and each.name == owner]
-    has = next((option for each in conda for option in each.options), "")
-    yield _Cause(
-        f"{who} has to come as a wheel, but conda's {owner} is asked for too",
-        f"drop conda's {owner}, so that the wheel can serve, or loosen one of the two"
-        + (f" (conda has {has} here)" if has else ""),
-    )
+    wish = f"{said_by(demand)} {demand.what}, which" if demand else what
+    conda = next((each for each in asked if each.side == "conda" and each.name == owner), None)
+    if conda is None:
+        yield _Cause(f"{wish} has to come as a wheel, but conda's {owner} is there too")
+    elif not conda.who:
+        options = [option for option in conda.options if " | " not in option]
+        yield _Cause(
+            f"{wish} has to come as a wheel, but conda's {conda.what} is asked for too",
+            f"drop conda's {owner}, so that the wheel can serve, or loosen one of the two"
+            + (f" (conda has {options[0]} here)" if options else ""),
+        )
+    else:
+        yield _Cause(
+            f"{wish} has to come as a wheel, but {said_by(conda)} conda's {conda.what}",
+            _loosen(Clash(demand, conda)) if demand else None,
+        )
 
 
 def _absent(asked: Sequence[Demand], requirements: Requirements, world: PypiWorld | None) -> Iterator[_Cause]:

@@ -104,11 +104,14 @@ async def _no_conda_package(demand: Demand, around: Surroundings) -> _Hint:
     others = await around.channels.platforms_of(CondaName(name), PLATFORMS)
     if others:
         return f"{text} for {around.platform}, only for {', '.join(others)}", "leave that platform out"
-    if not demand.who and await _has_project(name, around):
-        return f"{text}, but there is a PyPI project of that name", f"ask for it with --pypi {name}"
     near = _near(name, await around.channels.names())
+    there = not demand.who and await _has_project(name, around)
     if near:
-        return text, f"did you mean {' or '.join(near)}? (searched: {searched})"
+        # A slip of the finger often is somebody's PyPI project: that one comes second.
+        more = f" (PyPI has a project {name}: --pypi {name})" if there else ""
+        return text, f"did you mean {' or '.join(near)}?{more} (searched: {searched})"
+    if there:
+        return f"{text}, but there is a PyPI project of that name", f"ask for it with --pypi {name}"
     return text, f"check the name, or name the channel that has it with -c (searched: {searched})"
 
 
