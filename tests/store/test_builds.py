@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from holdfast.errors import UsageError
 from holdfast.index.build_key import build_key
 from holdfast.lock.model import LockedPackage
 from holdfast.store.builds import Builds, note_builds
+from holdfast.store.garbage import find_garbage, sweep
 from holdfast.store.store import Store
 
 KEY = build_key("git:x@y", ["setuptools"], "")
@@ -67,6 +69,18 @@ def test_a_note_that_means_nothing_is_none(note: bytes) -> None:
     store = Store()
     store.backend.put(f"builds/{KEY[:2]}/{KEY}", note)
     assert Builds(store).find(KEY) is None
+
+
+def test_notes_go_with_their_wheels_and_not_before() -> None:
+    store = Store()
+    path = keep(store)
+    later = time.time() + 10 * 86400
+    assert not find_garbage(store, 0).pieces  # just written
+    kinds = [piece.kind for piece in find_garbage(store, 0, now=later).pieces]
+    assert kinds == ["records", "packages"]
+    list(sweep(store, find_garbage(store, 0, now=later)))
+    assert not path.exists()
+    assert store.backend.keys("builds") == []
 
 
 def test_only_digests_are_keys() -> None:

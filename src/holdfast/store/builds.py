@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from holdfast.errors import HoldfastError, IntegrityError, NotFound
+from holdfast.errors import HoldfastError, IntegrityError, NotFound, UsageError
 from holdfast.lock.model import LockedPackage
-from holdfast.store.backend import Backend
+from holdfast.store.backend import Backend, Listed
 from holdfast.store.layout import build_key_key
 
 if TYPE_CHECKING:
     from holdfast.store.store import Store
 
-__all__ = ["Builds", "note_builds"]
+__all__ = ["Builds", "note_builds", "notes_of"]
 
 
 class _Built(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,8 +69,24 @@ def note_builds(backend: Backend, packages: Iterable[LockedPackage]) -> None:
                     backend.put(key, data)
 
 
+def notes_of(backend: Backend, gone: Set[str]) -> list[Listed]:
+    """Return what says that a wheel among ``gone`` was built.
+
+    :param gone: sha256 of packages.
+    """
+    notes = []
+    for listed in backend.objects("builds"):
+        built = _read(backend, listed.key.rpartition("/")[2])
+        if built is not None and built.sha256 in gone:
+            notes.append(listed)
+    return notes
+
+
 def _read(backend: Backend, build_key: str) -> _Built | None:
-    found = backend.get(build_key_key(build_key))
+    try:
+        found = backend.get(build_key_key(build_key))
+    except UsageError:
+        return None
     if found is None:
         return None
     try:

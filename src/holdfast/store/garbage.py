@@ -19,6 +19,7 @@ from holdfast.errors import UsageError
 from holdfast.store.announced import read_announced
 from holdfast.store.atomic import LEFTOVER
 from holdfast.store.backend import Listed
+from holdfast.store.builds import notes_of
 from holdfast.store.references import Contents, Ids, LockEntry, read_contents, read_outlines
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ def find_garbage(
     ]
     pieces = [
         *_pieces(contents, dropped),
+        Piece("records", tuple(_build_notes(store, garbage))),
         Piece("packages", tuple(garbage)),
         Piece("records", tuple(expired[key] for key in announced.expired if key in expired)),
     ]
@@ -210,6 +212,14 @@ def _pieces(contents: Contents, dropped: Sequence[LockEntry]) -> Iterator[Piece]
     yield Piece("records", _flat([entry.complete for entry in dropped]))
     yield Piece("environments", tuple(entry.lock for entry in dropped if entry.lock is not None))
     yield Piece("records", _flat([entry.used for entry in dropped]))
+
+
+def _build_notes(store: Store, garbage: Sequence[Listed]) -> list[Listed]:
+    """Return what says of the wheels that go that they were built."""
+    wheels = {
+        found[1] for each in garbage if each.key.endswith(".whl") and (found := _PACKAGE.fullmatch(each.key))
+    }
+    return notes_of(store.backend, wheels) if wheels else []
 
 
 def _may_go(entry: LockEntry, rules: _Rules) -> bool:
