@@ -18,6 +18,7 @@ import pytest
 from uv import find_uv_bin
 
 import holdfast
+from holdfast.index.trust import certificates
 from holdfast.spec.configured_index import configured_indexes
 from solving import World
 
@@ -56,6 +57,11 @@ def _ours(asked: dict[str, Any], world: World) -> dict[str, str]:
 
 def _theirs(asked: dict[str, Any], caches: Path, listed: Path) -> dict[str, str]:
     listed.write_text("\n".join(asked["requires"]), "utf-8")
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("UV_", "VIRTUAL_"))
+    }
+    if trusted := certificates():
+        environment["SSL_CERT_FILE"] = trusted
     done = subprocess.run(
         [
             *(find_uv_bin(), "pip", "compile", str(listed), "--quiet", "--no-config", "--no-progress"),
@@ -67,7 +73,7 @@ def _theirs(asked: dict[str, Any], caches: Path, listed: Path) -> dict[str, str]
         capture_output=True,
         text=True,
         check=False,
-        env={name: value for name, value in os.environ.items() if not name.startswith(("UV_", "VIRTUAL_"))},
+        env=environment,
     )
     assert done.returncode == 0, done.stderr
     return dict(_PINNED.findall(done.stdout))
