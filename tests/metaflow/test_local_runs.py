@@ -161,7 +161,7 @@ def test_thirty_tasks_hydrate_once_while_others_go_on(flows: Flows) -> None:
     rest, _ = running.communicate(timeout=240)
     assert running.returncode == 0, "".join(lines) + rest
     downloads = [path for path in flows.server.paths("GET") if "/tinyapp-" in path]
-    assert len(downloads) == 1, downloads
+    assert len(downloads) <= 1, downloads  # none if an environment of another test had it
     assert rest.count("Task finished successfully") >= 30
     tasks = flows.tasks("FanFlow", Ran(0, "".join(lines), ""))
     assert [task["seen"]["prefix"] for task in tasks["work"]] == [str(prefix)] * 30

@@ -30,8 +30,8 @@ class LockedPackage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         repository with the commit: ``git+https://host/repository@<commit>#subdirectory=...``.
     :ivar source_sha256: of the source archive, or of the files of a local folder; empty for a git commit.
     :ivar build_key: of a wheel that was built: 64 hex digits, what the store finds it by.
-    :ivar editable: whether the wheel points to the folder ``source_url`` (PEP 660): it serves only the machine
-        that has that folder.
+    :ivar editable: whether the wheel points to the folder ``source_url`` (PEP 660): it serves only the
+        machine that has that folder.
     :ivar provides: of a conda package, the PyPI projects whose distribution it owns, sorted.
     """
 
