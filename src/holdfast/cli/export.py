@@ -45,7 +45,7 @@ def export(
     store = open_store(options)
     lock = find_lock(env, store)
     alias = alias_in(env)
-    with transfer(reporter, f"writing {offline_bundle}") as moved:
+    with transfer(reporter, f"writing {offline_bundle.name}") as moved:
         exported = store.export_bundle(
             lock,
             offline_bundle,

@@ -31,7 +31,7 @@ def import_bundle(
     reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
     started = time.monotonic()
     store = open_store(options)
-    with transfer(reporter, f"bringing in {file}") as moved:
+    with transfer(reporter, f"bringing in {file.name}") as moved:
         done = store.import_bundle(file, alias, moved=moved)
     seconds = time.monotonic() - started
     ids = f"{done.lock.req_id}:{done.lock.full_id}"
