@@ -133,7 +133,7 @@ def test_thirty_tasks_hydrate_once_while_others_go_on(flows: Flows) -> None:
     store = flows.folder / "home/.local/share/holdfast/store/envs"
     before = set(store.glob("*/*/lock.json"))
     resolved = flows.run("fan.py", "package", "info")
-    assert "Resolving the environment of work ..." in resolved.stderr
+    assert "Resolving the environment of labour ..." in resolved.stderr
     [made] = set(store.glob("*/*/lock.json")) - before
     prefix = flows.folder / f"home/.local/share/holdfast/envs/metaflow_{made.parts[-3]}_{made.parts[-2]}"
     flows.server.forget()
@@ -152,8 +152,8 @@ def test_thirty_tasks_hydrate_once_while_others_go_on(flows: Flows) -> None:
                 assert line, "".join(lines)
                 lines.append(line)
                 talked += "/talk/" in line and "] at " in line
-                started += "/work/" in line and "Task is starting" in line
-            assert not [line for line in lines if "/work/" in line and "finished" in line]
+                started += "/labour/" in line and "Task is starting" in line
+            assert not [line for line in lines if "/labour/" in line and "finished" in line]
             assert not prefix.exists()
         except BaseException:
             running.kill()
@@ -164,4 +164,4 @@ def test_thirty_tasks_hydrate_once_while_others_go_on(flows: Flows) -> None:
     assert len(downloads) <= 1, downloads  # none if an environment of another test had it
     assert rest.count("Task finished successfully") >= 30
     tasks = flows.tasks("FanFlow", Ran(0, "".join(lines), ""))
-    assert [task["seen"]["prefix"] for task in tasks["work"]] == [str(prefix)] * 30
+    assert [task["seen"]["prefix"] for task in tasks["labour"]] == [str(prefix)] * 30

@@ -9,7 +9,7 @@ from metaflow import FlowSpec, Parameter, conda, conda_base, step
 
 @conda_base(disabled=True)
 class FanFlow(FlowSpec):
-    """Only ``work`` has an environment."""
+    """Only ``labour`` has an environment."""
 
     width = Parameter("width", default=30)
     seconds = Parameter("seconds", default=5.0)
@@ -29,11 +29,11 @@ class FanFlow(FlowSpec):
     @step
     def fan(self):
         self.items = list(range(self.width))
-        self.next(self.work, foreach="items")
+        self.next(self.labour, foreach="items")
 
     @conda(libraries={"tinyapp": "1.0"})
     @step
-    def work(self):
+    def labour(self):
         self.seen = look()
         self.next(self.collect)
 
