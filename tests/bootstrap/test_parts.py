@@ -59,7 +59,9 @@ def test_the_archive_holds_what_hydrating_is_written_in_and_is_the_same_each_tim
     assert bootstrap_archive() == archive
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
         assert set(opened.namelist()) == {"__main__.py", *(name for _, name in engine_files())}
-    assert not any(re.match(r"holdfast/(cli|solve|index|forge|toolkit)/", name) for _, name in engine_files())
+    assert not any(re.match(r"holdfast/(cli|solve|forge|toolkit)/", name) for _, name in engine_files())
+    of_indexes = {name for _, name in engine_files() if name.startswith("holdfast/index/")}
+    assert of_indexes == {"holdfast/index/__init__.py", "holdfast/index/urls.py"}
 
 
 def conda(*dependencies: str) -> dict[str, object]:
