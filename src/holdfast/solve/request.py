@@ -3,52 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from holdfast.errors import NoSolution, UsageError
-from holdfast.index.conda import ChannelUnreachable, CondaChannels
 from holdfast.index.mapping import Mapping as NameMapping
 from holdfast.index.pypi import PypiIndexes
-from holdfast.solve.applicable import applicable
-from holdfast.solve.chosen import assemble
-from holdfast.solve.direct import direct_files
-from holdfast.solve.explain import Explanation, explain
-from holdfast.solve.hints import Surroundings, with_hints
-from holdfast.solve.host_python import HostPythonSource
-from holdfast.solve.joint import Answer, solve_jointly
-from holdfast.solve.movement import Former, Steering, move_little
-from holdfast.solve.ownership import Ownership
-from holdfast.solve.pinned_words import in_words_of_pins, refuse_contradictions
-from holdfast.solve.pins import Pins, record_of
+from holdfast.solve.movement import Former
+from holdfast.solve.one_platform import PlatformRequest, Progress
+from holdfast.solve.pins import Pins
 from holdfast.solve.platforms import Shared, side_by_side
-from holdfast.solve.pool import WheelJudge
-from holdfast.solve.pythons import PythonBuild, PythonPool, is_valid_version
-from holdfast.solve.second_thoughts import reconsidered
 from holdfast.solve.solution import PlatformSolution
-from holdfast.solve.solver import CondaSolver, Unsatisfiable
-from holdfast.solve.world import PypiWorld, Wishes
-from holdfast.spec.names import CondaName, PypiName
-from holdfast.spec.platform import host_platform, virtual_packages, wheel_platform_tags
 from holdfast.spec.requirements import Requirements
 
 if TYPE_CHECKING:
-    from rattler import RepoDataRecord
-
     from holdfast.index.source_build import KeptBuilds
 
 __all__ = ["solve_request"]
 
 _EXIT_PAUSE = 0.05
 """Seconds. py-rattler's workers may crash the interpreter if it ends right after their last answer."""
-
-Progress = Callable[[str], None]
-"""Told what is being done, one short line each time."""
 
 
 def solve_request(
@@ -119,7 +94,7 @@ async def _solve_all(
     try:
         shared = Shared()
         requests = [
-            _PlatformRequest(
+            PlatformRequest(
                 requirements=requirements,
                 platform=platform,
                 indexes=indexes,
@@ -137,250 +112,3 @@ async def _solve_all(
     finally:
         await indexes.aclose()
         await asyncio.sleep(_EXIT_PAUSE)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _PlatformRequest:
-    """One request, for one platform."""
-
-    requirements: Requirements
-    platform: str
-    indexes: PypiIndexes
-    mapping: NameMapping
-    cache_dir: Path
-    offline: bool
-    progress: Progress
-    pins: Pins | None = None
-    former: Former | None = None
-    shared: Shared = field(default_factory=Shared)
-
-    @cached_property
-    def virtual_packages(self) -> dict[str, str]:
-        chosen = virtual_packages(self.platform, self.requirements.virtual_packages)
-        return (
-            dict(sorted({**chosen, **self.pins.solution.virtual_packages}.items())) if self.pins else chosen
-        )
-
-    async def solve(self) -> PlatformSolution:
-        started, requests = time.monotonic(), self.indexes.requests
-        if self.pins is not None:
-            refuse_contradictions(self.requirements, self.pins, self.platform)
-        try:
-            solution = await self._solve()
-        except Explanation as error:
-            told = await with_hints(error, self._surroundings())
-            raise in_words_of_pins(told, self.pins) if self.pins else told from error
-        solution.statistics.seconds = time.monotonic() - started
-        solution.statistics.requests = self.indexes.requests - requests
-        return solution
-
-    def _surroundings(self) -> Surroundings:
-        asked = self.requirements
-
-        def index_at(url: str) -> PypiIndexes:
-            return PypiIndexes(
-                [url], cache_dir=self.cache_dir, offline=self.offline, credentials=asked.credentials
-            )
-
-        return Surroundings(
-            requirements=asked,
-            platform=self.platform,
-            virtual_packages=self.virtual_packages,
-            channels=self._channels() if asked.python_source == "channel" else None,
-            indexes=self.indexes,
-            index_at=index_at,
-            mapping=self.mapping,
-        )
-
-    async def _solve(self) -> PlatformSolution:
-        if self.requirements.python_source == "host":
-            return await self._solve_on_host()
-        try:
-            return await self._solve_with(self._channels(), None)
-        except ChannelUnreachable as error:
-            if not self._may_use_host():
-                raise
-            self.progress(f"{error.what}: using this host's Python")
-            return await self._solve_on_host()
-
-    def _may_use_host(self) -> bool:
-        """Tell whether this host's Python may stand in for one from a channel (design, section 5)."""
-        asked = self.requirements
-        return (
-            self.pins is None
-            and not asked.channels_given
-            and not asked.conda
-            and bool(asked.pypi or asked.python)
-            and self.platform == host_platform()
-        )
-
-    def _channels(self) -> CondaChannels:
-        return self.shared.channels_of(self.requirements, self.platform, self.cache_dir, offline=self.offline)
-
-    async def _solve_on_host(self) -> PlatformSolution:
-        given = self.pins.solution.python if self.pins else None
-        if given is None and self.platform != host_platform():
-            raise UsageError(
-                f"this host's Python cannot serve {self.platform}",
-                advice="take Python from a channel, or drop --platform",
-            )
-        if self.requirements.conda:
-            raise UsageError(
-                "conda packages need a Python from a channel",
-                advice="drop --python-source host, or ask for PyPI packages alone",
-            )
-        if given is not None:
-            return await self._solve_with(None, HostPythonSource(self.platform, [given]))
-        return await self._solve_with(None, HostPythonSource.of_this_host(self.platform, self.cache_dir))
-
-    async def _solve_with(
-        self, channels: CondaChannels | None, host: HostPythonSource | None
-    ) -> PlatformSolution:
-        """Solve; near what was decided before, where something was."""
-        if self.former is None:
-            return await self._solve_once(channels, host)
-        first = await self._solve_once(channels, host, Steering(self.former))
-        may_build = any(wheel.source for wheel in first.wheels)
-
-        async def attempt(steering: Steering) -> PlatformSolution | None:
-            try:
-                return await self._solve_once(channels, host, steering, may_build=may_build)
-            except NoSolution:
-                return None
-
-        self.progress(f"{self.platform}: moving as little as need be")
-        upwards = self.requirements.strategy == "highest"
-        return await move_little(self.former, first, attempt, upwards=upwards)
-
-    async def _solve_once(
-        self,
-        channels: CondaChannels | None,
-        host: HostPythonSource | None,
-        steering: Steering | None = None,
-        *,
-        may_build: bool = True,
-    ) -> PlatformSolution:
-        solver = CondaSolver(
-            self.requirements,
-            channels,
-            self.platform,
-            self.virtual_packages,
-            python_source=host,
-            pins=self.pins,
-            steering=steering,
-        )
-        say = self.progress if steering is None or steering.is_first else _silent
-        say(f"{self.platform}: solving the conda side")
-        staying = steering.preferred(host.records() if host else ()) if steering else []
-        conda_first = await self._conda_first(solver, staying)
-        ownership = Ownership(channels, self.mapping)
-        answer, world = Answer(tuple(conda_first), (), 1), None
-        if self.requirements.pypi or (self.pins is not None and self.pins.wheels):
-            pythons = await self._pythons(solver, channels, host)
-            say(f"{self.platform}: solving conda and PyPI together")
-            there = {record.name.normalized for record in staying}
-            preferred = [*(each for each in conda_first if each.name.normalized not in there), *staying]
-            answer, world = await self._jointly(solver, pythons, ownership, preferred, may_build=may_build)
-        return await assemble(
-            answer,
-            world,
-            ownership,
-            self.indexes,
-            platform=self.platform,
-            virtual_packages=self.virtual_packages,
-            host=host,
-            pins=self.pins,
-            former=self.former.solution if self.former else None,
-        )
-
-    async def _jointly(
-        self,
-        solver: CondaSolver,
-        pythons: PythonPool,
-        ownership: Ownership,
-        conda_first: Sequence[RepoDataRecord],
-        *,
-        may_build: bool,
-    ) -> tuple[Answer, PypiWorld]:
-        """Solve with wheels; where they have no solution, with source distributions as well.
-
-        Building runs code and takes minutes: a release that somebody else built is always preferred.
-        """
-        if not pythons.builds:
-            raise NoSolution("no channel has a Python that fits", advice="check --python and the channels")
-        asked = applicable(self.requirements, pythons)
-        await ownership.note(CondaName(record.name.normalized) for record in conda_first)
-        world = self._world(asked, pythons, ownership, conda_first, sources=False)
-        try:
-            answer = await solve_jointly(asked, world, solver, conda_first)
-            return await reconsidered(answer, asked, world, solver, conda_first), world
-        except Explanation:
-            if not may_build or not any(pool.unbuilt for pool in world.loaded().values()):
-                raise
-        self.progress(f"{self.platform}: wheels alone have no solution; trying source distributions")
-        world = self._world(asked, pythons, ownership, conda_first, sources=True)
-        answer = await solve_jointly(asked, world, solver, conda_first)
-        return await reconsidered(answer, asked, world, solver, conda_first), world
-
-    def _is_given(self, name: PypiName) -> bool:
-        return self.pins is not None and self.pins.version_of(name) is not None
-
-    async def _conda_first(
-        self, solver: CondaSolver, staying: Sequence[RepoDataRecord]
-    ) -> list[RepoDataRecord]:
-        """Solve the conda side alone: if that has no solution, nothing has."""
-        if not solver.conda_specs():
-            return []
-        try:
-            return await solver.solve(preferred=staying)
-        except Unsatisfiable as error:
-            raise explain(await error.reasons(), self.requirements, None) from error
-
-    async def _pythons(
-        self, solver: CondaSolver, channels: CondaChannels | None, host: HostPythonSource | None
-    ) -> PythonPool:
-        if host is not None:
-            records = host.records()
-        elif self.pins is not None and self.pins.has_python:
-            records = [record_of(self.pins.conda[CondaName("python")])]
-        elif channels is not None:
-            records = (await channels.records([CondaName("python")]))[CondaName("python")]
-        else:
-            records = []
-        builds = []
-        for record in solver.admitted_pythons(records):
-            version = str(record.version)
-            if is_valid_version(version):
-                builds.append(PythonBuild.from_record(version, str(record.build)))
-            else:
-                solver.exclude_python(version)  # no marker could be evaluated for it
-        return PythonPool(builds, self.platform)
-
-    def _world(
-        self,
-        asked: Requirements,
-        pythons: PythonPool,
-        ownership: Ownership,
-        conda_first: Sequence[RepoDataRecord],
-        *,
-        sources: bool,
-    ) -> PypiWorld:
-        judge = WheelJudge(pythons, wheel_platform_tags(self.platform, self.virtual_packages))
-        replaced = {item.name for item in asked.overrides}
-        wishes = Wishes(
-            favoured=frozenset(CondaName(record.name.normalized) for record in conda_first),
-            direct=direct_files(
-                (item for item in asked.pypi if not self._is_given(item.name)),
-                self.platform,
-                self.former.staying_sources() if self.former else {},
-            ),
-            overrides=asked.overrides,
-            bounds=[*(item for item in asked.pypi if item.name not in replaced), *asked.constraints],
-            strategy=asked.strategy,
-            pins=self.pins,
-            kept=frozenset(wheel.wheel.filename for wheel in self.former.solution.wheels)
-            if self.former
-            else frozenset(),
-        )
-        admission = self.shared.admission(asked, sources=sources)
-        return PypiWorld(self.indexes, ownership, judge, admission, wishes)
