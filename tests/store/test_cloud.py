@@ -18,7 +18,7 @@ import pytest
 from holdfast.errors import IntegrityError, Unreachable, UsageError
 from holdfast.lock.format import write_lock
 from holdfast.store import address as address_module
-from holdfast.store import cloud as cloud_module
+from holdfast.store import cloud_streams
 from holdfast.store.address import Address, parse_address
 from holdfast.store.fetch import Fetcher
 from holdfast.store.layout import package_key
@@ -278,8 +278,8 @@ def test_a_machine_that_cannot_reach_the_origin_hydrates_from_the_store_alone(
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fetch what has four megabytes as if it were big: moving more tells nothing more."""
-    monkeypatch.setattr(cloud_module, "_RANGE", 1 << 20)
-    monkeypatch.setattr(cloud_module, "_BIG", 4 << 20)
+    monkeypatch.setattr(cloud_streams, "_RANGE", 1 << 20)
+    monkeypatch.setattr(cloud_streams, "_BIG", 4 << 20)
 
 
 def test_a_big_package_comes_in_parts_several_at_a_time_and_bad_ones_come_again(

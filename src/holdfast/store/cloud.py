@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import random
-import re
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from holdfast.errors import Unreachable
 from holdfast.store.address import Address
 from holdfast.store.backend import Listed, Object
+from holdfast.store.cloud_errors import cloud_errors
+from holdfast.store.cloud_streams import CloudWriter, open_stream, open_writer
 
 if TYPE_CHECKING:
-    from obstore import WritableFile
     from obstore.store import ObjectStore
 
 __all__ = ["CloudBackend"]
 
-PART = 8 << 20
-"""Bytes of one part of a multipart upload; what is smaller is sent in one request."""
-
-_PARTS_AT_ONCE = 4
-_RANGE = 8 << 20
-_BIG = 4 * _RANGE
-"""Bytes from which on an object is fetched in ranges: clouds give one connection less than the line has."""
 _DELETED_AT_ONCE = 1000
-_CHUNK = 1 << 20
 _PROBE = "conditional-writes"
-_STATUS = re.compile(r"non-2xx status code: (\d{3}[ A-Za-z-]*)")
-_REFUSED = re.compile(r"non-2xx status code: 40[13]")
-_NO_RANGES = re.compile(r"non-partial response|status code: 416")
 _TRIES = 6
 _SEPARATOR = "\n"
 
@@ -52,19 +37,19 @@ class CloudBackend:
     def __init__(self, address: Address) -> None:
         self.place = address.text
         self._conditions_checked = False
-        with self._errors(""):
+        with cloud_errors(self.place):
             self._store: ObjectStore = address.open()
             self._uploads: ObjectStore = address.open(to_upload=True)
 
     def where(self, key: str) -> str:
         """Return the address of an object."""
-        return f"{self.place}/{key}"
+        return f"{self.place}/{key}" if key else self.place
 
     def get(self, key: str) -> Object | None:
         """Return an object, None where there is none."""
         import obstore
 
-        with self._errors(key):
+        with cloud_errors(self.where(key)):
             try:
                 result = obstore.get(self._store, key)
                 meta = result.meta
@@ -76,7 +61,7 @@ class CloudBackend:
         """Return an object's length in bytes, None where there is none."""
         import obstore
 
-        with self._errors(key):
+        with cloud_errors(self.where(key)):
             try:
                 return obstore.head(self._store, key)["size"]
             except FileNotFoundError:
@@ -90,7 +75,7 @@ class CloudBackend:
         """Return all objects below ``prefix``, sorted by key; one request per thousand."""
         import obstore
 
-        with self._errors(prefix):
+        with cloud_errors(self.where(prefix)):
             batches = obstore.list(self._store, prefix, chunk_size=1000)
             return sorted(
                 Listed(meta["path"], meta["size"], meta["last_modified"].timestamp())
@@ -102,7 +87,7 @@ class CloudBackend:
         """Make an object, or replace whatever it was."""
         import obstore
 
-        with self._errors(key):
+        with cloud_errors(self.where(key)):
             obstore.put(self._store, key, data, use_multipart=False)
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
@@ -128,7 +113,7 @@ class CloudBackend:
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
         self._check_conditions()
-        with self._errors(key):
+        with cloud_errors(self.where(key)):
             try:
                 obstore.put(self._store, key, data, mode=_update(version))
             except (AlreadyExistsError, PreconditionError, FileNotFoundError):
@@ -139,7 +124,7 @@ class CloudBackend:
         """Remove an object, if there is one."""
         import obstore
 
-        with self._errors(key):
+        with cloud_errors(self.where(key)):
             try:
                 obstore.delete(self._store, key)
             except FileNotFoundError:
@@ -151,7 +136,7 @@ class CloudBackend:
 
         for start in range(0, len(keys), _DELETED_AT_ONCE):
             batch = list(keys[start : start + _DELETED_AT_ONCE])
-            with self._errors(batch[0]):
+            with cloud_errors(self.where(batch[0])):
                 try:
                     obstore.delete(self._store, batch)
                 except FileNotFoundError:
@@ -164,65 +149,17 @@ class CloudBackend:
 
         :param size: its length as far as it is known; a big one is fetched in parts, several at a time.
         """
-        import obstore
-        from obstore.exceptions import GenericError
-
-        with self._errors(key):
-            try:
-                if size >= _BIG:
-                    try:
-                        return self._parts(key, obstore.get(self._store, key, options={"range": (0, _RANGE)}))
-                    except GenericError as error:
-                        if not _NO_RANGES.search(str(error)):
-                            raise
-                return self._chunks(key, obstore.get(self._store, key))
-            except FileNotFoundError:
-                return None
+        return open_stream(self._store, key, self.where(key), size)
 
     def writer(self, key: str) -> CloudWriter:
         """Return a place to write an object of any length to, in constant memory."""
-        import obstore
-
-        with self._errors(key):
-            opened = obstore.open_writer(self._uploads, key, buffer_size=PART, max_concurrency=_PARTS_AT_ONCE)
-        return CloudWriter(self, key, opened)
-
-    def _chunks(self, key: str, result: Any) -> Iterator[bytes]:
-        with self._errors(key):
-            for chunk in result.stream(min_chunk_size=_CHUNK):
-                yield bytes(chunk)
-
-    def _parts(self, key: str, first: Any) -> Iterator[bytes]:
-        size = first.meta["size"]
-        starts = iter(range(_RANGE, size, _RANGE))
-        ahead: deque[Future[bytes]] = deque()
-        pool = ThreadPoolExecutor(_PARTS_AT_ONCE, thread_name_prefix="holdfast-parts")
-
-        def ask_for(parts: int) -> None:
-            for start in islice(starts, parts):
-                ahead.append(pool.submit(self._part, key, start, min(start + _RANGE, size)))
-
-        try:
-            ask_for(_PARTS_AT_ONCE)
-            yield from self._chunks(key, first)
-            while ahead:
-                part = ahead.popleft().result()
-                ask_for(1)
-                yield part
-        finally:  # whoever stops reading, or fails, waits for nothing
-            pool.shutdown(wait=False, cancel_futures=True)
-
-    def _part(self, key: str, start: int, end: int) -> bytes:
-        import obstore
-
-        with self._errors(key):
-            return bytes(obstore.get_range(self._store, key, start=start, end=end))
+        return open_writer(self._uploads, key, self.where(key))
 
     def _create(self, key: str, data: bytes) -> bool:
         import obstore
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
-        with self._errors(key):
+        with cloud_errors(self.where(key)):
             try:
                 obstore.put(self._store, key, data, mode="create", use_multipart=False)
             except (AlreadyExistsError, PreconditionError):
@@ -241,58 +178,6 @@ class CloudBackend:
             )
         self._conditions_checked = True
 
-    @contextmanager
-    def _errors(self, key: str) -> Iterator[None]:
-        """Say what went wrong in words of ours: obstore's name addresses, and may name more than that."""
-        from obstore.exceptions import (
-            BaseError,
-            NotSupportedError,
-            PermissionDeniedError,
-            UnauthenticatedError,
-        )
-
-        where = self.where(key) if key else self.place
-        refused = Unreachable(
-            "the store refuses these credentials",
-            where=where,
-            advice="check the cloud's usual variables and profiles, and what they may do there",
-        )
-        try:
-            yield
-        except (PermissionDeniedError, UnauthenticatedError):
-            raise refused from None
-        except (NotSupportedError, NotImplementedError):
-            raise Unreachable(
-                "the store cannot do this", where=where, advice="it needs conditional writes (put-if-absent)"
-            ) from None
-        except (BaseError, OSError, ValueError) as error:
-            if _REFUSED.search(str(error)):  # a writer tells only in words
-                raise refused from None
-            raise Unreachable(
-                f"the store cannot be used ({_reason(str(error))})",
-                where=where,
-                advice="check its address, region, credentials and the network, and try again",
-            ) from None
-
-
-class CloudWriter:
-    """An object being written; it does not exist before :meth:`close`."""
-
-    def __init__(self, backend: CloudBackend, key: str, opened: WritableFile) -> None:
-        self._backend = backend
-        self._key = key
-        self._opened = opened
-
-    def write(self, chunk: bytes) -> None:
-        """Append ``chunk``."""
-        with self._backend._errors(self._key):
-            self._opened.write(chunk)
-
-    def close(self) -> None:
-        """Make the object appear."""
-        with self._backend._errors(self._key):
-            self._opened.close()
-
 
 def _version(meta: Any) -> str:
     # GCS compares generations ("version"), S3 and Azure e-tags.
@@ -302,25 +187,3 @@ def _version(meta: Any) -> str:
 def _update(version: str) -> Any:
     e_tag, _, generation = version.partition(_SEPARATOR)
     return {key: value for key, value in (("e_tag", e_tag), ("version", generation)) if value}
-
-
-def _reason(text: str) -> str:
-    if match := _STATUS.search(text):
-        status = match[1].strip()
-        # An object that is absent is no error: what is absent here is what should hold it.
-        return "there is no such bucket or container" if status.startswith("404") else f"it answers {status}"
-    for words, reason in (
-        ("Account must be specified", "AZURE_STORAGE_ACCOUNT_NAME is not set"),
-        ("incorrectly configured region", "it is in another region"),
-        ("Missing region", "no region is configured"),
-        ("operation timed out", "it does not answer in time"),
-        ("TimedOut", "it does not answer in time"),
-        ("dns error", "there is no such host"),
-        ("onnection refused", "the connection is refused"),
-        ("error sending request", "the connection fails"),
-        ("URL scheme is not allowed", "plain http is not allowed"),
-        ("redentials", "no usable credentials"),
-    ):
-        if words in text:
-            return reason
-    return "the connection fails or the configuration is not usable"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from holdfast.store.cloud import CloudBackend, CloudWriter
+from holdfast.store.cloud import CloudBackend
+from holdfast.store.cloud_streams import CloudWriter
 from holdfast.store.layout import package_key
 from holdfast.store.promise import Promise
 

@@ -6,24 +6,25 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from holdfast.errors import NotFound, Unreachable, UsageError
-from holdfast.spec.canonical import req_id
+from holdfast.errors import NotFound, Unreachable
+from holdfast.resolving.before import resolved_before
+from holdfast.resolving.extending import Base
+from holdfast.resolving.updating import former_of, refuse_update
 from holdfast.spec.platform import host_platform, platform_name
 from holdfast.spec.requirements import Requirements
 
 if TYPE_CHECKING:
     from holdfast.lock.changes import Change
-    from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
+    from holdfast.lock.model import Lock
     from holdfast.solve.movement import Former
     from holdfast.solve.pins import Pins
-    from holdfast.solve.solution import ChosenWheel, PlatformSolution
+    from holdfast.solve.solution import PlatformSolution
     from holdfast.store.latest import Taken
     from holdfast.store.store import Store
 
-__all__ = ["Resolution", "resolve_request", "resolved_before"]
+__all__ = ["Resolution", "resolve_request"]
 
 _VERSIONS_OF = ("holdfast", "py-rattler", "packaging")
 """What the pointer to a lock tells about how it was made."""
@@ -90,7 +91,7 @@ def resolve_request(
         from holdfast.lock.extend import extended
 
         requirements = extended(requirements, using)
-    base = _Base(using, using_name or f"{using.req_id}:{using.full_id}") if using is not None else None
+    base = Base(using, using_name or f"{using.req_id}:{using.full_id}") if using is not None else None
     if store is None:
         from holdfast.store.store import Store
 
@@ -98,7 +99,7 @@ def resolve_request(
     taken = None if force else resolved_before(requirements, store, use_latest, changed=update is not None)
     known = taken.lock if taken else None
     if update is not None:
-        _refuse_update(update, known, base)
+        refuse_update(update, known, base)
     wanted = _targets(requirements, platforms, base, known if update is not None else None)
     if taken is not None and not dry_run and store.shared is not None and taken.place == store.place:
         store.local.locks.put(taken.lock)  # the next time nobody needs to be asked for it
@@ -111,7 +112,7 @@ def resolve_request(
         if update is not None or known is None or platform not in known.platforms
     ]
     pins = {platform: base.pins(platform, store) for platform in missing} if base else {}
-    former = _former(update, known, missing, pins) if update and known else {}
+    former = former_of(update, known, missing, pins) if update and known else {}
     solutions = _solve(requirements, missing, offline, progress, pins, former, store)
     from holdfast.lock.changes import changes
     from holdfast.lock.from_solution import locked_platform, make_lock_of
@@ -139,70 +140,6 @@ def resolve_request(
     return Resolution(lock, True, time.monotonic() - started, rounds, tuple(warnings), taken, moved)
 
 
-def _refuse_update(names: Sequence[str], known: Lock | None, base: _Base | None) -> None:
-    """Refuse an update of nothing, of what is unknown, and of what is pinned.
-
-    :raises NotFound: where nothing was resolved before.
-    :raises UsageError: for a name that is not locked, or is pinned.
-    """
-    from holdfast.lock.changes import refuse_unknown
-
-    if known is None:
-        raise NotFound(
-            "nothing was resolved for this request yet, so nothing can be updated",
-            advice="resolve it first; a request that was changed is another one",
-        )
-    refuse_unknown(names, known)
-    given = {
-        name
-        for locked in (base.lock.platforms.values() if base else ())
-        for package in locked.packages
-        for name in (package.name, *package.provides)
-    }
-    pinned = next((name for name in names if name in given), None)
-    if base and pinned:
-        raise UsageError(
-            f"{pinned} is pinned by {base.name}, which this environment extends",
-            advice=f"update it there, then extend {base.name} again",
-        )
-
-
-def _former(
-    names: Sequence[str], known: Lock, platforms: Sequence[str], pins: Mapping[str, Pins]
-) -> dict[str, Former]:
-    from holdfast.lock.to_solution import solution_of
-    from holdfast.solve.movement import Former
-
-    return {
-        platform: Former.of(solution_of(platform, known.platforms[platform]), names, pins.get(platform))
-        for platform in platforms
-        if platform in known.platforms
-    }
-
-
-def resolved_before(
-    requirements: Requirements, store: Store, use_latest: str | None = None, *, changed: bool = False
-) -> Taken | None:
-    """Return what somebody who counts resolved before for these requirements, None if nobody did.
-
-    :param use_latest: as :func:`resolve_request` takes it.
-    :param changed: whether it counts although a local folder or file holds something else by now.
-    """
-    from holdfast.store.latest import DEFAULT, find_latest, parse_whose
-
-    if use_latest is None:
-        from holdfast.config.load import load_settings
-
-        use_latest = load_settings().text("use-remote-latest") or DEFAULT
-    found = find_latest(store, req_id(requirements), parse_whose(use_latest))
-    if found is not None and not changed and any(each.url.startswith("file:") for each in requirements.pypi):
-        from holdfast.solve.direct import changed_since
-
-        if changed_since(requirements.pypi, _direct_hashes(found.lock)):
-            return None
-    return found
-
-
 def _of_this_machine(lock: Lock) -> tuple[str, ...]:
     """Say of each editable package that others cannot have it."""
     names = {
@@ -214,65 +151,8 @@ def _of_this_machine(lock: Lock) -> tuple[str, ...]:
     )
 
 
-def _direct_hashes(lock: Lock) -> dict[str, str]:
-    """Return the hashes of what its packages are made of, by URL; of local folders and files, too."""
-    return {
-        package.source_url or package.url: package.source_sha256 or package.sha256
-        for locked in lock.platforms.values()
-        for package in locked.packages
-        if package.kind == "pypi"
-    }
-
-
-@dataclass(frozen=True)
-class _Base:
-    """The environment that is being extended, and what the user calls it."""
-
-    lock: Lock
-    name: str
-
-    def pins(self, platform: str, store: Store) -> Pins:
-        """Return its packages of one platform, as the solver takes them."""
-        from holdfast.lock.to_solution import solution_of
-        from holdfast.solve.pins import Pins
-
-        locked = self.lock.platforms[platform]
-        packages = {package.sha256: package for package in locked.packages}
-
-        def keeper(wheel: ChosenWheel, fetch: bool) -> Path | None:
-            return _copy_of(packages[wheel.sha256], store, fetch=fetch)
-
-        return Pins(solution_of(platform, locked), self.name, keeper)
-
-    def check_kept(self, made: Mapping[str, LockedPlatform]) -> None:
-        """Hold the promise that every pin is kept, whatever the solver did."""
-        from holdfast.lock.extend import missing_pins
-
-        for platform, locked in made.items():
-            lost = missing_pins(self.lock.platforms[platform], locked)
-            assert not lost, f"{platform}: {', '.join(lost)} of {self.name} did not stay"
-
-
-def _copy_of(package: LockedPackage, store: Store, *, fetch: bool) -> Path | None:
-    """Return where a package lies on this host, None if nowhere; ``fetch`` gets it from an object store."""
-    for packages in (store.packages, store.near().packages):
-        if packages.has(package.sha256, package.file, package.size):
-            return packages.path(package.sha256, package.file)
-    if not fetch or store.shared is None:
-        return None
-    from holdfast.store.fetch import Fetcher
-
-    fetcher = Fetcher(store.packages, shared=store.shared)
-    try:
-        return fetcher.fetch(package)
-    except (NotFound, Unreachable):
-        return None
-    finally:
-        fetcher.close()
-
-
 def _targets(
-    requirements: Requirements, platforms: Sequence[str], base: _Base | None, updated: Lock | None
+    requirements: Requirements, platforms: Sequence[str], base: Base | None, updated: Lock | None
 ) -> list[str]:
     """Return the platforms to solve for.
 
