@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from holdfast.cli.app import make_app
+import holdfast
+from holdfast.cli.app import HOMES, make_app
 from holdfast.cli.command import takes_groups
 from holdfast.cli.options import RequestOptions
 from holdfast.cli.request import is_request
@@ -68,11 +72,52 @@ def test_sizes_are_said_in_si_units(size: int, said: str) -> None:
     assert human_size(size) == said
 
 
-def test_help_imports_neither_engine_nor_rich() -> None:
+def _imported(arguments: list[str], modules: Iterable[str]) -> str:
+    """Return which of some modules a call of the program imports."""
     code = (
-        "import sys; from holdfast.cli.main import main; main(['--help']); "
-        "print([n for n in ('rattler', 'httpx', 'rich', 'msgspec', 'ruamel.yaml', 'packaging', 'asyncio')"
-        " if n in sys.modules], file=sys.stderr)"
+        f"import sys; from holdfast.cli.main import main; main({arguments!r}); "
+        f"print([n for n in {list(modules)!r} if n in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stderr.strip() == "[]"
+    return done.stderr.strip()
+
+
+def test_help_imports_neither_engine_nor_rich() -> None:
+    heavy = ["rattler", "httpx", "rich", "msgspec", "ruamel.yaml", "packaging", "asyncio", "platformdirs"]
+    assert _imported(["--help"], heavy) == "[]"
+
+
+def test_help_imports_of_holdfast_the_commands_alone() -> None:
+    rooms = [f"holdfast.{path.stem}" for path in Path(holdfast.__file__).parent.iterdir() if path.is_dir()]
+    rooms.remove("holdfast.cli")
+    assert _imported(["--help"], [*rooms, "holdfast.resolving", "holdfast.api", "holdfast.inventory"]) == "[]"
+
+
+def test_a_call_imports_no_command_but_its_own() -> None:
+    commands = [f"holdfast.cli.{name}" for name in ("resolve", "create", "push", "demo", "request", "config")]
+    assert _imported(["config", "path"], commands) == "['holdfast.cli.config']"
+
+
+def test_help_lists_every_command_in_its_own_words() -> None:
+    """What is listed before a command is built is what the built one says."""
+    listed = CliRunner().invoke(make_app(), ["--help"], terminal_width=500).output
+    for name, home in HOMES.items():
+        own = CliRunner().invoke(make_app(), [name, "--help"], terminal_width=500).output
+        first = home.help().partition("\n\n")[0].replace("\n", " ")
+        assert first.rstrip(".") in " ".join(own.split()), name
+        assert re.search(
+            rf"^ +{name} +{re.escape(first.split('. ')[0].rstrip('.'))}", listed, re.MULTILINE
+        ), name
+
+
+def test_a_mistyped_command_is_named_and_near_ones_suggested(called) -> None:
+    done = called("reslve")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no such command 'reslve'. Did you mean 'resolve'" in done.stderr
+
+
+def test_commands_and_their_options_are_completed() -> None:
+    environment = {"_HOLDFAST_COMPLETE": "complete_bash", "COMP_WORDS": "holdfast res", "COMP_CWORD": "1"}
+    assert CliRunner().invoke(make_app(), [], env=environment).output.split() == ["resolve"]
+    environment |= {"COMP_WORDS": "holdfast resolve --python-s", "COMP_CWORD": "2"}
+    assert CliRunner().invoke(make_app(), [], env=environment).output.split() == ["--python-source"]
