@@ -53,6 +53,58 @@ def test_a_wheel_is_preferred_to_a_newer_source(world: World, folder: Path) -> N
         world.solve(pypi=["app>=2"], only_binary=["app"])
 
 
+def _hydra(world: World, folder: Path) -> None:
+    """Every release of ``hydra`` but the first needs ``antlr`` 4.9, which has no wheel; newer antlr has."""
+    world.python("3.12.1")
+    world.wheel("hydra", "0.11")
+    for number in range(4):
+        world.wheel("hydra", f"1.{number}", ["antlr==4.9.*"])
+    world.wheel("antlr", "4.13")
+    world.add(make_building_sdist(folder, "antlr", "4.9.3"))
+    world.add(make_building_sdist(folder / "old", "antlr", "4.8"))
+
+
+def test_nothing_falls_for_a_dependency_that_has_to_be_built(world: World, folder: Path) -> None:
+    _hydra(world, folder)
+    assert world.solve(pypi=["hydra"]).wheels == {"hydra": "1.3", "antlr": "4.9.3"}
+    assert builds(folder, "antlr") == 1
+    assert builds(folder / "old", "antlr") == 0
+    assert world.solve(pypi=["hydra"], only_binary=["antlr"]).wheels == {"hydra": "0.11"}
+    assert world.solve(pypi=["antlr"]).wheels == {"antlr": "4.13"}
+
+
+def test_a_conda_package_spares_the_build(world: World, folder: Path) -> None:
+    _hydra(world, folder)
+    world.conda("antlr", "4.9.2", ["python"])
+    solved = world.solve(pypi=["hydra"])
+    assert solved.wheels == {"hydra": "1.3"}
+    assert solved.conda["antlr"] == "4.9.2"
+    assert builds(folder, "antlr") == 0
+
+
+def test_what_only_a_release_that_is_not_chosen_needs_is_not_built(world: World, folder: Path) -> None:
+    """``hydra`` 2 shows the source of ``antlr`` to the solver, and cannot be had for another reason."""
+    _hydra(world, folder)
+    world.wheel("hydra", "2.0", ["antlr==4.9.*", "nobody-has-this"])
+    solved = world.solve(pypi=["hydra<1", "antlr"])
+    assert solved.wheels == {"hydra": "0.11", "antlr": "4.13"}
+    world.wheel("app", "2.0", ["antlr==4.9.*", "nobody-has-this"])
+    world.wheel("app", "1.0", ["antlr"])
+    assert world.solve(pypi=["app"]).wheels == {"app": "1.0", "antlr": "4.13"}
+    assert builds(folder, "antlr") == 0
+
+
+def test_where_one_has_to_be_built_others_still_come_as_wheels(world: World, folder: Path) -> None:
+    """Only the source of ``app`` fits: ``helper`` has a newer source as well, which nobody needs."""
+    world.python("3.12.1")
+    world.wheel("app", "2.0", ["helper>=2", "helper<2"])
+    world.add(make_building_sdist(folder, "app", "1.0", ["helper"]))
+    world.wheel("helper", "1.0")
+    world.add(make_building_sdist(folder, "helper", "3.0"))
+    assert world.solve(pypi=["app"]).wheels == {"app": "1.0", "helper": "1.0"}
+    assert builds(folder, "helper") == 0
+
+
 def test_a_source_that_may_not_be_built_is_named(world: World, folder: Path) -> None:
     world.python("3.12.1")
     world.add(make_building_sdist(folder, "app", "2.0"))

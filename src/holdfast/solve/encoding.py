@@ -152,8 +152,11 @@ def make_record(
     *,
     depends: Sequence[str] = (),
     constrains: Iterable[str] = (),
+    last_resort: bool = False,
 ) -> RepoDataRecord:
     """Return a record for py-rattler's solver.
+
+    :param last_resort: whether every other record of that name is preferred to it, whatever the version.
 
     It carries a time stamp, since a cut-off date makes the solver drop records without one.
     """
@@ -171,4 +174,6 @@ def make_record(
         constrains=list(constrains),
     )
     record.timestamp = _EPOCH
+    if last_resort:
+        record.track_features = ["built"]  # conda's way to say so; the solver looks at it before versions
     return RepoDataRecord(record, file_name=file_name, url=f"{_CHANNEL}/noarch/{file_name}", channel=_CHANNEL)

@@ -124,11 +124,12 @@ class ProjectPool:
 
     A project has thousands of releases, of which the solver needs a handful. It is shown the best few that
     each requirement allows, and more where they do not suffice. What it is shown is a part of what exists,
-    so a solution found with it is one; that there is none only counts once everything is shown.
+    so a solution found with it is one; that there is none only counts once everything is shown. What would
+    have to be built is shown for a requirement that nothing else can meet.
 
     :ivar owners: conda packages that provide the project; a wheel excludes them.
     :ivar refusals: files that the user's rules exclude, with the reason.
-    :ivar unbuilt: source distributions left aside, since wheels are tried first.
+    :ivar unbuilt: source distributions left aside, until a requirement can be met by nothing else.
     :ivar index: where the files are from, empty where nobody has the project.
     :ivar dropped: files that turned out to be unusable.
     :ivar shown: ordinals of the versions whose candidates the solver is shown.
@@ -160,6 +161,8 @@ class ProjectPool:
         self.dropped: list[Wheel | Sdist] = []
         self._wheels = dict(wheels)
         self._sdists = dict(sdists or {})
+        self._unbuilt = {ordinals.of(sdist.version): sdist for sdist in unbuilt}
+        self._bridged = frozenset(bridge.ordinal for bridge in bridges)
         self._judge = judge
         self._direct = direct
         self._made: dict[int, tuple[Candidate, ...]] = {}
@@ -196,13 +199,23 @@ class ProjectPool:
             return False
         self._asked.add((specifier, count))
         before = len(self.shown)
-        for ordinal in reversed(self.ordinals.allowed(specifier)):
+        allowed = self.ordinals.allowed(specifier)
+        if self._unbuilt and not any(each in self._bridged or self.at(each) for each in reversed(allowed)):
+            self._take_unbuilt(allowed)
+        for ordinal in reversed(allowed):
             if self.at(ordinal):
                 self.shown.add(ordinal)
                 count -= 1
                 if count <= 0:
                     break
         return len(self.shown) > before
+
+    def _take_unbuilt(self, ordinals: Iterable[int]) -> None:
+        """Let the source distributions of some versions take part."""
+        for ordinal in ordinals:
+            if ordinal in self._unbuilt:
+                self._sdists[ordinal] = self._unbuilt[ordinal]
+                self._made.pop(ordinal, None)
 
     @property
     def candidates(self) -> Iterator[Candidate]:
@@ -250,7 +263,7 @@ def make_pool(
         if bridging and (admitted.prereleases or not version.is_prerelease)
     }
     sdists = {sdist.version: sdist for sdist in admitted.sdists}
-    ordinals = Ordinals([*by_version, *bridged, *sdists])
+    ordinals = Ordinals([*by_version, *bridged, *sdists, *(sdist.version for sdist in admitted.unbuilt)])
     bridges = [
         Bridge(name, conda, ordinals.of(version), spellings, by_version.get(version, [None])[0])
         for conda, versions in sorted(conda_versions.items())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
-from holdfast.index.project import CoreMetadata
+from holdfast.index.project import CoreMetadata, Sdist
 from holdfast.index.urls import without_secrets
 from holdfast.solve.encoding import (
     Meaning,
@@ -345,7 +345,13 @@ class PypiRecords:
         meaning = Meaning(chosen, subject.extra, part.dependencies)
         self._meanings[(subject.name, str(chosen.ordinal), build)] = meaning
         return make_record(
-            subject.name, chosen.ordinal, build, build_number, depends=depends, constrains=constrains
+            subject.name,
+            chosen.ordinal,
+            build,
+            build_number,
+            depends=depends,
+            constrains=constrains,
+            last_resort=isinstance(chosen.file, Sdist),
         )
 
 

@@ -44,6 +44,7 @@ class Wishes:
     :ivar strategy: which versions are preferred.
     :ivar pins: the packages of the environment that is being extended, None where there is none.
     :ivar kept: names of files that were locked before, which may stay although they were yanked since.
+    :ivar may_build: whether a requirement that nothing else can meet has source distributions built.
     """
 
     favoured: frozenset[CondaName] = frozenset()
@@ -53,6 +54,7 @@ class Wishes:
     strategy: Strategy = "highest"
     pins: Pins | None = None
     kept: frozenset[str] = frozenset()
+    may_build: bool = True
 
 
 def _unyanked(project: Project, kept: frozenset[str]) -> Project:
@@ -131,6 +133,8 @@ class PypiWorld:
         project = _unyanked(await self._source.project(name), self.wishes.kept)
         versions = {version for spelled in owners.versions.values() for version in spelled}
         admitted = self._admission.admit(project, versions)
+        if not self.wishes.may_build:
+            admitted = replace(admitted, unbuilt=())
         bridging = self._admission.may_bridge(name)
         return make_pool(name, admitted, owners.versions, self.judge, project.index, bridging=bridging)
 
