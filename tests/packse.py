@@ -1,8 +1,9 @@
 """Resolver scenarios in packse's format: each becomes a channel of Pythons, an index on loopback, a request.
 
 The format is that of https://github.com/astral-sh/packse. Files of our own add to it: a version's
-``upload_time``, ``conda`` packages, ``expected.platforms`` and ``expected.python``, and the resolver options
-``constraints``, ``overrides``, ``only_binary``, ``exclude_newer`` and ``strategy``.
+``upload_time``, ``yanked`` of ``"wheel"`` or ``"sdist"`` alone, ``conda`` packages, ``expected.platforms`` and
+``expected.python``, and the resolver options ``platforms``, ``constraints``, ``overrides``, ``only_binary``,
+``exclude_newer`` and ``strategy``.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ EVERYWHERE = ("linux-64", "osx-arm64", "win-64")
 _ENVIRONMENTS = {"linux": "linux-64", "darwin": "osx-arm64", "win32": "win-64"}
 _MARKERS = {
     "linux-64": ("linux", "Linux", "posix", "x86_64"),
+    "linux-aarch64": ("linux", "Linux", "posix", "aarch64"),
     "osx-arm64": ("darwin", "Darwin", "posix", "arm64"),
     "win-64": ("win32", "Windows", "nt", "AMD64"),
 }
@@ -65,6 +67,8 @@ class Scenario:
     def platforms(self) -> tuple[str, ...]:
         if not self.options.get("universal"):
             return ("linux-64",)
+        if "platforms" in self.options:
+            return tuple(self.options["platforms"])
         wanted = self.options.get("required_environments", ())
         named = [_ENVIRONMENTS[text.rpartition("==")[2].strip(" \"'")] for text in wanted]
         return tuple(named) or EVERYWHERE
@@ -130,7 +134,8 @@ class Scenario:
         for name, version, described in self.versions:
             for path in _files(world.root / "dist", name, version, described):
                 world.add(path)
-                if described.get("yanked"):
+                kind = "wheel" if path.suffix == ".whl" else "sdist"
+                if described.get("yanked") in (True, kind):
                     yanked[path.name] = "yanked"
                 if "upload_time" in described:
                     times[path.name] = described["upload_time"]

@@ -27,6 +27,22 @@ EXCEPTIONS: dict[str, tuple[str, Mapping[str, str]]] = {
 }
 """Where our rules differ on purpose: why, and what we answer instead."""
 
+_ONE_FOR_EACH = (
+    "uv looks for one answer for all platforms at once, and two requirements far apart do not split it. Here "
+    "every platform has an answer of its own, so there is one."
+)
+NOT_HERE: dict[str, tuple[str, str]] = {
+    "requires_python/python-less-than-current": (
+        "uv leaves upper bounds of Requires-Python out of account. Here Python takes part in the solve, and "
+        "falls where a bound wants it to; where it is pinned, the bound is true.",
+        "requires_python/upper-bound",
+    ),
+    "fork/non-local-fork-marker-transitive": (_ONE_FOR_EACH, "fork/other-bound-below"),
+    "fork/non-local-fork-marker-direct": (_ONE_FOR_EACH, "fork/other-bound-below-direct"),
+    "fork/preferences-dependent-forking-conflicting": (_ONE_FOR_EACH, "fork/second-choice-conflicts"),
+}
+"""The same for scenarios of packse that do not lie beside the project: why, and ours that shows our answer."""
+
 
 def _found(scenario: Scenario, root: Path) -> dict[str, dict[str, str]]:
     """Resolve a scenario; return name and version of its wheels by platform."""
@@ -69,6 +85,12 @@ def test_exceptions_are_few_and_of_scenarios_that_exist() -> None:
     assert len(scenarios) >= 63
     assert set(EXCEPTIONS) <= scenarios
     assert len(EXCEPTIONS) <= 1
+
+
+def test_exceptions_elsewhere_are_few_and_shown_by_scenarios_of_ours() -> None:
+    assert {shown for _, shown in NOT_HERE.values()} <= {each.identity for each in scenarios_below(OURS)}
+    assert not set(NOT_HERE) & {each.identity for each in scenarios_below(SHARED)}
+    assert len(NOT_HERE) <= 4
 
 
 @pytest.mark.parametrize("scenario", scenarios_below(OURS), ids=lambda scenario: scenario.identity)
