@@ -1,9 +1,9 @@
 """Resolver scenarios in packse's format: each becomes a channel of Pythons, an index on loopback, a request.
 
 The format is that of https://github.com/astral-sh/packse. Files of our own add to it: a version's
-``upload_time``, ``yanked`` of ``"wheel"`` or ``"sdist"`` alone, ``conda`` packages, ``expected.platforms`` and
-``expected.python``, and the resolver options ``platforms``, ``constraints``, ``overrides``, ``only_binary``,
-``exclude_newer`` and ``strategy``.
+``upload_time``, ``yanked`` of ``"wheel"`` or ``"sdist"`` alone, ``conda`` packages, ``expected.platforms``
+and ``expected.python``, and the resolver options ``platforms``, ``constraints``, ``overrides``,
+``only_binary``, ``exclude_newer`` and ``strategy``.
 """
 
 from __future__ import annotations

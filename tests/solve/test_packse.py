@@ -41,7 +41,7 @@ NOT_HERE: dict[str, tuple[str, str]] = {
     "fork/non-local-fork-marker-direct": (_ONE_FOR_EACH, "fork/other-bound-below-direct"),
     "fork/preferences-dependent-forking-conflicting": (_ONE_FOR_EACH, "fork/second-choice-conflicts"),
 }
-"""The same for scenarios of packse that do not lie beside the project: why, and ours that shows our answer."""
+"""The same for scenarios of packse that do not lie beside the project; ours that shows our answer."""
 
 
 def _found(scenario: Scenario, root: Path) -> dict[str, dict[str, str]]:
