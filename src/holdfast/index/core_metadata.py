@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from holdfast.errors import UsageError
+from holdfast.index.dependency import Dependency, MeaninglessMarker, parse_dependency
 from holdfast.index.project import CoreMetadata
 from holdfast.index.specifiers import repaired
 from holdfast.spec.names import PypiName, extra_name, pypi_name
@@ -39,7 +40,8 @@ def parse_core_metadata(content: bytes, name: PypiName, version: Version) -> Cor
 
     :param name: the project, as the file name says; must agree.
     :param version: likewise.
-    :raises MetadataUnusable: where it disagrees with the file name, or a requirement is not PEP 508.
+    :raises MetadataUnusable: where it disagrees with the file name, or a requirement is not PEP 508, or has
+        a marker that cannot be evaluated.
         A candidate with a requirement nobody can read is never taken for one without it.
     """
     from packaging.metadata import parse_email
@@ -75,7 +77,7 @@ def parse_core_metadata(content: bytes, name: PypiName, version: Version) -> Cor
     return CoreMetadata(
         name=name,
         version=version,
-        requires_dist=tuple(_requirement(text) for text in wanted),
+        dependencies=tuple(_dependency(text) for text in wanted),
         requires_python=requires_python,
         provides_extras=frozenset(extras),
     )
@@ -88,7 +90,7 @@ def _extra(text: str) -> str:
         return ""  # nobody can ask for it
 
 
-def _requirement(text: str) -> str:
+def _dependency(text: str) -> Dependency:
     # A long requirement may have been folded over several lines.
     unfolded = " ".join(text.split())
     if len(unfolded) > _LONGEST_TEXT:
@@ -96,14 +98,15 @@ def _requirement(text: str) -> str:
     if _depth(unfolded) > _DEEPEST_MARKER:
         raise MetadataUnusable(f"it requires {unfolded[:200]!r}, which is nested too deeply")
     try:
-        Requirement(unfolded)
+        return parse_dependency(unfolded)
+    except MeaninglessMarker as error:
+        raise MetadataUnusable(f"has an invalid dependency: {error}") from None
     except InvalidRequirement as error:
         candidate = repaired(unfolded)
         if candidate == unfolded:
             first_line = str(error).splitlines()[0]
             raise MetadataUnusable(f"it requires {unfolded!r}, which is not PEP 508: {first_line}") from None
-        return _requirement(candidate)
-    return unfolded
+        return _dependency(candidate)
 
 
 def _depth(text: str) -> int:

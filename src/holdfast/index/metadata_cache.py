@@ -15,6 +15,7 @@ import msgspec
 from packaging.version import InvalidVersion, Version
 
 from holdfast.index.core_metadata import MetadataUnusable
+from holdfast.index.dependency import Dependency
 from holdfast.index.http_cache import DEFAULT_MAX_AGE, read_checked, write_checked
 from holdfast.index.project import CoreMetadata, IndexFile
 from holdfast.spec.names import PypiName
@@ -22,7 +23,7 @@ from holdfast.spec.names import PypiName
 __all__ = ["MetadataCache"]
 
 # Part of the key: what an older reader made of the same bytes is not looked at.
-_FORMAT = 1
+_FORMAT = 2
 
 
 class _Kept(msgspec.Struct, frozen=True, array_like=True):
@@ -30,7 +31,7 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True):
     stored: float
     name: str
     version: str
-    requires_dist: tuple[str, ...]
+    dependencies: tuple[Dependency, ...]
     requires_python: str
     provides_extras: tuple[str, ...]
     unusable: str
@@ -68,7 +69,7 @@ class MetadataCache:
         return CoreMetadata(
             name=PypiName(kept.name),
             version=version,
-            requires_dist=kept.requires_dist,
+            dependencies=kept.dependencies,
             requires_python=kept.requires_python,
             provides_extras=frozenset(kept.provides_extras),
         )
@@ -82,7 +83,7 @@ class MetadataCache:
             stored=time.time(),
             name=usable.name if usable else "",
             version=str(file.version),
-            requires_dist=usable.requires_dist if usable else (),
+            dependencies=usable.dependencies if usable else (),
             requires_python=usable.requires_python if usable else "",
             provides_extras=tuple(sorted(usable.provides_extras)) if usable else (),
             unusable=known.reason if isinstance(known, MetadataUnusable) else "",

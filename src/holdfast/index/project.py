@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 from packaging.version import Version
 
+from holdfast.index.dependency import Dependency
 from holdfast.spec.names import PypiName
 
 __all__ = ["CoreMetadata", "IndexFile", "Project", "Sdist", "Wheel"]
@@ -78,12 +79,17 @@ class Project:
 class CoreMetadata:
     """The part of a distribution's core metadata (PEP 566 and later) that resolving needs.
 
-    :ivar requires_dist: PEP 508 texts as they stand.
+    :ivar dependencies: Requires-Dist, read.
     :ivar provides_extras: normalised.
     """
 
     name: PypiName
     version: Version
-    requires_dist: tuple[str, ...] = ()
+    dependencies: tuple[Dependency, ...] = ()
     requires_python: str = ""
     provides_extras: frozenset[str] = frozenset()
+
+    @property
+    def requires_dist(self) -> tuple[str, ...]:
+        """Requires-Dist as PEP 508 texts, as they stand."""
+        return tuple(dependency.text for dependency in self.dependencies)

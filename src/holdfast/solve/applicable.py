@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from holdfast.errors import UsageError
-from holdfast.solve.pythons import Condition, PythonPool, is_meaningful
+from holdfast.index.dependency import Condition, is_meaningful
+from holdfast.solve.pythons import PythonPool
 from holdfast.spec.requirements import PypiRequirement, Requirements
 
 __all__ = ["applicable"]

@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Protocol
 
-from packaging.requirements import InvalidRequirement, Requirement
-
 from holdfast.index.core_metadata import MetadataUnusable
+from holdfast.index.dependency import Dependency
 from holdfast.index.project import CoreMetadata, IndexFile, Project, Sdist, Wheel
-from holdfast.index.source_build import BuiltWheel
-from holdfast.solve.pythons import Condition, is_meaningful
-from holdfast.spec.names import ExtraName, PypiName
+from holdfast.index.built_wheels import BuiltWheel
+from holdfast.spec.names import PypiName
 
 __all__ = ["Dependency", "Knowledge", "Known", "ProjectSource"]
 
@@ -46,18 +43,6 @@ class ProjectSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Dependency:
-    """One Requires-Dist entry, parsed."""
-
-    name: PypiName
-    extras: tuple[ExtraName, ...]
-    specifier: str
-    marker: Condition | None
-    url: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Known:
     """A wheel whose metadata has been read."""
 
@@ -79,7 +64,6 @@ class Knowledge:
         self._source = source
         self._known: dict[str, Known] = {}
         self._unusable: dict[str, str] = {}
-        self._parsed: dict[str, Dependency] = {}
 
     def known(self, wheel: Wheel | Sdist) -> Known | None:
         """Return what is known of a wheel, None where it is unknown or unusable."""
@@ -128,36 +112,7 @@ class Knowledge:
                 metadata = await self._source.source_metadata(wheel, name, python)
             else:
                 metadata = await self._source.metadata(wheel)
-            dependencies = tuple(self._parse(text) for text in metadata.requires_dist)
         except MetadataUnusable as error:
             self._unusable[wheel.url] = error.reason
-        except InvalidRequirement as error:
-            self._unusable[wheel.url] = f"has an invalid dependency: {str(error).splitlines()[0]}"
         else:
-            self._known[wheel.url] = Known(metadata, dependencies)
-
-    def _parse(self, text: str) -> Dependency:
-        if text not in self._parsed:
-            self._parsed[text] = parse_dependency(text)
-        return self._parsed[text]
-
-
-@lru_cache(maxsize=1 << 14)
-def parse_dependency(text: str) -> Dependency:
-    """Read one PEP 508 requirement.
-
-    :raises packaging.requirements.InvalidRequirement: where it is none.
-    """
-    from packaging.utils import canonicalize_name
-
-    requirement = Requirement(text)
-    if requirement.marker is not None and not is_meaningful(str(requirement.marker)):
-        raise InvalidRequirement(f"the marker of {text!r} cannot be evaluated")
-    return Dependency(
-        PypiName(canonicalize_name(requirement.name)),
-        tuple(sorted(ExtraName(canonicalize_name(extra)) for extra in requirement.extras)),
-        str(requirement.specifier),
-        Condition(str(requirement.marker)) if requirement.marker else None,
-        requirement.url or "",
-        text,
-    )
+            self._known[wheel.url] = Known(metadata, metadata.dependencies)

@@ -11,18 +11,17 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NewType
 
-from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
+from packaging.markers import Marker
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from holdfast.index.dependency import Condition
+from holdfast.solve.conjunction import comparisons, named_extra
 from holdfast.spec.platform import marker_environment
 
-__all__ = ["Condition", "Mask", "PythonBuild", "PythonPool", "is_meaningful", "is_valid_version"]
-
-Condition = NewType("Condition", str)
-"""The text of a valid marker: it stands for the parsed one, which is slow to compare and to print."""
+__all__ = ["Mask", "PythonBuild", "PythonPool", "is_valid_version"]
 
 Mask = int
 """A set of Python builds of one :class:`PythonPool`."""
@@ -73,18 +72,6 @@ class PythonBuild:
     def kind(self) -> str:
         """The key of the ABI family: ``cp``, ``cpt`` or ``pp``."""
         return "cpt" if self.free_threaded else self.implementation
-
-
-_PROBE = {"extra": ""}
-
-
-def is_meaningful(marker: str) -> bool:
-    """Tell whether a marker can be evaluated at all (`sys_platform ~= 'x'` cannot)."""
-    try:
-        Marker(marker).evaluate(dict(_PROBE))
-    except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName):
-        return False
-    return True
 
 
 def is_valid_version(text: str) -> bool:
@@ -151,29 +138,44 @@ class PythonPool:
 
     def marker(self, condition: Condition, extra: str = "") -> Mask:
         """Return the builds for which a marker holds (PEP 508), with ``extra`` being asked for."""
+        if extra and "extra" not in condition:
+            extra = ""  # asked once, whatever extra is asked for
         key = (condition, extra)
-        if key not in self._markers:
-            self._markers[key] = self._evaluate_marker(Marker(condition), extra)
-        return self._markers[key]
+        mask = self._markers.get(key)
+        if mask is None:
+            mask = self._markers[key] = self._evaluate_marker(condition, extra)
+        return mask
 
-    def _evaluate_marker(self, marker: Marker, extra: str) -> Mask:
-        answers: dict[tuple[str, str], bool] = {}
+    def _evaluate_marker(self, condition: Condition, extra: str) -> Mask:
+        parts = comparisons(condition)
+        if len(parts) > 1:
+            mask = self.all
+            # Extras first: they rule out most of what a release lists, and cost nothing.
+            for part in sorted(parts, key=lambda part: named_extra(part) is None):
+                mask &= self.marker(part, extra) if mask else 0
+            return mask
+        named = named_extra(condition)
+        if named is not None:
+            return self.all if named == canonicalize_name(extra) else 0
+        marker = Marker(condition)
+        answers: dict[int, bool] = {}
+        mask = 0
+        for index, environment in enumerate(self._environments):
+            if id(environment) not in answers:
+                answers[id(environment)] = marker.evaluate({**environment, "extra": extra})
+            mask |= answers[id(environment)] << index
+        return mask
 
-        def holds(build: PythonBuild) -> bool:
+    @cached_property
+    def _environments(self) -> list[dict[str, str]]:
+        """What markers are evaluated in, for each build; builds of one version share it."""
+        made: dict[tuple[str, str], dict[str, str]] = {}
+        for build in self.builds:
             key = (build.implementation, str(build.version))
-            if key not in answers:
-                environment = dict(
-                    marker_environment(
-                        self.platform,
-                        str(build.version),
-                        "pypy" if build.implementation == "pp" else "cpython",
-                    )
-                )
-                environment["extra"] = extra
-                answers[key] = marker.evaluate(environment)
-            return answers[key]
-
-        return self.mask(holds)
+            if key not in made:
+                name = "pypy" if build.implementation == "pp" else "cpython"
+                made[key] = dict(marker_environment(self.platform, str(build.version), name))
+        return [made[build.implementation, str(build.version)] for build in self.builds]
 
     def split(self, mask: Mask) -> list[tuple[Mask, str]]:
         """Return ``mask`` cut into parts, each with the one MatchSpec on ``python`` that describes it.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
+from holdfast.index.dependency import Condition
 from holdfast.index.project import CoreMetadata, Sdist
 from holdfast.index.urls import without_secrets
 from holdfast.solve.encoding import (
@@ -28,7 +29,6 @@ from holdfast.solve.knowledge import Dependency, Known
 from holdfast.solve.lockstep import Lockstep, common_lockstep
 from holdfast.solve.movement import Steering
 from holdfast.solve.pool import Bridge, Candidate, ProjectPool
-from holdfast.solve.pythons import Condition
 from holdfast.solve.solution import ChosenConda, ChosenWheel
 from holdfast.solve.world import PypiWorld
 from holdfast.spec.names import PypiName
