@@ -20,6 +20,7 @@ class IndexFile(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     :ivar filename: as the index spells it; a plain name, never a path.
     :ivar url: absolute, without fragment and credentials.
     :ivar sha256: 64 lower-case hex digits, or None where the index announces none.
+    :ivar checksum: where no sha256 is announced, another hash that is, as ``sha512=...``; or empty.
     :ivar size: bytes, or None where the index does not say.
     :ivar requires_python: specifier text (PEP 345), or empty.
     :ivar yanked: None, or the reason (possibly empty) it was yanked for (PEP 592).
@@ -38,6 +39,7 @@ class IndexFile(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     yanked: str | None = None
     upload_time: datetime | None = None
     metadata: str | None = None
+    checksum: str = ""
     index: str = ""
 
 

@@ -15,6 +15,7 @@ from datetime import datetime
 import msgspec
 from packaging.version import Version
 
+from holdfast.index.checksum import announced
 from holdfast.index.file_names import FileName, FileNameReader
 from holdfast.index.project import Sdist, Wheel
 from holdfast.index.simple_page import Link, links
@@ -22,7 +23,7 @@ from holdfast.spec.names import PypiName
 
 __all__ = ["FORMAT", "Page", "PageFile", "files_of", "parse_page", "rows_of"]
 
-FORMAT = 1
+FORMAT = 2
 """Version of the rows and of what the parser makes of a page; kept rows of another one are dropped."""
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -42,12 +43,17 @@ class PageFile(msgspec.Struct, frozen=True, array_like=True, gc=False):
     yanked: str | None
     upload_time: datetime | None
     metadata: str | None
+    checksum: str
 
 
 class Page(msgspec.Struct, frozen=True, array_like=True):
-    """The files of one project that one page lists, sorted by version, then file name."""
+    """The files of one project that one page lists, sorted by version, then file name.
+
+    :ivar newer: the version of the API that the page speaks, where it is later than what is known here.
+    """
 
     files: list[PageFile]
+    newer: str = ""
 
 
 def parse_page(body: bytes, content_type: str, url: str, project: PypiName) -> Page:
@@ -59,7 +65,9 @@ def parse_page(body: bytes, content_type: str, url: str, project: PypiName) -> P
     :param url: where the page came from, after redirects: relative links count from there.
     :raises Unreachable: where the page is not readable, or speaks another major version (PEP 629).
     """
-    return rows_of(links(body, content_type, url), FileNameReader(project))
+    newer: list[str] = []
+    page = rows_of(links(body, content_type, url, newer.append), FileNameReader(project))
+    return Page(page.files, newer[0]) if newer else page
 
 
 def rows_of(found: Iterable[Link], reader: FileNameReader) -> Page:
@@ -88,18 +96,20 @@ def _rows_of(found: Iterable[Link], reader: FileNameReader) -> Page:
 
 def _row(link: Link, name: FileName, version: str) -> PageFile:
     sha256 = link.hashes.get("sha256", "")
+    is_known = _SHA256.fullmatch(sha256) is not None
     return PageFile(
         filename=link.filename,
         url=link.url,
         version=version,
         tags=name.tags,
         build=name.build or None,
-        sha256=sha256.lower() if _SHA256.fullmatch(sha256) else None,
+        sha256=sha256.lower() if is_known else None,
         size=link.size,
         requires_python=link.requires_python,
         yanked=link.yanked,
         upload_time=link.upload_time,
         metadata=link.metadata,
+        checksum="" if is_known else announced(link.hashes),
     )
 
 
@@ -140,6 +150,7 @@ def _files_of(page: Page, index: str) -> list[Wheel | Sdist]:
                     yanked=row.yanked,
                     upload_time=row.upload_time,
                     metadata=row.metadata,
+                    checksum=row.checksum,
                     index=index,
                     build=row.build or (),
                     tags=row.tags,
@@ -157,6 +168,7 @@ def _files_of(page: Page, index: str) -> list[Wheel | Sdist]:
                     yanked=row.yanked,
                     upload_time=row.upload_time,
                     metadata=row.metadata,
+                    checksum=row.checksum,
                     index=index,
                 )
             )

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from holdfast.errors import IntegrityError, Unreachable
 from holdfast.index.bounded_file import LARGEST_READ
+from holdfast.index.checksum import Checksum
 from holdfast.index.core_metadata import MetadataUnusable, parse_core_metadata
 from holdfast.index.http import HttpClient, Response, Sink, content_length
 from holdfast.index.project import CoreMetadata, IndexFile, Wheel
@@ -198,9 +199,9 @@ class WheelMetadataReader:
 
         :param into: where the bytes go, if they are wanted.
         :raises Unreachable: where the server has it not, or refuses.
-        :raises IntegrityError: where it does not match the announced sha256.
+        :raises IntegrityError: where it does not match the announced hash.
         """
-        digest = hashlib.sha256()
+        digest, other = hashlib.sha256(), Checksum(file.checksum)
         size = 0
 
         def take(chunk: bytes) -> None:
@@ -209,12 +210,13 @@ class WheelMetadataReader:
             if size > _MAX_WHEEL:
                 raise Unreachable(f"the file is larger than {_MAX_WHEEL} bytes", where=file.url)
             digest.update(chunk)
+            other.update(chunk)
             if into is not None:
                 into.write(chunk)
 
         def start(_: Response) -> Sink:
-            nonlocal digest, size
-            digest, size = hashlib.sha256(), 0
+            nonlocal digest, other, size
+            digest, other, size = hashlib.sha256(), Checksum(file.checksum), 0
             if into is not None:
                 into.seek(0)
                 into.truncate()
@@ -225,20 +227,24 @@ class WheelMetadataReader:
         )
         if answer.status != 200:
             raise refusal(answer)
-        if file.sha256 is not None and digest.hexdigest() != file.sha256:
+        if file.sha256 not in (None, digest.hexdigest()) or not other.matches:
             raise IntegrityError(
-                f"{file.filename} does not match the sha256 its index announces",
+                f"{file.filename} does not match the {file.checksum.partition('=')[0] or 'sha256'} its index "
+                "announces",
                 where=file.url,
                 advice="the index or something on the way to it is broken or lies: report it to its operator",
             )
         return digest.hexdigest(), size
 
 
-def refusal(answer: Response) -> Unreachable:
-    """Return the error for an answer that is neither the thing asked for nor its absence."""
+def refusal(answer: Response, trouble: str = "") -> Unreachable:
+    """Return the error for an answer that is neither the thing asked for nor its absence.
+
+    :param trouble: why the keyring was of no use.
+    """
     if answer.status in (401, 403, 407):
         return Unreachable(
-            f"the server refuses access (HTTP status {answer.status})",
+            f"the server refuses access (HTTP status {answer.status}{f'; {trouble}' if trouble else ''})",
             where=answer.url,
             advice="put a user name and password into the index's URL or into ~/.netrc",
         )
