@@ -3,14 +3,16 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
+# The tests start thousands of Pythons: without bytecode, each would compile anew whatever it imports.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: setup azurite demo test test-fast lint format bench clean
 
 setup: $(VENV)/.ready
 
-$(VENV)/.ready: pyproject.toml
+$(VENV)/.ready: pyproject.toml .ci/install.py
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python .ci/install.py
 	touch $@
 
 # Azure's emulator for the tests. Where there is no npm its tests are skipped, with that reason.
