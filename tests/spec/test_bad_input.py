@@ -26,7 +26,7 @@ PIP_OPTIONS = "expected one of pip's for such files, --conda-pkg, --conda-channe
 TOOL = (
     "expected one of channel-aliases, channel-priority, channels, conda, constraints, exclude-newer, extra-index-urls, "
     "find-links, index-url, mapping, no-binary, no-index, only-binary, overrides, platforms, prereleases, pypi, python, "
-    "python-source, strategy, virtual-packages"
+    "python-source, same-versions, strategy, virtual-packages"
 )
 
 ENVIRONMENT = [

@@ -105,6 +105,7 @@ def test_what_a_lock_carries_reads_back_as_the_same_requirements(data):
         ({"pypi": ["a @ https://tok@h.example/a.zip"]}, {"pypi": ["a @ https://h.example/a.zip"]}),
         ({"exclude_newer": "2026-11-20"}, {"exclude_newer": "2026-11-21T02:00:00+02:00"}),
         ({"virtual_packages": ["__glibc==2.31=0"]}, {"virtual_packages": ["__glibc=2.31"]}),
+        ({"same_versions": False}, {}),
     ],
 )
 def test_what_means_the_same_has_one_identity(one, other):
@@ -136,6 +137,7 @@ def test_what_means_the_same_has_one_identity(one, other):
         {"only_binary": ["a"]},
         {"no_binary": ["a"]},
         {"strategy": "lowest"},
+        {"same_versions": True},
         {"exclude_newer": "2026-11-20"},
         {"virtual_packages": ["__cuda=12"]},
         {"virtual_packages": ["__cuda="]},
@@ -147,6 +149,16 @@ def test_what_decides_on_packages_decides_on_the_identity(different):
     seen = {req_id(build_requirements(index_url=INDEX))}
     seen.add(req_id(build_requirements(index_url=INDEX, **different)))
     assert len(seen) == 2
+
+
+@pytest.mark.parametrize("name", ["channel_aliases", "same_versions"])
+def test_what_came_later_is_left_out_where_it_says_nothing(name):
+    assert name not in canonical(build_requirements(index_url=INDEX))
+
+
+def test_one_version_on_all_platforms_is_carried_by_a_lock():
+    asked = build_requirements(index_url=INDEX, same_versions=True)
+    assert from_canonical(json.loads(json.dumps(canonical(asked)))).same_versions
 
 
 def test_order_counts_for_channels_and_indexes_alone():

@@ -154,6 +154,15 @@ class RequestOptions:
             metavar="highest|lowest|lowest-direct", help="versions to prefer", rich_help_panel=_CHOICE
         ),
     ] = None
+    same_versions: Annotated[
+        bool | None,
+        typer.Option(
+            "--same-versions/--no-same-versions",
+            help="hold each package at one version on all platforms",
+            rich_help_panel=_CHOICE,
+            show_default=False,
+        ),
+    ] = None
     use_latest: Annotated[
         str | None,
         typer.Option(

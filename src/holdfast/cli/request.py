@@ -54,6 +54,7 @@ def read_request(options: RequestOptions, reporter: Reporter) -> Requirements:
         only_binary=options.only_binary,
         no_binary=options.no_binary,
         strategy=options.strategy,
+        same_versions=options.same_versions,
         exclude_newer=options.exclude_newer,
         virtual_packages=options.virtual_package,
         python_source=options.python_source,

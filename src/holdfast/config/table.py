@@ -181,6 +181,13 @@ SETTINGS = (
         default="highest",
     ),
     Setting(
+        name="same-versions",
+        kind=Kind.FLAG,
+        meaning="hold each package at one version on all platforms",
+        variable="HOLDFAST_SAME_VERSIONS",
+        default="false",
+    ),
+    Setting(
         name="exclude-newer",
         kind=Kind.TEXT,
         meaning="nothing uploaded after this date or instant",

@@ -83,13 +83,14 @@ async def solve_jointly(
         await records.settle()
         constraints = [await world.spec(item.name, "", item.specifier) for item in always]
         constraints += world.steered(solver.steering) if solver.steering else ()
+        held = solver.bounds.pypi_specs(world) if solver.bounds else []
         records.refresh(expecting=expecting)
         forgotten = False
         root = await records.conditional_root(conditional, partly)
         try:
             preferred = [*conda_first, *await _staying(solver.steering, records, conda_first)]
             solved = await solver.solve(
-                [*root, *specs], source=records, constraints=constraints, preferred=preferred
+                [*root, *specs], source=records, constraints=[*constraints, *held], preferred=preferred
             )
         except Unsatisfiable as error:
             if world.has_changed or (not trial and world.widen()):
@@ -100,8 +101,8 @@ async def solve_jointly(
                 continue
             if trial:
                 break
-            raise await explained(error, requirements, world) from error
-        if world.has_changed:
+            raise await explained(error, requirements, world, solver) from error
+        if world.has_changed or (solver.bounds and solver.bounds.pypi_specs(world) != held):
             # More was shown while the solver was asking. What it had seen by then depends on which answer
             # came first, and the lock must not.
             continue
@@ -190,8 +191,12 @@ def _expect_python(ahead: LookAhead, records: Sequence[RepoDataRecord]) -> None:
             ahead.expect_python(str(record.version), str(record.build))
 
 
-async def explained(error: Unsatisfiable, requirements: Requirements, world: PypiWorld) -> HoldfastError:
-    """Return the solver's reasons in the words of the request."""
-    from holdfast.solve.explain import explain
+async def explained(
+    error: Unsatisfiable, requirements: Requirements, world: PypiWorld, solver: CondaSolver
+) -> HoldfastError:
+    """Return the solver's reasons in the words of the request; none where that set no bounds itself."""
+    from holdfast.solve.explain import Explanation, explain
 
+    if solver.bounds is not None:
+        return Explanation("nothing lies within these bounds", (), "", None)
     return explain(await error.reasons(), requirements, world)

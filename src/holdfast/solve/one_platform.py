@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from holdfast.index.conda import ChannelUnreachable, CondaChannels
 from holdfast.index.mapping import Mapping as NameMapping
 from holdfast.index.pypi import PypiIndexes
 from holdfast.solve.applicable import applicable
+from holdfast.solve.bounds import Bounds, Key, Rank, versions_there
 from holdfast.solve.chosen import assemble
 from holdfast.solve.direct import direct_files
 from holdfast.solve.explain import Explanation, explain
@@ -48,9 +49,21 @@ def _silent(_: str) -> None:
     pass
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What the last solve for a platform was made of."""
+
+    ownership: Ownership | None = None
+    world: PypiWorld | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class PlatformRequest:
-    """One request, for one platform."""
+    """One request, for one platform.
+
+    :ivar bounds: where versions have to lie, None where other platforms have no say in it.
+    :ivar may_build: whether source distributions are tried where wheels have no solution.
+    """
 
     requirements: Requirements
     platform: str
@@ -62,6 +75,9 @@ class PlatformRequest:
     pins: Pins | None = None
     former: Former | None = None
     shared: Shared = field(default_factory=Shared)
+    bounds: Bounds | None = None
+    may_build: bool = True
+    _seen: _Seen = field(default_factory=_Seen)
 
     @cached_property
     def virtual_packages(self) -> dict[str, str]:
@@ -89,6 +105,29 @@ class PlatformRequest:
         solution.statistics.seconds = time.monotonic() - started
         solution.statistics.requests = self.indexes.requests - requests
         return solution
+
+    async def solve_within(self, bounds: Bounds, *, may_build: bool) -> PlatformSolution:
+        """Return the decision with versions where they have to lie.
+
+        :param may_build: whether source distributions are tried where wheels have no solution.
+        :raises NoSolution: without reasons, where there is none.
+        :raises Unreachable: where an index or a channel cannot be reached.
+        """
+        former = self.former.solution.conda if self.former else ()
+        pinned = self.pins.solution.conda if self.pins else ()
+        there = replace(bounds, former=(*former, *pinned))
+        return await replace(self, bounds=there, may_build=may_build, progress=_silent)._solve()
+
+    async def versions(self, key: Key, bounds: Bounds) -> set[Rank]:
+        """Return the versions of a package that there are for the platform, once it was solved for."""
+        channels = self._channels() if self.requirements.python_source == "channel" else None
+        ownership = self._seen.ownership or Ownership(channels, self.mapping)
+        return await versions_there(key, bounds.owners, channels, ownership, self._seen.world)
+
+    def could_build(self) -> bool:
+        """Tell whether the last solve left source distributions aside."""
+        world = self._seen.world
+        return world is not None and any(pool.unbuilt for pool in world.loaded().values())
 
     def _surroundings(self) -> Surroundings:
         asked = self.requirements
@@ -154,8 +193,8 @@ class PlatformRequest:
     ) -> PlatformSolution:
         """Solve; near what was decided before, where something was."""
         if self.former is None:
-            return await self._solve_once(channels, host)
-        first = await self._solve_once(channels, host, Steering(self.former))
+            return await self._solve_once(channels, host, may_build=self.may_build)
+        first = await self._solve_once(channels, host, Steering(self.former), may_build=self.may_build)
         may_build = any(wheel.source for wheel in first.wheels)
 
         async def attempt(steering: Steering) -> PlatformSolution | None:
@@ -176,6 +215,7 @@ class PlatformRequest:
         *,
         may_build: bool = True,
     ) -> PlatformSolution:
+        ownership = Ownership(channels, self.mapping)
         solver = CondaSolver(
             self.requirements,
             channels,
@@ -184,12 +224,13 @@ class PlatformRequest:
             python_source=host,
             pins=self.pins,
             steering=steering,
+            bounds=self.bounds,
+            conda_bounds=await self.bounds.conda_specs(channels, ownership) if self.bounds else (),
         )
         say = self.progress if steering is None or steering.is_first else _silent
         say(f"{self.platform}: solving the conda side")
         staying = steering.preferred(host.records() if host else ()) if steering else []
         conda_first = await self._conda_first(solver, staying)
-        ownership = Ownership(channels, self.mapping)
         answer, world = Answer(tuple(conda_first), (), 1), None
         if self.requirements.pypi or (self.pins is not None and self.pins.wheels):
             pythons = await self._pythons(solver, channels, host)
@@ -197,6 +238,7 @@ class PlatformRequest:
             there = {record.name.normalized for record in staying}
             preferred = [*(each for each in conda_first if each.name.normalized not in there), *staying]
             answer, world = await self._jointly(solver, pythons, ownership, preferred, may_build=may_build)
+        self._seen.ownership, self._seen.world = ownership, world
         return await assemble(
             answer,
             world,
@@ -218,15 +260,17 @@ class PlatformRequest:
         *,
         may_build: bool,
     ) -> tuple[Answer, PypiWorld]:
-        """Solve with wheels; where they have no solution, with source distributions as well.
+        """Solve with wheels and what can only be had by building; where that is not enough, with all sources.
 
-        Building runs code and takes minutes: a release that somebody else built is always preferred.
+        Building runs code and takes minutes: a release that somebody else built is always preferred. A
+        requirement that no wheel and no conda package can meet is met by a source distribution at once,
+        else whatever has it would fall to a release of long ago.
         """
         if not pythons.builds:
             raise NoSolution("no channel has a Python that fits", advice="check --python and the channels")
         asked = applicable(self.requirements, pythons)
         await ownership.note(CondaName(record.name.normalized) for record in conda_first)
-        world = self._world(asked, pythons, ownership, conda_first, sources=False)
+        world = self._world(asked, pythons, ownership, conda_first, sources=False, may_build=may_build)
         try:
             answer = await solve_jointly(asked, world, solver, conda_first)
             return await reconsidered(answer, asked, world, solver, conda_first), world
@@ -250,6 +294,8 @@ class PlatformRequest:
         try:
             return await solver.solve(preferred=staying)
         except Unsatisfiable as error:
+            if self.bounds is not None:
+                raise NoSolution("nothing lies within these bounds") from error
             raise explain(await error.reasons(), self.requirements, None) from error
 
     async def _pythons(
@@ -280,6 +326,7 @@ class PlatformRequest:
         conda_first: Sequence[RepoDataRecord],
         *,
         sources: bool,
+        may_build: bool = True,
     ) -> PypiWorld:
         judge = WheelJudge(pythons, wheel_platform_tags(self.platform, self.virtual_packages))
         replaced = {item.name for item in asked.overrides}
@@ -297,6 +344,7 @@ class PlatformRequest:
             kept=frozenset(wheel.wheel.filename for wheel in self.former.solution.wheels)
             if self.former
             else frozenset(),
+            may_build=may_build,
         )
         admission = self.shared.admission(asked, sources=sources)
         return PypiWorld(self.indexes, ownership, judge, admission, wishes)

@@ -108,7 +108,12 @@ async def _solve_all(
             )
             for platform in platforms
         ]
-        return await side_by_side({request.platform: request.solve for request in requests})
+        answers = await side_by_side({request.platform: request.solve for request in requests})
+        if requirements.same_versions:
+            from holdfast.solve.same_versions import alike
+
+            answers = await alike(requests, answers, requirements, progress)
+        return answers
     finally:
         await indexes.aclose()
         await asyncio.sleep(_EXIT_PAUSE)

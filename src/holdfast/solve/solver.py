@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.errors import HoldfastError, NoSolution, UsageError
 from holdfast.index.conda import CondaChannels, channel_error
+from holdfast.solve.bounds import Bounds
 from holdfast.solve.conflict import LONGEST_TEXT, MOST_VERSIONS, Newest, WayOut
 from holdfast.solve.encoding import is_solver_name
 from holdfast.solve.movement import Steering
@@ -53,6 +54,8 @@ class CondaSolver:
     :param python_source: where Python comes from when not from the channels.
     :param pins: packages that are given: they are part of every solution, as they are.
     :param steering: what should stay as it was, None where nothing was.
+    :param bounds: where versions have to lie, None where other platforms have no say in it.
+    :param conda_bounds: what that means for conda packages, as MatchSpecs.
     """
 
     def __init__(
@@ -65,6 +68,8 @@ class CondaSolver:
         python_source: RepoDataSource | None = None,
         pins: Pins | None = None,
         steering: Steering | None = None,
+        bounds: Bounds | None = None,
+        conda_bounds: Sequence[str] = (),
     ) -> None:
         self._requirements = requirements
         self._channels = channels
@@ -73,6 +78,8 @@ class CondaSolver:
         self._python_source = python_source
         self._pins = pins
         self.steering = steering
+        self.bounds = bounds
+        self._conda_bounds = tuple(conda_bounds)
         self._excluded_pythons: list[str] = []
 
     def conda_specs(self) -> list[str]:
@@ -169,6 +176,7 @@ class CondaSolver:
         guarded = [_Guarded(item) for item in extra_sources]
         parsed = self._parsed([*specs, *self._whole_names(specs)])
         steered = self.steering.conda_bounds() if self.steering else []
+        steered = [*steered, *self._conda_bounds]
         bounds = [*constraints, *steered, *(f"python !={version}" for version in self._excluded_pythons)]
         virtual_packages = self._generic_virtual_packages()
         pinned = self._pins.records() if self._pins else []

@@ -32,6 +32,7 @@ class Asked:
     :ivar extra_indexes: indexes asked before the default one.
     :ivar no_index: whether no index is asked at all, find-links alone (``--no-index``); None if not said.
     :ivar prereleases: None if not said.
+    :ivar same_versions: None if not said.
     :ivar only_binary: with ``:none:`` in front where the source takes back what others say; so
         :attr:`no_binary`.
     :ivar mapping: path of a conda<->PyPI mapping file, empty for none.
@@ -54,6 +55,7 @@ class Asked:
     only_binary: tuple[str, ...] = ()
     no_binary: tuple[str, ...] = ()
     strategy: Strategy | None = None
+    same_versions: bool | None = None
     exclude_newer: str = ""
     virtual_packages: tuple[tuple[str, str], ...] = ()
     python_source: PythonSource | None = None

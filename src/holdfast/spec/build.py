@@ -43,6 +43,7 @@ def build_requirements(
     only_binary: Iterable[str] = (),
     no_binary: Iterable[str] = (),
     strategy: str | None = None,
+    same_versions: bool | None = None,
     exclude_newer: str | None = None,
     virtual_packages: Iterable[str] = (),
     python_source: str | None = None,
@@ -99,6 +100,8 @@ def build_requirements(
         typed.no_index(no_index)
     if prereleases is not None:
         typed.prereleases(prereleases)
+    if same_versions is not None:
+        typed.same_versions(same_versions)
     return requirements_of(combine([typed.asked(), *sources]), settings)
 
 
@@ -132,6 +135,7 @@ def requirements_of(asked: Asked, settings: Settings | None = None) -> Requireme
         only_binary=tuple(sorted({*asked.only_binary} - {":none:"})),
         no_binary=tuple(sorted({*asked.no_binary} - {":none:"})),
         strategy=asked.strategy or "highest",
+        same_versions=bool(asked.same_versions),
         exclude_newer=asked.exclude_newer,
         virtual_packages=tuple(sorted(virtual.items())),
         mapping_hash=_mapping_hash(asked.mapping),

@@ -27,6 +27,9 @@ _REQUIREMENT_LISTS = {
 # Exactly the fields that take part in comparing: `Requirements` says which are not part of the identity.
 _IDENTITY = tuple(field.name for field in fields(Requirements) if field.compare)
 
+_LATER = ("channel_aliases", "same_versions")
+"""Fields that came later: left out where they say nothing, so that old requests keep their identity."""
+
 _Requirement = TypeVar("_Requirement", CondaRequirement, PypiRequirement)
 
 
@@ -39,10 +42,10 @@ def canonical(requirements: Requirements) -> dict[str, Any]:
             document[name] = [_as_dict(one) for one in value]
         elif name == "virtual_packages":
             document[name] = dict(value)
+        elif name in _LATER and not value:
+            continue
         elif name == "channel_aliases":
-            # Left out where there are none: the field came later, and old requests keep their identity.
-            if value:
-                document[name] = {alias: list(urls) for alias, urls in value}
+            document[name] = {alias: list(urls) for alias, urls in value}
         else:
             document[name] = list(value) if isinstance(value, tuple) else value
     return document

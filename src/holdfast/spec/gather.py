@@ -154,6 +154,10 @@ class Gathering:
         """Set which versions to prefer."""
         self._values["strategy"] = _one_of("a strategy", text, get_args(Strategy))
 
+    def same_versions(self, given: bool = True) -> None:
+        """Hold each package at one version on all platforms."""
+        self._values["same_versions"] = given
+
     def exclude_newer(self, text: str) -> None:
         """Set the instant after which uploads do not count."""
         self._values["exclude_newer"] = instant(text)
