@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import holdfast
 from holdfast.lock.format import encode
+from holdfast.lock.model import LockedPlatform
 from holdfast.resolving import resolve_request
 from holdfast.spec.build import build_requirements
 from holdfast.spec.requirements import Requirements
@@ -73,6 +75,24 @@ def test_a_platform_more_keeps_what_was_decided_for_the_others(world: World) -> 
     assert both.lock.req_id == first.req_id
     assert both.lock.full_id != first.full_id
     assert not resolve_request(_asked(world), ["osx-arm64"]).newly_resolved
+
+
+def test_a_platform_more_has_to_agree_where_versions_are_held_equal(world: World) -> None:
+    asked = replace(_asked(world), same_versions=True)
+    world.wheel("helper", "2.0", tags="cp312-cp312-manylinux_2_17_x86_64")
+    world.write()
+    first = resolve_request(asked, ["linux-64"]).lock
+    both = resolve_request(asked, ["osx-arm64"]).lock
+    assert [_version_of("helper", first.platforms["linux-64"])] == ["2.0"]
+    assert {_version_of("helper", locked) for locked in both.platforms.values()} == {"1.0"}
+    assert sorted(both.platforms) == ["linux-64", "osx-arm64"]
+    assert not resolve_request(asked, ["linux-64"]).newly_resolved
+    updated = resolve_request(asked, ["linux-64"], update=["helper"]).lock
+    assert {_version_of("helper", locked) for locked in updated.platforms.values()} == {"1.0"}
+
+
+def _version_of(name: str, locked: LockedPlatform) -> str:
+    return next(package.version for package in locked.packages if package.name == name)
 
 
 def test_force_solves_again_and_becomes_the_default(world: World) -> None:

@@ -111,6 +111,8 @@ def resolve_request(
         for platform in wanted
         if update is not None or known is None or platform not in known.platforms
     ]
+    if requirements.same_versions and known is not None:
+        missing = sorted({*missing, *known.platforms})  # they have to agree with those that come
     pins = {platform: base.pins(platform, store) for platform in missing} if base else {}
     former = former_of(update, known, missing, pins) if update and known else {}
     solutions = _solve(requirements, missing, offline, progress, pins, former, store)
