@@ -139,3 +139,14 @@ def test_a_wheel_whose_dependency_is_a_url(world: World) -> None:
         "app has no file that can be used: app-1.0-py3-none-any.whl depends on a URL (lib @ ...), "
         "which only the user may ask for"
     )
+
+
+def test_an_extra_of_a_conda_package_that_no_release_describes(world: World) -> None:
+    world.python("3.12.1")
+    world.conda("app", "1.0", ["python"])
+    world.wheel("app", "1.1a1")
+    error = explained(world, [], ["app[fast]"])
+    assert error.what == (
+        "you asked for app[fast], and there is conda's app 1.0 alone: no release of app on an index says what "
+        "its extra needs"
+    )

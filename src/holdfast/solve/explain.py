@@ -195,8 +195,8 @@ def _absent_version(
     name, who = pool.name, said_by(demand)
     direct = world.wishes.direct.get(name)
     override = next((item for item in requirements.overrides if item.name == name), None)
-    specifier = demand.what.removeprefix(str(name)).partition("]")[2] if "[" in demand.what else ""
-    specifier = specifier or demand.what.removeprefix(str(name))
+    rest = demand.what.removeprefix(str(name))
+    extra, specifier = rest.partition("]")[::2] if rest.startswith("[") else ("", rest)
     inside = set(pool.ordinals.allowed(specifier))
     against = [
         item
@@ -231,6 +231,13 @@ def _absent_version(
             f"{who} {demand.what}, and {_stock(pool)}",
             f"ask for a version that exists, e.g. {name}=={_newest(pool)}" if _newest(pool) else None,
             demand,
+        )
+    elif extra and pool.bridges and not any(pool.at(ordinal) for ordinal in inside):
+        owner, version = pool.bridges[-1].conda, _newest(pool)
+        yield _Cause(
+            f"{who} {demand.what}, and there is conda's {owner} {version} alone: no release of {name} on an "
+            "index says what its extra needs",
+            f"ask for {name}{specifier} without the extra, and for what it stands for by name",
         )
     else:
         yield _Cause(f"nothing that fits the rest of the request provides {demand.what} (PyPI)")
