@@ -264,3 +264,128 @@ def test_no_bytes_make_the_html_reader_fail(body: bytes) -> None:
 def test_requires_python_with_the_old_prefix_form_is_repaired() -> None:
     (file,) = html_files('<a href="tiny-1.0.tar.gz" data-requires-python="&gt;=3.6.*, !=3.7.*">x</a>')
     assert file.requires_python == ">=3.6, !=3.7.*"
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("", None),
+        ("data-yanked", ""),
+        ('data-yanked=""', ""),
+        ('data-yanked="leaks &amp; more"', "leaks & more"),
+        ('data-yanked="false"', "false"),  # the attribute counts, not what it says
+        ('DATA-YANKED="x"', "x"),
+    ],
+)
+def test_pep_592_in_html(said: str, meant: str | None) -> None:
+    (file,) = html_files(f'<a href="tiny-1.0-py3-none-any.whl" {said}>x</a>')
+    assert file.yanked == meant
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ({}, None),
+        ({"yanked": False}, None),
+        ({"yanked": None}, None),
+        ({"yanked": ""}, None),  # PEP 691: what is true counts, and an empty text is not
+        ({"yanked": True}, ""),
+        ({"yanked": "leaks"}, "leaks"),
+        ({"yanked": "false"}, "false"),
+        ({"yanked": 1}, ""),
+    ],
+)
+def test_pep_592_in_json(said: dict[str, object], meant: str | None) -> None:
+    (file,) = json_files(
+        [{"filename": "tiny-1.0-py3-none-any.whl", "url": "tiny-1.0-py3-none-any.whl", **said}]
+    )
+    assert file.yanked == meant
+
+
+JSON_PAGE = json.dumps(
+    {
+        "meta": {"api-version": "1.0"},
+        "files": [{"filename": "tiny-1.0-py3-none-any.whl", "url": "tiny-1.0-py3-none-any.whl"}],
+    }
+).encode()
+HTML_PAGE = b'<!DOCTYPE html><a href="tiny-1.0-py3-none-any.whl">tiny</a>'
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/vnd.pypi.simple.v1+json", JSON_PAGE),
+        ("Application/Vnd.PyPI.Simple.V1+JSON; charset=UTF-8", JSON_PAGE),
+        ("application/vnd.pypi.simple.latest+json", JSON_PAGE),
+        ("application/json", JSON_PAGE),
+        ("text/plain", JSON_PAGE),  # static files in a bucket
+        ("", JSON_PAGE),
+        ("application/vnd.pypi.simple.v1+html", HTML_PAGE),
+        ("text/html", HTML_PAGE),
+        ("text/html; charset=latin-1", HTML_PAGE),
+        ("application/xhtml+xml", HTML_PAGE),
+        ("", HTML_PAGE),
+    ],
+)
+def test_an_answer_is_read_as_what_it_is(content_type: str, body: bytes) -> None:
+    assert [row.filename for row in parse_page(body, content_type, URL, TINY).files] == [
+        "tiny-1.0-py3-none-any.whl"
+    ]
+
+
+@pytest.mark.parametrize("kind", ["json", "html"])
+def test_another_major_version_in_the_content_type_is_refused_whatever_the_page_says(kind: str) -> None:
+    body = JSON_PAGE if kind == "json" else HTML_PAGE
+    with pytest.raises(Unreachable, match="version 2 of the simple API") as caught:
+        parse_page(body, f"application/vnd.pypi.simple.v2+{kind}", URL, TINY)
+    assert caught.value.where == URL
+
+
+@pytest.mark.parametrize(
+    ("version", "newer"),
+    [
+        *(
+            ("", ""),
+            ("1.0", ""),
+            ("1.1", ""),
+            ("1.4", ""),
+            (" 1.4 ", ""),
+            ("0.9", ""),
+            ("one", ""),
+            ("1.x", ""),
+        ),
+        *(("1.5", "1.5"), ("1.99", "1.99"), ("1.٥", ""), ("9" * 5000, "")),
+    ],
+)
+def test_a_later_minor_version_is_noted_and_read(version: str, newer: str) -> None:
+    told = json.dumps({"meta": {"api-version": version}, "files": json.loads(JSON_PAGE)["files"]}).encode()
+    page = parse_page(told, "application/vnd.pypi.simple.v1+json", URL, TINY)
+    assert (page.newer, len(page.files)) == (newer, 1)
+    told = f'<meta name="pypi:repository-version" content="{version}">'.encode() + HTML_PAGE
+    page = parse_page(told, "text/html", URL, TINY)
+    assert (page.newer, len(page.files)) == (newer, 1)
+
+
+@pytest.mark.parametrize(
+    ("hashes", "sha256", "checksum"),
+    [
+        ({"sha256": DIGEST}, DIGEST, ""),
+        ({"sha256": DIGEST.upper(), "md5": "00"}, DIGEST, ""),
+        ({"sha512": "AB" * 64, "md5": "00" * 16}, None, "sha512=" + "ab" * 64),
+        ({"md5": "00" * 16}, None, "md5=" + "00" * 16),
+        ({"sha256": "short", "sha1": "00" * 20}, None, "sha1=" + "00" * 20),
+        ({"shake_128": "00", "unheard-of": "00"}, None, ""),
+        ({"sha512": "no hex"}, None, ""),
+        ({}, None, ""),
+    ],
+)
+def test_the_strongest_hash_that_can_be_verified_is_kept(
+    hashes: dict[str, str], sha256: str | None, checksum: str
+) -> None:
+    entry = {"filename": "tiny-1.0-py3-none-any.whl", "url": "tiny-1.0-py3-none-any.whl", "hashes": hashes}
+    (file,) = json_files([entry])
+    assert (file.sha256, file.checksum) == (sha256, checksum)
+    if len(hashes) == 1:
+        ((algorithm, digest),) = hashes.items()
+        (file,) = html_files(f'<a href="tiny-1.0-py3-none-any.whl#{algorithm}={digest}">x</a>')
+        assert (file.sha256, file.checksum) == (sha256, checksum)

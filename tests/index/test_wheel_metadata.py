@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,39 @@ def test_a_download_that_does_not_match_its_hash_is_an_integrity_error(tmp_path:
         with pytest.raises(IntegrityError, match="does not match the sha256"):
             ask(metadata_2, f"{server.url}/")
     assert not list((tmp_path / "cache").rglob("tmp*"))
+
+
+@pytest.mark.parametrize("algorithm", ["sha512", "sha384", "blake2b", "sha3_256", "sha1", "md5"])
+def test_a_download_is_held_against_whatever_hash_the_index_announces(
+    tmp_path: Path, ask: Ask, algorithm: str
+) -> None:
+    wheel = noisy(tmp_path)
+    digest = hashlib.new(algorithm, wheel.read_bytes()).hexdigest()
+    page = f'<a href="/files/{wheel.name}#{algorithm}={{}}">{wheel.name}</a>'
+    with LoopbackServer(
+        make_index(tmp_path / "i", [wheel], pep658=False, hashes=False), ranges="none"
+    ) as server:
+        server.page("/tiny/", page.format(digest))
+        assert ask(metadata_2, f"{server.url}/").requires_dist == ("other",)
+        server.page("/tiny/", page.format(digest[::-1]))
+        with pytest.raises(IntegrityError, match=f"does not match the {algorithm} its index announces"):
+            ask(metadata_2, f"{server.url}/", cache_dir=tmp_path / "other")
+
+
+@pytest.mark.parametrize("said", ["data-core-metadata", "data-dist-info-metadata"])
+@pytest.mark.parametrize("value", ["true", "sha512=00"])
+def test_metadata_announced_without_a_sha256_is_read_and_missing_metadata_is_no_obstacle(
+    tmp_path: Path, ask: Ask, said: str, value: str
+) -> None:
+    wheel = noisy(tmp_path)
+    root = make_index(tmp_path / "i", [wheel])
+    with LoopbackServer(root) as server:
+        server.page("/tiny/", f'<a href="/files/{wheel.name}" {said}="{value}">{wheel.name}</a>')
+        assert ask(metadata_2, f"{server.url}/").requires_dist == ("other",)
+        assert server.paths(pattern="/files/*") == [f"/files/{wheel.name}.metadata"]
+        (root / "files" / f"{wheel.name}.metadata").unlink()
+        assert ask(metadata_2, f"{server.url}/", cache_dir=tmp_path / "other").requires_dist == ("other",)
+        assert any(request.range for request in server.requests)
 
 
 def test_a_range_that_breaks_off_is_asked_again(tmp_path: Path, ask: Ask) -> None:
