@@ -26,6 +26,7 @@ class Pages:
 
     :param http: the client; when it is offline, entries of any age are used.
     :param cache: where rows are kept.
+    :ivar newer: indexes that speak a later minor version of the API than is known here, and which (PEP 629).
     """
 
     def __init__(self, http: HttpClient, cache: HttpCache) -> None:
@@ -33,6 +34,7 @@ class Pages:
         self._cache = cache
         self._page_decoder = msgspec.msgpack.Decoder(Page)
         self._link_decoder = msgspec.msgpack.Decoder(list[Link])
+        self.newer: dict[str, str] = {}
 
     async def project(self, index: str, name: PypiName) -> Page | None:
         """Return the page of a project, or None where the index has no such project.
@@ -49,9 +51,12 @@ class Pages:
         if rows is None:
             return None
         try:
-            return self._page_decoder.decode(rows)
+            page = self._page_decoder.decode(rows)
         except msgspec.DecodeError as error:
             raise Unreachable(f"its cached page is broken ({error})", where=url) from None
+        if page.newer:
+            self.newer[index] = page.newer
+        return page
 
     async def links(self, url: str) -> list[Link]:
         """Return all links of one page (find-links).

@@ -109,6 +109,15 @@ class PypiIndexes:
         """How many requests went over the network."""
         return self._http.requests
 
+    @property
+    def warnings(self) -> list[str]:
+        """What people should know of the indexes that were asked, one sentence each."""
+        return [
+            f"{index} speaks version {version} of the simple API, which this Holdfast does not know: what is new "
+            "in it is left out of account"
+            for index, version in sorted(self._pages.newer.items())
+        ]
+
     async def project(self, name: PypiName) -> Project:
         """Return all files of a project; without files where nobody has it.
 

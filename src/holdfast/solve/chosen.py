@@ -56,6 +56,7 @@ async def assemble(
     """
     warnings: list[str] = []
     wheels = await _wheels(answer.pypi, world, indexes, warnings)
+    warnings.extend(indexes.warnings)
     conda: list[ChosenConda] = []
     python = None
     if host is not None:
