@@ -7,7 +7,9 @@ import hmac
 import re
 from collections.abc import Mapping
 
-__all__ = ["Checksum", "announced"]
+from holdfast.errors import IntegrityError
+
+__all__ = ["Checksum", "announced", "mismatch"]
 
 # The strongest first. The "shake" algorithms have no length of their own, so nothing can be compared.
 _KNOWN = (
@@ -28,6 +30,18 @@ def announced(hashes: Mapping[str, str]) -> str:
         if digest and _HEX.fullmatch(digest):
             return f"{algorithm}={digest}"
     return ""
+
+
+def mismatch(filename: str, url: str, announced: str = "") -> IntegrityError:
+    """Return the error for a file whose bytes are not those announced.
+
+    :param announced: ``algorithm=hex``, sha256 if empty.
+    """
+    return IntegrityError(
+        f"{filename} does not match the {announced.partition('=')[0] or 'sha256'} its index announces",
+        where=url,
+        advice="the index or something on the way to it is broken or lies: report it to its operator",
+    )
 
 
 class Checksum:

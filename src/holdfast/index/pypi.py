@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from holdfast.errors import Unreachable
+from holdfast.index.checksum import mismatch
 from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.credentials import Credentials
 from holdfast.index.file_names import FileNameReader
@@ -113,8 +114,8 @@ class PypiIndexes:
     def warnings(self) -> list[str]:
         """What people should know of the indexes that were asked, one sentence each."""
         return [
-            f"{index} speaks version {version} of the simple API, which this Holdfast does not know: what is new "
-            "in it is left out of account"
+            f"{index} speaks version {version} of the simple API, which this Holdfast does not know: what is "
+            "new in it is left out of account"
             for index, version in sorted(self._pages.newer.items())
         ]
 
@@ -253,7 +254,10 @@ class PypiIndexes:
     async def _hash_of(self, file: IndexFile) -> tuple[str, int]:
         path = local_path(file.url)
         if path is not None:
-            return await asyncio.to_thread(_hash_local, path)
+            hashed = await asyncio.to_thread(_hash_local, path)
+            if file.sha256 not in (None, hashed[0]):
+                raise mismatch(file.filename, file.url)
+            return hashed
         if file.sha256 is not None:
             return file.sha256, file.size if file.size is not None else await self._size(file)
         if file.url in self._reader.hashes:

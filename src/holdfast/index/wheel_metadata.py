@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from holdfast.errors import IntegrityError, Unreachable
 from holdfast.index.bounded_file import LARGEST_READ
-from holdfast.index.checksum import Checksum
+from holdfast.index.checksum import Checksum, mismatch
 from holdfast.index.core_metadata import MetadataUnusable, parse_core_metadata
 from holdfast.index.http import HttpClient, Response, Sink, content_length
 from holdfast.index.project import CoreMetadata, IndexFile, Wheel
@@ -228,12 +228,7 @@ class WheelMetadataReader:
         if answer.status != 200:
             raise refusal(answer)
         if file.sha256 not in (None, digest.hexdigest()) or not other.matches:
-            raise IntegrityError(
-                f"{file.filename} does not match the {file.checksum.partition('=')[0] or 'sha256'} its index "
-                "announces",
-                where=file.url,
-                advice="the index or something on the way to it is broken or lies: report it to its operator",
-            )
+            raise mismatch(file.filename, file.url, file.checksum)
         return digest.hexdigest(), size
 
 
