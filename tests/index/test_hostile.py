@@ -28,9 +28,9 @@ from packaging.version import Version
 
 import holdfast
 from holdfast.errors import HoldfastError, IntegrityError, NoSolution, Unreachable
-from holdfast.index import http, rows, sdist_metadata, simple_page
+from holdfast.index import http, sdist_metadata, simple_page
 from holdfast.index.core_metadata import MetadataUnusable, parse_core_metadata
-from holdfast.index.rows import Page, parse_page
+from holdfast.index.rows import Page, files_of, parse_page
 from holdfast.index.sdist_metadata import static_metadata
 from loopback import PYPI_JSON, LoopbackServer
 from small_index import TINY
@@ -94,9 +94,8 @@ def test_json_that_is_no_page_is_unreachable(world: World, server: LoopbackServe
 def test_a_page_of_tags_that_never_end_is_read_once_not_a_million_times(piece: str) -> None:
     # Quadratic, this would take hours.
     page = f'<a href="tiny-1.0-py3-none-any.whl">x</a>{piece * (MEGABYTE // len(piece))}'
-    assert [file.filename for file in parse_page(page.encode(), "text/html", URL, TINY).files] == [
-        "tiny-1.0-py3-none-any.whl"
-    ]
+    found = files_of(parse_page(page.encode(), "text/html", URL, TINY), "i")
+    assert [file.filename for file in found] == ["tiny-1.0-py3-none-any.whl"]
 
 
 def test_a_page_of_more_files_than_any_project_has_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,12 +110,12 @@ def test_a_charset_that_is_a_trap_is_read_as_utf_8(charset: str) -> None:
     page = parse_page(
         b'<a href="tiny-1.0-py3-none-any.whl">\xff\xfe</a>', f"text/html; charset={charset}", URL, TINY
     )
-    assert len(page.files) == 1
+    assert len(files_of(page, "i")) == 1
 
 
 def test_a_broken_base_is_none() -> None:
     page = b'<base href="http://[x"><a href="tiny-1.0-py3-none-any.whl">x</a>'
-    (file,) = parse_page(page, "text/html", URL, TINY).files
+    (file,) = files_of(parse_page(page, "text/html", URL, TINY), "i")
     assert file.url == f"{URL}tiny-1.0-py3-none-any.whl"
 
 
@@ -129,7 +128,7 @@ def test_values_that_no_file_has_count_as_not_said() -> None:
         "hashes": {"sha256": "é", "md5": ["x"]},
         "core-metadata": {"sha256": "zz"},
     }
-    (row,) = parse_page(json.dumps({"files": [file]}).encode(), PYPI_JSON, URL, TINY).files
+    (row,) = files_of(parse_page(json.dumps({"files": [file]}).encode(), PYPI_JSON, URL, TINY), "i")
     assert (row.size, row.upload_time, row.sha256, row.metadata) == (None, None, None, "")
 
 
@@ -165,8 +164,8 @@ def test_no_json_makes_the_reader_fail_and_what_it_makes_can_be_kept(files: obje
         return
     kept = msgspec.msgpack.decode(msgspec.msgpack.encode(page), type=Page)
     assert kept == page
-    assert all(file.upload_time is None or file.upload_time.tzinfo == timezone.utc for file in page.files)
-    rows.files_of(page, "i")
+    found = files_of(page, "i")
+    assert all(file.upload_time is None or file.upload_time.tzinfo == timezone.utc for file in found)
 
 
 @given(st.binary(max_size=400), st.sampled_from(["text/html", PYPI_JSON, "", "text/html; charset=latin-1"]))
@@ -178,7 +177,7 @@ def test_no_bytes_make_the_reader_fail(body: bytes, kind: str) -> None:
 def test_one_name_listed_twice_counts_once_and_the_first_counts() -> None:
     name = "tiny-1.0-py3-none-any.whl"
     page = f'<a href="a/{name}#sha256={"1" * 64}">x</a><a href="b/{name}#sha256={"2" * 64}">x</a>'
-    (file,) = parse_page(page.encode(), "text/html", URL, TINY).files
+    (file,) = files_of(parse_page(page.encode(), "text/html", URL, TINY), "i")
     assert file.sha256 == "1" * 64
 
 

@@ -92,7 +92,7 @@ class HttpCache:
             return None
         try:
             entry = self._decoder.decode(payload)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, ValueError):  # bytes that are no UTF-8, too
             return None
         return entry if entry.key == key else None
 

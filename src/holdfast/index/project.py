@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
 
 import msgspec
 from packaging.version import Version
@@ -11,7 +13,19 @@ from packaging.version import Version
 from holdfast.index.dependency import Dependency
 from holdfast.spec.names import PypiName
 
-__all__ = ["CoreMetadata", "IndexFile", "Project", "Sdist", "Wheel"]
+__all__ = [
+    "PRERELEASE",
+    "SDIST",
+    "WHEEL",
+    "YANKED",
+    "CoreMetadata",
+    "IndexFile",
+    "Project",
+    "Releases",
+    "Sdist",
+    "Wheel",
+    "kind_of",
+]
 
 
 class IndexFile(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -64,17 +78,107 @@ class Sdist(IndexFile, frozen=True, kw_only=True, gc=False):
     editable: bool = False
 
 
+PRERELEASE = 1
+"""A release is a pre-release or a development release (PEP 440)."""
+WHEEL = 2
+"""It has a wheel that was not yanked."""
+SDIST = 4
+"""It has a source distribution that was not yanked."""
+YANKED = 8
+"""It has a file that was yanked (PEP 592)."""
+
+
+class Releases(Sequence[Version]):
+    """Versions in ascending order, none twice, each with its files.
+
+    A project has thousands of files, of which a solve looks at a handful: what a release is, is told by
+    flags, and its files are read when somebody looks at them.
+
+    :param texts: the versions, as PEP 440 spells them.
+    :param kinds: for each version a byte of the flags above.
+    :param read: reads the files of the version at a position.
+    """
+
+    def __init__(
+        self,
+        texts: Sequence[str] = (),
+        kinds: bytes = b"",
+        read: Callable[[int], Iterable[Wheel | Sdist]] = lambda _: (),
+    ) -> None:
+        self.kinds = kinds
+        self._texts = texts
+        self._read = read
+        self._versions: dict[int, Version] = {}
+        self._files: dict[int, tuple[Wheel | Sdist, ...]] = {}
+
+    @classmethod
+    def of(cls, files: Iterable[Wheel | Sdist]) -> Releases:
+        """Return releases made of files that are sorted by version."""
+        made = cls()
+        texts: list[str] = []
+        kinds = bytearray()
+        for version, group in groupby(files, key=lambda file: file.version):
+            made._versions[len(texts)] = version
+            made._files[len(texts)] = of_one = tuple(group)
+            texts.append(str(version))
+            kinds.append(kind_of(version, ((isinstance(f, Wheel), f.yanked is not None) for f in of_one)))
+        made._texts, made.kinds = texts, bytes(kinds)
+        return made
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    def __getitem__(self, position: int) -> Version:  # type: ignore[override]
+        version = self._versions.get(position)
+        if version is None:
+            version = self._versions[position] = Version(self._texts[position])
+        return version
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Releases) and tuple(self.every_file()) == tuple(other.every_file())
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def files(self, position: int) -> tuple[Wheel | Sdist, ...]:
+        """Return the files of the version at a position, sorted by file name."""
+        files = self._files.get(position)
+        if files is None:
+            files = self._files[position] = tuple(self._read(position))
+        return files
+
+    def every_file(self) -> Iterator[Wheel | Sdist]:
+        """Yield all files, sorted by version, then file name."""
+        for position in range(len(self)):
+            yield from self.files(position)
+
+
+def kind_of(version: Version, files: Iterable[tuple[bool, bool]]) -> int:
+    """Return the flags of a release.
+
+    :param files: of each file, whether it is a wheel, and whether it was yanked.
+    """
+    kind = PRERELEASE if version.is_prerelease else 0
+    for is_wheel, is_yanked in files:
+        kind |= YANKED if is_yanked else WHEEL if is_wheel else SDIST
+    return kind
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """All files of one project, from the first index that has it.
 
-    :ivar files: wheels and sdists, sorted by version, then file name; empty where no index has the project.
+    :ivar releases: none where no index has the project.
     :ivar index: URL of the index that answered, empty where none has it.
     """
 
     name: PypiName
-    files: tuple[Wheel | Sdist, ...] = ()
+    releases: Releases = field(default_factory=Releases)
     index: str = ""
+
+    @property
+    def files(self) -> tuple[Wheel | Sdist, ...]:
+        """Wheels and sdists, sorted by version, then file name; every one of them is read."""
+        return tuple(self.releases.every_file())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

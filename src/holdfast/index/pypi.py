@@ -26,8 +26,8 @@ from holdfast.index.http import HttpClient, content_length
 from holdfast.index.http_cache import HttpCache
 from holdfast.index.metadata_cache import MetadataCache
 from holdfast.index.pages import Pages
-from holdfast.index.project import CoreMetadata, IndexFile, Project, Sdist, Wheel
-from holdfast.index.rows import Page, files_of, parse_page, rows_of
+from holdfast.index.project import CoreMetadata, IndexFile, Project, Releases, Sdist, Wheel
+from holdfast.index.rows import Page, parse_page, releases_of, rows_of
 from holdfast.index.source_build import BuiltWheel, KeptBuilds, SourceBuilder
 from holdfast.index.sources import Sources
 from holdfast.index.urls import local_path
@@ -207,22 +207,22 @@ class PypiIndexes:
 
     async def _project(self, name: PypiName) -> Project:
         beside = await self._find_links.files(name)
-        files: list[Wheel | Sdist] = []
+        releases = Releases()
         source = beside[0][0] if beside else ""
         for index in self._indexes:
             page = await self._page(index, name)
             if page is not None:
-                files = files_of(page, index)
+                releases = releases_of(page, index)
                 source = index
-                if any(file.metadata is not None for file in files):
+                if page.announces:
                     self._announcing.add(index)
                 break
         if beside:
-            named = {file.filename: file for file in files}
+            named = {file.filename: file for file in releases.every_file()}
             for _, file in reversed(beside):
                 named[file.filename] = file
-            files = sorted(named.values(), key=lambda file: (file.version, file.filename))
-        return Project(name=name, files=tuple(files), index=source)
+            releases = Releases.of(sorted(named.values(), key=lambda file: (file.version, file.filename)))
+        return Project(name=name, releases=releases, index=source)
 
     async def _page(self, index: str, name: PypiName) -> Page | None:
         folder = local_path(index)

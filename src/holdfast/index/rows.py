@@ -1,7 +1,7 @@
 """The files of one project as rows: what is made of a page once, kept on disk, and turned into files.
 
-A page of thousands of files is parsed once and kept as rows (:class:`Page`, msgpack); a warm run reads
-those, never the HTML again.
+A page of thousands of files is parsed once and kept as rows (:class:`Page`, msgpack), release by release; a
+warm run reads those of the releases that it looks at, and never the HTML again.
 """
 
 from __future__ import annotations
@@ -11,48 +11,60 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import groupby
 
 import msgspec
 from packaging.version import Version
 
 from holdfast.index.checksum import announced
-from holdfast.index.file_names import FileName, FileNameReader
-from holdfast.index.project import Sdist, Wheel
+from holdfast.index.file_names import FileName, FileNameReader, wheel_tags_of
+from holdfast.index.project import Releases, Sdist, Wheel, kind_of
 from holdfast.index.simple_page import Link, links
 from holdfast.spec.names import PypiName
 
-__all__ = ["FORMAT", "Page", "PageFile", "files_of", "parse_page", "rows_of"]
+__all__ = ["FORMAT", "Page", "PageFile", "files_of", "parse_page", "releases_of", "rows_of"]
 
-FORMAT = 2
+FORMAT = 3
 """Version of the rows and of what the parser makes of a page; kept rows of another one are dropped."""
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_FOLDED = "+"  # no URL begins with it: what follows is the URL up to the file's own name
 
 
 class PageFile(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One file as a page announces it; fields as in :class:`holdfast.index.project.IndexFile`."""
+    """One file as a page announces it; fields as in :class:`holdfast.index.project.IndexFile`.
+
+    :ivar url: without the file's name where it ends with that, after a plus sign.
+    :ivar version: empty where it is spelled as the release's.
+    """
 
     filename: str
     url: str
     version: str
-    tags: str
     build: tuple[int, str] | None
-    sha256: str | None
+    sha256: bytes | None
     size: int | None
     requires_python: str
     yanked: str | None
     upload_time: datetime | None
-    metadata: str | None
+    metadata: bytes | None
     checksum: str
 
 
 class Page(msgspec.Struct, frozen=True, array_like=True):
-    """The files of one project that one page lists, sorted by version, then file name.
+    """The files of one project that one page lists, by release, ascending.
 
+    :ivar versions: of each release, as PEP 440 spells it.
+    :ivar kinds: of each release a byte, as :class:`holdfast.index.project.Releases` has it.
+    :ivar files: of each release its files, a list of :class:`PageFile`, sorted by file name; not decoded.
+    :ivar announces: whether any file has a PEP 658 file beside it.
     :ivar newer: the version of the API that the page speaks, where it is later than what is known here.
     """
 
-    files: list[PageFile]
+    versions: list[str]
+    kinds: bytes
+    files: list[msgspec.Raw]
+    announces: bool
     newer: str = ""
 
 
@@ -67,7 +79,7 @@ def parse_page(body: bytes, content_type: str, url: str, project: PypiName) -> P
     """
     newer: list[str] = []
     page = rows_of(links(body, content_type, url, newer.append), FileNameReader(project))
-    return Page(page.files, newer[0]) if newer else page
+    return msgspec.structs.replace(page, newer=newer[0]) if newer else page
 
 
 def rows_of(found: Iterable[Link], reader: FileNameReader) -> Page:
@@ -91,32 +103,93 @@ def _rows_of(found: Iterable[Link], reader: FileNameReader) -> Page:
         same = position > 0 and version == versions[position - 1]
         ranks[id(version)] = ranks[id(versions[position - 1])] if same else position
     read.sort(key=lambda item: (ranks[id(item[1].version)], item[0].filename))
-    return Page([_row(link, name, spelled[id(name.version)]) for link, name in read])
+    texts: list[str] = []
+    kinds = bytearray()
+    files: list[msgspec.Raw] = []
+    encoder = msgspec.msgpack.Encoder()
+    for _, group in groupby(read, key=lambda item: ranks[id(item[1].version)]):
+        release = list(group)
+        version = release[0][1].version
+        texts.append(spelled[id(version)])
+        kinds.append(kind_of(version, ((bool(name.tags), link.yanked is not None) for link, name in release)))
+        rows = [_row(link, name, spelled[id(name.version)], texts[-1]) for link, name in release]
+        files.append(msgspec.Raw(encoder.encode(rows)))
+    return Page(texts, bytes(kinds), files, any(link.metadata is not None for link, _ in read))
 
 
-def _row(link: Link, name: FileName, version: str) -> PageFile:
+def _row(link: Link, name: FileName, version: str, release: str) -> PageFile:
     sha256 = link.hashes.get("sha256", "")
     is_known = _SHA256.fullmatch(sha256) is not None
+    folded = link.url.endswith(f"/{link.filename}")
     return PageFile(
         filename=link.filename,
-        url=link.url,
-        version=version,
-        tags=name.tags,
+        url=f"{_FOLDED}{link.url.removesuffix(link.filename)}" if folded else link.url,
+        version="" if version == release else version,
         build=name.build or None,
-        sha256=sha256.lower() if is_known else None,
+        sha256=bytes.fromhex(sha256) if is_known else None,
         size=link.size,
         requires_python=link.requires_python,
         yanked=link.yanked,
         upload_time=link.upload_time,
-        metadata=link.metadata,
+        metadata=None if link.metadata is None else bytes.fromhex(link.metadata),
         checksum="" if is_known else announced(link.hashes),
     )
 
 
+def releases_of(page: Page, index: str) -> Releases:
+    """Return what a page lists; the files of a release are made when somebody looks at them."""
+    decoder = msgspec.msgpack.Decoder(list[PageFile])
+
+    def read(position: int) -> Iterator[Wheel | Sdist]:
+        version = releases[position]
+        return (_file(row, version, index) for row in decoder.decode(page.files[position]))
+
+    releases = Releases(page.versions, page.kinds, read)
+    return releases
+
+
 def files_of(page: Page, index: str) -> list[Wheel | Sdist]:
-    """Return a page's rows as files; those of one version share one ``Version``."""
-    with _without_gc():
-        return _files_of(page, index)
+    """Return every file that a page lists, sorted by version, then file name."""
+    return list(releases_of(page, index).every_file())
+
+
+def _file(row: PageFile, version: Version, index: str) -> Wheel | Sdist:
+    name, url = row.filename, row.url
+    if url.startswith(_FOLDED):
+        url = f"{url[len(_FOLDED) :]}{name}"
+    if row.version:
+        version = Version(row.version)
+    sha256 = None if row.sha256 is None else row.sha256.hex()
+    metadata = None if row.metadata is None else row.metadata.hex()
+    if name.endswith(".whl"):
+        return Wheel(
+            filename=name,
+            url=url,
+            version=version,
+            sha256=sha256,
+            size=row.size,
+            requires_python=row.requires_python,
+            yanked=row.yanked,
+            upload_time=row.upload_time,
+            metadata=metadata,
+            checksum=row.checksum,
+            index=index,
+            build=row.build or (),
+            tags=wheel_tags_of(name),
+        )
+    return Sdist(
+        filename=name,
+        url=url,
+        version=version,
+        sha256=sha256,
+        size=row.size,
+        requires_python=row.requires_python,
+        yanked=row.yanked,
+        upload_time=row.upload_time,
+        metadata=metadata,
+        checksum=row.checksum,
+        index=index,
+    )
 
 
 @contextmanager
@@ -129,47 +202,3 @@ def _without_gc() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def _files_of(page: Page, index: str) -> list[Wheel | Sdist]:
-    versions: dict[str, Version] = {}
-    files: list[Wheel | Sdist] = []
-    for row in page.files:
-        version = versions.get(row.version)
-        if version is None:
-            version = versions[row.version] = Version(row.version)
-        if row.tags:
-            files.append(
-                Wheel(
-                    filename=row.filename,
-                    url=row.url,
-                    version=version,
-                    sha256=row.sha256,
-                    size=row.size,
-                    requires_python=row.requires_python,
-                    yanked=row.yanked,
-                    upload_time=row.upload_time,
-                    metadata=row.metadata,
-                    checksum=row.checksum,
-                    index=index,
-                    build=row.build or (),
-                    tags=row.tags,
-                )
-            )
-        else:
-            files.append(
-                Sdist(
-                    filename=row.filename,
-                    url=row.url,
-                    version=version,
-                    sha256=row.sha256,
-                    size=row.size,
-                    requires_python=row.requires_python,
-                    yanked=row.yanked,
-                    upload_time=row.upload_time,
-                    metadata=row.metadata,
-                    checksum=row.checksum,
-                    index=index,
-                )
-            )
-    return files

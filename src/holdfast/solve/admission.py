@@ -7,7 +7,7 @@ meaning unsatisfiable.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import parse_qs, urlsplit
@@ -16,11 +16,21 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from holdfast.errors import Unreachable
-from holdfast.index.project import IndexFile, Project, Sdist, Wheel
+from holdfast.index.project import (
+    PRERELEASE,
+    SDIST,
+    WHEEL,
+    YANKED,
+    IndexFile,
+    Project,
+    Releases,
+    Sdist,
+    Wheel,
+)
 from holdfast.spec.names import PypiName
 from holdfast.spec.requirements import PypiRequirement, Requirements
 
-__all__ = ["Admission", "Admitted", "Refusal"]
+__all__ = ["Admission", "Admitted", "Refusal", "Sorted"]
 
 _EXACT = ("==", "===")
 
@@ -38,20 +48,55 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
-    """The files of a project that may take part, and why others may not.
+class Sorted:
+    """The files of one release: those that may take part, and why others may not.
 
     :ivar wheels: sorted as the index lists them.
-    :ivar sdists: to be built where no wheel serves.
-    :ivar unbuilt: source distributions left aside, since wheels are tried first.
-    :ivar prereleases: whether pre-releases of this project are admitted.
+    :ivar sdist: to be built where no wheel serves.
+    :ivar unbuilt: a source distribution left aside, since wheels are tried first.
     """
 
-    wheels: tuple[Wheel, ...]
-    refusals: tuple[Refusal, ...]
-    prereleases: bool
-    sdists: tuple[Sdist, ...] = ()
-    unbuilt: tuple[Sdist, ...] = ()
+    wheels: tuple[Wheel, ...] = ()
+    sdist: Sdist | None = None
+    unbuilt: Sdist | None = None
+    refusals: tuple[Refusal, ...] = ()
+
+
+class Admitted:
+    """The releases of a project that may take part; their files are sorted when somebody looks at them.
+
+    :ivar releases: all there are.
+    :ivar present: positions of those that have something to choose, ascending.
+    :ivar prereleases: whether pre-releases of this project are admitted.
+    :ivar has_unbuilt: whether there are source distributions left aside.
+    """
+
+    def __init__(
+        self,
+        releases: Releases,
+        present: Sequence[int],
+        sort: Callable[[Iterable[Wheel | Sdist]], Sorted],
+        *,
+        prereleases: bool,
+        has_unbuilt: bool,
+    ) -> None:
+        self.releases = releases
+        self.present = present
+        self.prereleases = prereleases
+        self.has_unbuilt = has_unbuilt
+        self._sort = sort
+        self._sorted: dict[int, Sorted] = {}
+
+    def at(self, position: int) -> Sorted:
+        """Return the files of the release at a position."""
+        found = self._sorted.get(position)
+        if found is None:
+            found = self._sorted[position] = self._sort(self.releases.files(position))
+        return found
+
+    def refusals(self) -> tuple[Refusal, ...]:
+        """Return why files may not take part; every file of the project is looked at."""
+        return tuple(each for place in range(len(self.releases)) for each in self.at(place).refusals)
 
 
 class Admission:
@@ -91,42 +136,58 @@ class Admission:
         return admitted
 
     def _sorted(self, project: Project, conda_final: bool) -> Admitted:
-        name = project.name
+        name, releases = project.name, project.releases
         self._check_upload_times(project)
         pinned = self._pinned_versions(name)
         hashes = self.hashes(name)
         finals = conda_final or any(
-            not file.version.is_prerelease
-            for file in project.files
-            if file.yanked is None and not self._is_too_new(file)
+            kind & (WHEEL | SDIST)
+            and not kind & PRERELEASE
+            and (not self._cutoff or self._has_early(releases.files(place)))
+            for place, kind in enumerate(releases.kinds)
         )
         prereleases = self._requirements.prereleases or self._asks_for_prereleases(name) or not finals
-        wheels: list[Wheel] = []
-        sdists: list[Sdist] = []
-        unbuilt: list[Sdist] = []
-        refusals: list[Refusal] = []
         must_build = _names(self._requirements.no_binary, name)
         may_build = not _names(self._requirements.only_binary, name)
         builds = may_build and (self._sources or must_build)
-        is_prerelease: dict[Version, bool] = {}
-        for file in project.files:
-            # Thousands of files, of which nearly all are plain: the reasons are worked out for the rest.
-            version = file.version
-            early = is_prerelease.get(version)
-            if early is None:
-                early = is_prerelease[version] = version.is_prerelease
-            plain = (
-                file.yanked is None and not (early and not prereleases) and not self._cutoff and not hashes
-            )
-            wanted = not must_build if isinstance(file, Wheel) else may_build
-            reason = None if plain and wanted else self._refusal(file, name, pinned, hashes, prereleases)
-            if reason is not None:
-                refusals.append(Refusal(file.filename, version, reason))
-            elif isinstance(file, Wheel):
-                wheels.append(file)
+
+        def sort(files: Iterable[Wheel | Sdist]) -> Sorted:
+            wheels: list[Wheel] = []
+            sdist: Sdist | None = None
+            refusals: list[Refusal] = []
+            for file in files:
+                reason = self._refusal(file, name, pinned, hashes, prereleases)
+                if reason is not None:
+                    refusals.append(Refusal(file.filename, file.version, reason))
+                elif isinstance(file, Wheel):
+                    wheels.append(file)
+                else:
+                    sdist = file
+            aside = None if builds else sdist
+            return Sorted(tuple(wheels), sdist if builds else None, aside, tuple(refusals))
+
+        # Thousands of releases, nearly all of which are plain: of those what they are says enough.
+        wanted = (0 if must_build else WHEEL) | (SDIST if may_build else 0)
+        shut = 0 if prereleases else PRERELEASE
+        is_plain = not self._cutoff and not hashes
+        admitted = Admitted(releases, (), sort, prereleases=prereleases, has_unbuilt=False)
+        present: list[int] = []
+        for place, kind in enumerate(releases.kinds):
+            if is_plain and not (pinned and kind & YANKED):
+                if kind & wanted and not kind & shut:
+                    present.append(place)
+                    admitted.has_unbuilt |= bool(kind & wanted & SDIST) and not builds
             else:
-                (sdists if builds else unbuilt).append(file)
-        return Admitted(tuple(wheels), tuple(refusals), prereleases, tuple(sdists), tuple(unbuilt))
+                one = admitted.at(place)
+                if one.wheels or one.sdist or one.unbuilt:
+                    present.append(place)
+                    admitted.has_unbuilt |= one.unbuilt is not None
+        admitted.present = present
+        return admitted
+
+    def _has_early(self, files: Iterable[IndexFile]) -> bool:
+        """Tell whether a file of these was uploaded in time, and was not yanked."""
+        return any(file.yanked is None and not self._is_too_new(file) for file in files)
 
     def hashes(self, name: PypiName) -> set[str]:
         """Return the digests (``sha256:...``) of which a project's file must have one; none for any."""
@@ -168,7 +229,7 @@ class Admission:
         return "is a wheel, and --no-binary asks for a source distribution" if must_build else None
 
     def _check_upload_times(self, project: Project) -> None:
-        if self._cutoff and project.files and not any(file.upload_time for file in project.files):
+        if self._cutoff and len(project.releases) and not any(file.upload_time for file in project.files):
             raise Unreachable(
                 f"the index gives no upload times for {project.name}, so exclude-newer cannot be honoured",
                 where=project.index or None,

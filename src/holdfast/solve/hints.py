@@ -71,7 +71,7 @@ async def with_hints(error: Explanation, around: Surroundings) -> Explanation:
 async def _hint(demand: Demand, around: Surroundings) -> _Hint | None:
     if demand.side == "pypi":
         project = await around.indexes.project(PypiName(demand.name))
-        return await (_later_index if project.files else _no_project)(demand, around)
+        return await (_later_index if project.releases else _no_project)(demand, around)
     if demand.name.startswith("__"):
         return _virtual_package(demand, around)
     if around.channels is None:
@@ -205,7 +205,7 @@ async def _later_index(demand: Demand, around: Surroundings) -> _Hint | None:
             continue
         there = around.index_at(url)
         try:
-            versions = {file.version for file in (await there.project(name)).files}
+            versions = set((await there.project(name)).releases)
         finally:
             await there.aclose()
         fitting = [each for each in versions if _accepts(demand, str(each))]
@@ -229,7 +229,7 @@ def _accepts(demand: Demand, version: str) -> bool:
 
 
 async def _has_project(name: str, around: Surroundings) -> bool:
-    return bool((await around.indexes.project(pypi_name(name))).files)
+    return bool((await around.indexes.project(pypi_name(name))).releases)
 
 
 def _near(name: str, known: Sequence[str] | set[str]) -> list[str]:

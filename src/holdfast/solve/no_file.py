@@ -30,7 +30,7 @@ def refusals(pool: ProjectPool, specifier: str, world: PypiWorld) -> list[Refusa
     """Return why no file within a specifier can be used; nothing where one can."""
     accepted = SpecifierSet(specifier, prereleases=True)
     allowed = pool.ordinals.allowed(specifier)
-    found = [refusal for refusal in pool.refusals if refusal.version in accepted]
+    found = [refusal for refusal in pool.refusals() if refusal.version in accepted]
     found += [_refusal(file, world) for file in pool.dropped if file.version in accepted]
     for candidate in pool.downwards(allowed):
         if world.knowledge.unusable(candidate.file) is None and world.mask(candidate):

@@ -127,7 +127,7 @@ class PlatformRequest:
     def could_build(self) -> bool:
         """Tell whether the last solve left source distributions aside."""
         world = self._seen.world
-        return world is not None and any(pool.unbuilt for pool in world.loaded().values())
+        return world is not None and any(pool.has_unbuilt for pool in world.loaded().values())
 
     def _surroundings(self) -> Surroundings:
         asked = self.requirements
@@ -275,7 +275,7 @@ class PlatformRequest:
             answer = await solve_jointly(asked, world, solver, conda_first)
             return await reconsidered(answer, asked, world, solver, conda_first), world
         except Explanation:
-            if not may_build or not any(pool.unbuilt for pool in world.loaded().values()):
+            if not may_build or not any(pool.has_unbuilt for pool in world.loaded().values()):
                 raise
         self.progress(f"{self.platform}: wheels alone have no solution; trying source distributions")
         world = self._world(asked, pythons, ownership, conda_first, sources=True)

@@ -7,8 +7,7 @@ version in the project's sorted list instead, and a specifier as ranges of posit
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
-from functools import cached_property
+from collections.abc import Iterable, Sequence
 
 from packaging.specifiers import Specifier, SpecifierSet
 from packaging.version import Version
@@ -33,26 +32,36 @@ def ranges_of(ordinals: Iterable[int]) -> str:
 
 
 class Ordinals:
-    """The sorted versions of one project, numbered from 1, and specifiers as ranges of these numbers."""
+    """The sorted versions of one project, numbered from 1, and specifiers as ranges of these numbers.
+
+    :param versions: in any order, equal ones once or more often.
+    """
 
     def __init__(self, versions: Iterable[Version]) -> None:
-        self.versions: tuple[Version, ...] = tuple(sorted(set(versions)))
+        self._deal(tuple(sorted(set(versions))))
+
+    @classmethod
+    def of_ascending(cls, versions: Sequence[Version]) -> Ordinals:
+        """Return the ordinals of versions that ascend, none twice; only what is compared is looked at."""
+        made = cls(())
+        made._deal(versions)
+        return made
+
+    def _deal(self, versions: Sequence[Version]) -> None:
+        self.versions = versions
         self._allowed: dict[str, tuple[int, ...]] = {}
         self._ranges: dict[str, str] = {}
-
-    @cached_property
-    def _numbers(self) -> dict[Version, int]:
-        return {version: number for number, version in enumerate(self.versions, 1)}
 
     def __len__(self) -> int:
         return len(self.versions)
 
     def __contains__(self, version: Version) -> bool:
-        return version in self._numbers
+        place = bisect_left(self.versions, version)
+        return place < len(self.versions) and self.versions[place] == version
 
     def of(self, version: Version) -> int:
-        """Return the ordinal of a version that is in the list."""
-        return self._numbers[version]
+        """Return the ordinal of a version that is in the list. O(log n)."""
+        return bisect_left(self.versions, version) + 1
 
     def version(self, ordinal: int) -> Version:
         """Return the version an ordinal stands for."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -22,6 +23,7 @@ from holdfast.errors import Unreachable
 from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.project import CoreMetadata, IndexFile, Project, Sdist, Wheel
 from holdfast.index.source_build import BuiltWheel
+from holdfast.solve.admission import Sorted
 from holdfast.solve.knowledge import Dependency, Known, ProjectSource
 from holdfast.solve.ordinals import Ordinals
 from holdfast.solve.pool import Bridge, ProjectPool, WheelJudge
@@ -212,7 +214,8 @@ async def pinned_pool(
         file = pins.files[name]
         free = [owner for owner in owners if owner not in pins.conda]
         ordinals = _PinnedOrdinals([file.version])
-        return ProjectPool(name, ordinals, {1: [file]}, _Anywhere(pythons), owners=free, index=pins.name)
+        alone = Sorted(wheels=(file,))
+        return ProjectPool(name, ordinals, lambda _: alone, _Anywhere(pythons), owners=free, index=pins.name)
     owner = pins.owners.get(name)
     if owner is None:
         return None
@@ -220,15 +223,21 @@ async def pinned_pool(
     try:
         version = Version(spelling)
     except InvalidVersion:
-        return ProjectPool(name, Ordinals([]), {}, _Anywhere(pythons), owners=owners, index=pins.name)
-    files = (await source.project(name)).files
-    wheel = next((file for file in files if isinstance(file, Wheel) and file.version == version), None)
+        return ProjectPool(name, Ordinals([]), _no_files, _Anywhere(pythons), owners=owners, index=pins.name)
+    releases = (await source.project(name)).releases
+    place = bisect_left(releases, version)
+    files = releases.files(place) if place < len(releases) and releases[place] == version else ()
+    wheel = next((file for file in files if isinstance(file, Wheel)), None)
     bridge = Bridge(name, owner.name, 1, (spelling,), wheel)
     every = sorted({*owners, owner.name})
     ordinals = _PinnedOrdinals([version])
     return ProjectPool(
-        name, ordinals, {}, _Anywhere(pythons), bridges=[bridge], owners=every, index=pins.name
+        name, ordinals, _no_files, _Anywhere(pythons), bridges=[bridge], owners=every, index=pins.name
     )
+
+
+def _no_files(ordinal: int) -> Sorted:
+    return Sorted()
 
 
 def still_open(known: Known, extras: Sequence[str], pythons: PythonPool) -> Known:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from packaging.version import Version
 
 from holdfast.index.project import Sdist, Wheel
 from holdfast.index.wheel_tags import PythonAbi, supported, why_not
-from holdfast.solve.admission import Admitted, Refusal
+from holdfast.solve.admission import Admitted, Refusal, Sorted
 from holdfast.solve.ordinals import Ordinals
 from holdfast.solve.pythons import Mask, PythonBuild, PythonPool
 from holdfast.spec.names import CondaName, PypiName
@@ -128,8 +129,9 @@ class ProjectPool:
     have to be built is shown for a requirement that nothing else can meet.
 
     :ivar owners: conda packages that provide the project; a wheel excludes them.
-    :ivar refusals: files that the user's rules exclude, with the reason.
-    :ivar unbuilt: source distributions left aside, until a requirement can be met by nothing else.
+    :ivar refusals: returns the files that the user's rules exclude, with the reason.
+    :ivar has_unbuilt: whether source distributions are left aside, until a requirement can be met by nothing
+        else.
     :ivar index: where the files are from, empty where nobody has the project.
     :ivar dropped: files that turned out to be unusable.
     :ivar shown: ordinals of the versions whose candidates the solver is shown.
@@ -139,14 +141,13 @@ class ProjectPool:
         self,
         name: PypiName,
         ordinals: Ordinals,
-        wheels: Mapping[int, Sequence[Wheel]],
+        files: Callable[[int], Sorted],
         judge: WheelJudge,
         *,
-        sdists: Mapping[int, Sdist] | None = None,
         bridges: Sequence[Bridge] = (),
         owners: Iterable[CondaName] = (),
-        refusals: Sequence[Refusal] = (),
-        unbuilt: Sequence[Sdist] = (),
+        refusals: Callable[[], Sequence[Refusal]] = tuple,
+        has_unbuilt: bool = False,
         index: str = "",
         direct: bool = False,
     ) -> None:
@@ -154,14 +155,13 @@ class ProjectPool:
         self.ordinals = ordinals
         self.bridges = tuple(bridges)
         self.owners = tuple(sorted(owners))
-        self.refusals = tuple(refusals)
-        self.unbuilt = tuple(unbuilt)
+        self.refusals = refusals
+        self.has_unbuilt = has_unbuilt
         self.index = index
         self.shown: set[int] = set()
         self.dropped: list[Wheel | Sdist] = []
-        self._wheels = dict(wheels)
-        self._sdists = dict(sdists or {})
-        self._unbuilt = {ordinals.of(sdist.version): sdist for sdist in unbuilt}
+        self._files = files
+        self._sorted: dict[int, Sorted] = {}
         self._bridged = frozenset(bridge.ordinal for bridge in bridges)
         self._judge = judge
         self._direct = direct
@@ -176,22 +176,31 @@ class ProjectPool:
 
     def _make(self, ordinal: int) -> Iterator[Candidate]:
         covered: Mask = 0
-        shares = self._judge.shares(self._wheels.get(ordinal, ()))
+        files = self._at(ordinal)
+        shares = self._judge.shares(files.wheels)
         for position, (wheel, mask) in enumerate(shares):
             covered |= mask
             yield Candidate(self.name, position, wheel, ordinal, mask, self._direct)
-        sdist = self._sdists.get(ordinal)
+        sdist = files.sdist
         if sdist is not None and (mask := self._judge.limit(sdist) & ~covered):
             yield Candidate(self.name, len(shares), sdist, ordinal, mask, self._direct)
+
+    def _at(self, ordinal: int) -> Sorted:
+        found = self._sorted.get(ordinal)
+        return self._files(ordinal) if found is None else found
+
+    def _set(self, ordinal: int, files: Sorted) -> None:
+        self._sorted[ordinal] = files
+        self._made.pop(ordinal, None)
 
     def drop(self, file: Wheel | Sdist) -> None:
         """Leave out a file that turned out to be unusable: another of its version may serve in its place."""
         ordinal = self.ordinals.of(file.version)
         self.dropped.append(file)
-        self._wheels[ordinal] = [each for each in self._wheels.get(ordinal, ()) if each.url != file.url]
-        if ordinal in self._sdists and self._sdists[ordinal].url == file.url:
-            del self._sdists[ordinal]
-        self._made.pop(ordinal, None)
+        files = self._at(ordinal)
+        wheels = tuple(each for each in files.wheels if each.url != file.url)
+        sdist = None if files.sdist is not None and files.sdist.url == file.url else files.sdist
+        self._set(ordinal, replace(files, wheels=wheels, sdist=sdist))
 
     def show(self, specifier: str, count: int) -> bool:
         """Show the solver the highest ``count`` versions a specifier allows; return whether any is new."""
@@ -200,7 +209,7 @@ class ProjectPool:
         self._asked.add((specifier, count))
         before = len(self.shown)
         allowed = self.ordinals.allowed(specifier)
-        if self._unbuilt and not any(each in self._bridged or self.at(each) for each in reversed(allowed)):
+        if self.has_unbuilt and not any(each in self._bridged or self.at(each) for each in reversed(allowed)):
             self._take_unbuilt(allowed)
         for ordinal in reversed(allowed):
             if self.at(ordinal):
@@ -213,9 +222,9 @@ class ProjectPool:
     def _take_unbuilt(self, ordinals: Iterable[int]) -> None:
         """Let the source distributions of some versions take part."""
         for ordinal in ordinals:
-            if ordinal in self._unbuilt:
-                self._sdists[ordinal] = self._unbuilt[ordinal]
-                self._made.pop(ordinal, None)
+            files = self._at(ordinal)
+            if files.unbuilt is not None:
+                self._set(ordinal, replace(files, sdist=files.unbuilt))
 
     @property
     def candidates(self) -> Iterator[Candidate]:
@@ -234,8 +243,9 @@ class ProjectPool:
         """Yield the files of versions none of which runs anywhere; the judge says why."""
         for ordinal in ordinals:
             if not self.at(ordinal):
-                yield from self._wheels.get(ordinal, ())
-                yield from [self._sdists[ordinal]] if ordinal in self._sdists else []
+                files = self._at(ordinal)
+                yield from files.wheels
+                yield from [files.sdist] if files.sdist else []
 
 
 def make_pool(
@@ -246,26 +256,33 @@ def make_pool(
     index: str,
     *,
     bridging: bool = True,
+    may_build: bool = True,
 ) -> ProjectPool:
     """Build a project's pool.
 
     :param conda_versions: for each conda package that provides the project, its versions and their
         spellings: they may bridge, and a wheel excludes them.
     :param bridging: whether they may.
+    :param may_build: whether source distributions that were left aside may take part after all.
     """
-    by_version: dict[Version, list[Wheel]] = {}
-    for wheel in admitted.wheels:
-        by_version.setdefault(wheel.version, []).append(wheel)
     bridged = {
         version
         for versions in conda_versions.values()
         for version in versions
         if bridging and (admitted.prereleases or not version.is_prerelease)
     }
-    sdists = {sdist.version: sdist for sdist in admitted.sdists}
-    ordinals = Ordinals([*by_version, *bridged, *sdists, *(sdist.version for sdist in admitted.unbuilt)])
+    places = admitted.present
+    if admitted.has_unbuilt and not may_build:
+        places = [place for place in places if (one := admitted.at(place)).wheels or one.sdist]
+    present = _Present(admitted, places)
+    ordinals = Ordinals.of_ascending(present) if not bridged else Ordinals([*present, *bridged])
+
+    def files(ordinal: int) -> Sorted:
+        found = present.files_of(ordinals.version(ordinal)) if bridged else present.files(ordinal - 1)
+        return found if may_build or found.unbuilt is None else replace(found, unbuilt=None)
+
     bridges = [
-        Bridge(name, conda, ordinals.of(version), spellings, by_version.get(version, [None])[0])
+        Bridge(name, conda, ordinals.of(version), spellings, _first_wheel(present.files_of(version)))
         for conda, versions in sorted(conda_versions.items())
         for version, spellings in sorted(versions.items())
         if version in bridged
@@ -273,31 +290,49 @@ def make_pool(
     return ProjectPool(
         name,
         ordinals,
-        {ordinals.of(version): wheels for version, wheels in by_version.items()},
+        files,
         judge,
-        sdists={ordinals.of(version): sdist for version, sdist in sdists.items()},
         bridges=bridges,
         owners=conda_versions,
         refusals=admitted.refusals,
-        unbuilt=admitted.unbuilt,
+        has_unbuilt=admitted.has_unbuilt and may_build,
         index=index,
     )
+
+
+class _Present(Sequence[Version]):
+    """The versions that have something to choose, ascending, with their files."""
+
+    def __init__(self, admitted: Admitted, places: Sequence[int]) -> None:
+        self._admitted = admitted
+        self._places = places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, position: int) -> Version:  # type: ignore[override]
+        return self._admitted.releases[self._places[position]]
+
+    def files(self, position: int) -> Sorted:
+        return self._admitted.at(self._places[position])
+
+    def files_of(self, version: Version) -> Sorted:
+        """Return the files of a version, none where there is no such release. O(log n)."""
+        position = bisect_left(self, version)
+        return self.files(position) if position < len(self) and self[position] == version else Sorted()
+
+
+def _first_wheel(files: Sorted) -> Wheel | None:
+    return files.wheels[0] if files.wheels else None
 
 
 def direct_pool(
     file: Wheel | Sdist, name: PypiName, owners: Iterable[CondaName], judge: WheelJudge
 ) -> ProjectPool:
     """Build the pool of a project that the user named by URL or path: that file, and nothing else."""
-    wheels, sdists = ({1: [file]}, {}) if isinstance(file, Wheel) else ({}, {1: file})
+    alone = Sorted(wheels=(file,)) if isinstance(file, Wheel) else Sorted(sdist=file)
     return ProjectPool(
-        name,
-        Ordinals([file.version]),
-        wheels,
-        judge,
-        sdists=sdists,
-        owners=owners,
-        index=file.url,
-        direct=True,
+        name, Ordinals([file.version]), lambda _: alone, judge, owners=owners, index=file.url, direct=True
     )
 
 

@@ -10,7 +10,7 @@ import msgspec
 from packaging.version import Version
 
 from holdfast.index.core_metadata import MetadataUnusable
-from holdfast.index.project import Project, Sdist, Wheel
+from holdfast.index.project import YANKED, Project, Releases, Sdist, Wheel
 from holdfast.index.source_build import BuiltWheel
 from holdfast.solve.admission import Admission
 from holdfast.solve.direct import Direct
@@ -59,13 +59,19 @@ class Wishes:
 
 def _unyanked(project: Project, kept: frozenset[str]) -> Project:
     """Return a project of which no kept file is yanked: locked is typed with ``==`` (PEP 592)."""
-    if not any(file.yanked is not None and file.filename in kept for file in project.files):
+    releases = project.releases
+    if not kept or not any(
+        kind & YANKED and any(file.filename in kept for file in releases.files(place))
+        for place, kind in enumerate(releases.kinds)
+    ):
         return project
-    files = tuple(
-        msgspec.structs.replace(file, yanked=None) if file.filename in kept else file
-        for file in project.files
+    return replace(
+        project,
+        releases=Releases.of(
+            msgspec.structs.replace(file, yanked=None) if file.filename in kept else file
+            for file in releases.every_file()
+        ),
     )
-    return replace(project, files=files)
 
 
 class PypiWorld:
@@ -132,11 +138,15 @@ class PypiWorld:
             return direct_pool(file, name, owners.names, self.judge)
         project = _unyanked(await self._source.project(name), self.wishes.kept)
         versions = {version for spelled in owners.versions.values() for version in spelled}
-        admitted = self._admission.admit(project, versions)
-        if not self.wishes.may_build:
-            admitted = replace(admitted, unbuilt=())
-        bridging = self._admission.may_bridge(name)
-        return make_pool(name, admitted, owners.versions, self.judge, project.index, bridging=bridging)
+        return make_pool(
+            name,
+            self._admission.admit(project, versions),
+            owners.versions,
+            self.judge,
+            project.index,
+            bridging=self._admission.may_bridge(name),
+            may_build=self.wishes.may_build,
+        )
 
     async def _direct_file(self, name: PypiName, direct: Direct) -> Wheel | Sdist:
         if isinstance(direct.file, Wheel):
