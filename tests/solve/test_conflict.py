@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.solve.conflict import LONGEST_TEXT
+from holdfast.solve.account import LONGEST_TEXT
 from holdfast.solve.explain import Explanation
 from solving import World
 

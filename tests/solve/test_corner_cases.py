@@ -189,9 +189,9 @@ def test_a_url_of_a_dependency_never_brings_its_login_into_the_solution(world: W
 def test_a_solver_that_ran_out_of_time_proves_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from datetime import timedelta
 
-    import holdfast.solve.solver
+    import holdfast.solve.resolvo
 
-    monkeypatch.setattr(holdfast.solve.solver, "_TIMEOUT", timedelta(microseconds=1))
+    monkeypatch.setattr(holdfast.solve.resolvo, "_TIMEOUT", timedelta(microseconds=1))
     world.wheel("foo", "1.0")
     with pytest.raises(NoSolution, match="the solver gave up"):
         world.solve(pypi=["foo"])

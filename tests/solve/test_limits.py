@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.errors import NoSolution
-from holdfast.solve import joint, lookahead, solver
+from holdfast.solve import joint, lookahead, resolvo
 from loopback import PYPI_JSON, LoopbackServer
 from solving import World
 
@@ -78,7 +78,7 @@ def test_a_single_round_that_takes_too_long_is_given_up(
 
     for number in range(30):
         world.conda(f"c{number}", "1", [f"c{other} <1" for other in range(number + 1, 30)])
-    monkeypatch.setattr(solver, "_TIMEOUT", timedelta(microseconds=1))
+    monkeypatch.setattr(resolvo, "_TIMEOUT", timedelta(microseconds=1))
     with pytest.raises(NoSolution, match=r"gave up after 0 s.*narrow the request"):
         world.solve([f"c{number}" for number in range(30)], ["p0"])
 

@@ -37,9 +37,17 @@ def clash(asked: Sequence[Demand]) -> Clash | None:
         ]
         others.sort(key=lambda each: (_is_bridge(each), not each.narrows, each.branch == end.branch))
         if others:
-            first, second = sorted((others[0], end), key=asked.index)
+            first, second = sorted((others[0], _typed(end, asked)), key=asked.index)
             return Clash(first, second)
     return None
+
+
+def _typed(end: Demand, asked: Sequence[Demand]) -> Demand:
+    """Return the requirement that a bridge was taken for, where that one says more than a name."""
+    if not _is_bridge(end):
+        return end
+    above = (each for each in asked if each.side == "pypi" and each.name == end.name and each.narrows)
+    return next((each for each in above if (*each.chain, f"{each.what}") == end.chain), end)
 
 
 def _is_bridge(demand: Demand) -> bool:

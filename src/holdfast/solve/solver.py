@@ -1,48 +1,43 @@
-"""py-rattler's solver, with the channels, virtual packages and options of one platform filled in."""
+"""The conda side of a request, solved for one platform, with PyPI's records beside it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from holdfast.errors import HoldfastError, NoSolution, UsageError
-from holdfast.index.conda import CondaChannels, channel_error
+from holdfast.index.conda import CondaChannels
 from holdfast.solve.bounds import Bounds
-from holdfast.solve.conflict import LONGEST_TEXT, MOST_VERSIONS, Newest, WayOut
+from holdfast.solve.conflict import WayOut
 from holdfast.solve.encoding import is_solver_name
 from holdfast.solve.movement import Steering
 from holdfast.solve.pins import Pins
-from holdfast.spec.requirements import CondaRequirement, Requirements, Strategy
+from holdfast.solve.resolvo import Question, Resolvo, parsed
+from holdfast.spec.requirements import CondaRequirement, Requirements
 
 if TYPE_CHECKING:
-    from rattler import ChannelPriority, GenericVirtualPackage, MatchSpec, PackageName, RepoDataRecord, Subdir
+    from rattler import RepoDataRecord
     from rattler.repo_data.source import RepoDataSource
 
 __all__ = ["CondaSolver", "Unsatisfiable"]
-
-_TIMEOUT = timedelta(seconds=120)
-"""For one round; real requests take well under a second."""
 
 
 class Unsatisfiable(Exception):
     """The solver found that nothing satisfies the specs.
 
-    :param reasons: its explanation, a tree of text lines.
-    :param account: asks it for them, where they are not known yet.
+    :param account: finds out why.
     """
 
-    def __init__(self, reasons: str = "", account: Callable[[], Awaitable[str]] | None = None) -> None:
-        super().__init__(reasons)
-        self._reasons = reasons
+    def __init__(self, account: Callable[[], Awaitable[str]]) -> None:
+        super().__init__()
         self._account = account
+        self._reasons: str | None = None
 
     async def reasons(self) -> str:
-        """Return the solver's explanation."""
-        if self._account is not None:
-            self._reasons, self._account = await self._account(), None
+        """Return an account of the conflict, a tree of text lines."""
+        if self._reasons is None:
+            self._reasons = await self._account()
         return self._reasons
 
 
@@ -72,9 +67,7 @@ class CondaSolver:
         conda_bounds: Sequence[str] = (),
     ) -> None:
         self._requirements = requirements
-        self._channels = channels
-        self._platform = platform
-        self._virtual_packages = dict(virtual_packages)
+        self._resolvo = Resolvo(requirements, channels, platform, virtual_packages)
         self._python_source = python_source
         self._pins = pins
         self.steering = steering
@@ -103,7 +96,7 @@ class CondaSolver:
 
     def admitted_pythons(self, records: Sequence[RepoDataRecord]) -> list[RepoDataRecord]:
         """Return the records of ``python`` that the request admits."""
-        specs = self._parsed(
+        specs = parsed(
             spec
             for spec in self.conda_specs()
             if re.split(r"[ =<>!~\[]", spec.split("::")[-1])[0] == "python"
@@ -134,81 +127,33 @@ class CondaSolver:
         :raises Unsatisfiable: where nothing satisfies it.
         :raises Unreachable: where a channel or an index cannot be reached.
         """
-        options = _Options(tuple(constraints), tuple(preferred), self._requirements.strategy)
-        sources = [] if source is None else [source]
+        given = [self._python_source] if self._python_source else []
         specs = [*self.conda_specs()[:-1], *pypi_specs, *self.conda_specs()[-1:]]
-        if not pypi_specs or any("::" in spec for spec in specs):
-            return await self._solve(specs, sources, options)
-        way_out = WayOut(specs)
-        # Under another strategy the way out would be what is preferred: it only tells whether there is one.
-        found = await self._solve([WayOut.NAME], [*sources, way_out], replace(options, strategy="highest"))
+        question = Question(
+            [*specs, *self._whole_names(specs)],
+            [*given, *([source] if source else [])],
+            [*constraints, *self._bounds()],
+            preferred,
+            self._pins.records() if self._pins else (),
+            self._requirements.strategy,
+        )
+        way_out = WayOut(question.strategy)
+        found = await self._resolvo.ask(
+            replace(question, specs=way_out.specs(question.specs), sources=[*question.sources, way_out])
+        )
         if way_out.was_taken(found):
-            raise Unsatisfiable(account=lambda: self._account(specs, sources, options))
-        if options.strategy == "highest":
-            return way_out.without(found)
-        return await self._solve(specs, sources, options)
+            raise Unsatisfiable(lambda: self._account(question))
+        return way_out.without(found)
 
-    async def _account(
-        self, specs: Sequence[str], sources: Sequence[RepoDataSource], options: _Options
-    ) -> str:
-        """Return the solver's explanation, of as many versions as it takes no more than a page for."""
-        reasons = ""
-        for count in range(1, MOST_VERSIONS + 1):
-            newest = [Newest(source, count) for source in sources]
-            try:
-                await self._solve(specs, newest, options)
-            except Unsatisfiable as error:
-                text = await error.reasons()
-                if not reasons or len(text) <= LONGEST_TEXT:
-                    reasons = text
-                if len(text) > LONGEST_TEXT or not any(source.left_out for source in newest):
-                    break
-        return reasons
+    async def _account(self, question: Question) -> str:
+        from holdfast.solve.account import account
 
-    async def _solve(
-        self, specs: Sequence[str], sources: Sequence[RepoDataSource], options: _Options
-    ) -> list[RepoDataRecord]:
-        from rattler import Gateway, solve
-        from rattler.exceptions import SolverError
+        return await account(self._resolvo, question)
 
-        constraints, preferred = options.constraints, options.preferred
-        extra_sources = [*([self._python_source] if self._python_source else []), *sources]
-        guarded = [_Guarded(item) for item in extra_sources]
-        parsed = self._parsed([*specs, *self._whole_names(specs)])
+    def _bounds(self) -> list[str]:
+        """Return what must hold of conda packages that nobody has asked for."""
         steered = self.steering.conda_bounds() if self.steering else []
-        steered = [*steered, *self._conda_bounds]
-        bounds = [*constraints, *steered, *(f"python !={version}" for version in self._excluded_pythons)]
-        virtual_packages = self._generic_virtual_packages()
-        pinned = self._pins.records() if self._pins else []
-        given = {record.name.normalized for record in pinned}
-        try:
-            return await solve(
-                [*(self._channels.sources if self._channels else ()), *guarded],
-                parsed,
-                gateway=self._channels.gateway if self._channels else Gateway(),
-                platforms=[self._platform, "noarch"],  # type: ignore[list-item]
-                locked_packages=[record for record in preferred if record.name.normalized not in given],
-                pinned_packages=pinned,
-                virtual_packages=virtual_packages,
-                timeout=_TIMEOUT,
-                channel_priority=_priority(self._requirements),
-                exclude_newer=_cutoff(self._requirements),
-                strategy=options.strategy,
-                constraints=self._parsed(bounds),
-            )
-        except SolverError as error:
-            _raise_first(guarded)
-            if "cancelled" in str(error).lower():
-                raise NoSolution(
-                    f"the solver gave up after {_TIMEOUT.total_seconds():.0f} s",
-                    advice="narrow the request: name versions, or fewer packages at once",
-                ) from error
-            raise Unsatisfiable(str(error)) from error
-        except HoldfastError:
-            raise
-        except Exception as error:
-            _raise_first(guarded)
-            raise channel_error(error) from error
+        return [*steered, *self._conda_bounds, *(f"python !={version}" for version in self._excluded_pythons)]
 
     def _whole_names(self, specs: Sequence[str]) -> list[str]:
         """Return the bare names that specs narrow down, where a strict priority has to see all of a name.
@@ -216,92 +161,14 @@ class CondaSolver:
         Of what is asked for directly py-rattler shows its solver the matching records alone. A channel whose
         records of a name all fail to match would look like one without that name, and hide nothing.
         """
-        several = self._channels is not None and len(self._channels.channels) > 1
+        channels = self._resolvo.channels
+        several = channels is not None and len(channels.channels) > 1
         if not several or self._requirements.channel_priority != "strict" or any("::" in s for s in specs):
             return []
         names = dict.fromkeys(spec.partition(" ")[0] for spec in specs if " " in spec)
         return [name for name in names if "[" not in name and not is_solver_name(name)]
 
-    def _parsed(self, specs: Iterable[str]) -> list[MatchSpec]:
-        from rattler import MatchSpec
-        from rattler.exceptions import InvalidMatchSpecError
-
-        spec = ""
-        try:
-            return [MatchSpec(spec := text, strict=False) for text in specs]
-        except InvalidMatchSpecError as error:
-            raise UsageError(f"{spec!r} is not a conda requirement: {error}") from error
-
-    def _generic_virtual_packages(self) -> list[GenericVirtualPackage]:
-        from rattler import GenericVirtualPackage, PackageName, Version
-        from rattler.package import BuildString
-
-        found = []
-        for name, text in sorted(self._virtual_packages.items()):
-            version, _, build = text.partition("=")
-            try:
-                package = GenericVirtualPackage(
-                    PackageName(name), Version(version or "0"), BuildString(build or "0")
-                )
-            except Exception as error:  # rattler raises a class of its own per part
-                raise UsageError(
-                    f"{name}={text} is not a virtual package: {error}",
-                    advice="write __cuda=12.4 or __archspec=1=x86_64",
-                ) from error
-            found.append(package)
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Options:
-    """What else bears on one round; see :meth:`CondaSolver.solve`."""
-
-    constraints: tuple[str, ...]
-    preferred: tuple[RepoDataRecord, ...]
-    strategy: Strategy
-
-
-class _Guarded:
-    """A record source that remembers its first error: py-rattler turns errors into text."""
-
-    def __init__(self, source: RepoDataSource) -> None:
-        self._source = source
-        self.error: Exception | None = None
-
-    async def fetch_package_records(self, platform: Subdir, name: PackageName) -> list[RepoDataRecord]:
-        try:
-            return await self._source.fetch_package_records(platform, name)
-        except Exception as error:
-            self.error = self.error or error
-            raise
-
-    def package_names(self, platform: Subdir) -> list[str]:
-        return self._source.package_names(platform)
-
-
-def _raise_first(sources: Sequence[_Guarded]) -> None:
-    for source in sources:
-        if source.error is not None:
-            raise source.error
-
 
 def _with_channel(requirement: CondaRequirement) -> str:
     spec = requirement.match_spec()
     return f"{requirement.channel}::{spec}" if requirement.channel else spec
-
-
-def _priority(requirements: Requirements) -> ChannelPriority:
-    from rattler import ChannelPriority
-
-    if requirements.channel_priority == "disabled":
-        return ChannelPriority.Disabled
-    # A channel named for one package only (`channel::name`) must not hide the others.
-    if requirements.channel_priority == "flexible" or any(item.channel for item in requirements.conda):
-        return ChannelPriority.Flexible
-    return ChannelPriority.Strict
-
-
-def _cutoff(requirements: Requirements) -> datetime | None:
-    if not requirements.exclude_newer:
-        return None
-    return datetime.fromisoformat(requirements.exclude_newer.replace("Z", "+00:00"))

@@ -11,7 +11,15 @@ from typing import NewType
 
 from holdfast.errors import UsageError
 
-__all__ = ["CondaName", "ExtraName", "PypiName", "conda_name", "extra_name", "pypi_name"]
+__all__ = [
+    "CondaName",
+    "ExtraName",
+    "PypiName",
+    "conda_name",
+    "extra_name",
+    "name_of_spec",
+    "pypi_name",
+]
 
 CondaName = NewType("CondaName", str)
 """A conda package name, lower case (CEP 26)."""
@@ -27,6 +35,7 @@ _CONDA_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
 # PEP 508.
 _PYPI_NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[-_.]+")
+_NAME_END = re.compile(r"[ =<>!~\[;]")
 
 
 def conda_name(text: str) -> CondaName:
@@ -57,3 +66,12 @@ def extra_name(text: str) -> ExtraName:
     :raises UsageError: where it is none.
     """
     return ExtraName(str(pypi_name(text)))
+
+
+def name_of_spec(text: str) -> str:
+    """Return the name that a conda MatchSpec is about, as records spell theirs.
+
+    >>> name_of_spec("conda-forge::NumPy>=1.2,<2"), name_of_spec("python_abi 3.12.* *_cp312")
+    ('numpy', 'python_abi')
+    """
+    return _NAME_END.split(text.rpartition("::")[2].strip(), maxsplit=1)[0].lower()

@@ -1,0 +1,120 @@
+"""Why specs cannot be met: the few packages that a conflict is about, and the solver's words on those alone.
+
+The solver's own account of a whole request is of no use to people, and may have no end (see
+:mod:`holdfast.solve.conflict`). So the request is narrowed down first: to names that have no solution among
+themselves, whatever else they depend on, and none of which can be left out; then to the requirements that
+count; then to as few versions as make an account that can be read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from holdfast.solve.conflict import WayOut
+from holdfast.solve.resolvo import Question, Refused, Resolvo
+from holdfast.solve.stock import Part, Stock, Whole
+
+__all__ = ["LONGEST_TEXT", "account", "smallest"]
+
+LONGEST_TEXT = 1000
+"""Characters: beyond, an account of fewer versions is asked for."""
+_SECONDS = 8.0
+"""For the search; then, whatever it has found by then is told."""
+_VERSIONS = 2
+"""Of each requirement, in the search."""
+_TOLD = (0, 4, 2, 1)
+"""Of how many versions an account is asked for, in this order; 0 for all."""
+_MOST_LINES = 20_000
+"""Of the solver's account before it has merged what is alike."""
+
+_Item = TypeVar("_Item")
+
+
+async def account(resolvo: Resolvo, question: Question) -> str:
+    """Return why a question has no answer: the solver's tree, of what the conflict is about.
+
+    :param question: one that is known to have none.
+    :raises Unreachable: where an index or a channel cannot be reached.
+    """
+    whole = Whole(question, resolvo.channels, resolvo.platform)
+    deadline = time.monotonic() + _SECONDS
+    stock = await Stock.lead_to(question, whole, _VERSIONS)
+
+    async def is_refused(part: Part) -> bool:
+        way_out = WayOut(part.question.strategy)
+        asked = replace(
+            part.question, specs=way_out.specs(part.question.specs), sources=[*part.question.sources, way_out]
+        )
+        return way_out.was_taken(await resolvo.ask(asked, without_channels=True))
+
+    async def names_refuse(names: Sequence[str]) -> bool:
+        return await is_refused(stock.part(question, names))
+
+    names = await smallest(stock.by_nearness(), names_refuse, deadline)
+
+    async def specs_refuse(specs: Sequence[str]) -> bool:
+        return await is_refused(stock.part(replace(question, specs=specs), names))
+
+    in_play = stock.part(question, names).question.specs
+    specs = await smallest(in_play, specs_refuse, deadline)
+    question = replace(question, specs=[spec for spec in in_play if spec in specs])
+    shortest = ""
+    for count in _TOLD:
+        part = (await Stock.lead_to(question, whole, count, names)).part(question, names)
+        if part.lines(_MOST_LINES) >= _MOST_LINES or not await is_refused(part):
+            continue
+        text = await _text(resolvo, part)
+        if not shortest or len(text) < len(shortest):
+            shortest = text
+        if len(text) <= LONGEST_TEXT:
+            break
+    return shortest or _without_a_tree(question.specs)
+
+
+async def smallest(
+    items: Sequence[_Item],
+    refuse: Callable[[Sequence[_Item]], Awaitable[bool]],
+    deadline: float = float("inf"),
+) -> list[_Item]:
+    """Return items that refuse together, none of which can be left out.
+
+    Each of them is found by bisection, so it takes about log2 of the number of items for each.
+
+    :param items: those that probably matter first; together they refuse.
+    :param refuse: tells whether some items do; where they do, so do more.
+    :param deadline: of ``time.monotonic()``; after it, more items than are needed may be returned.
+    """
+    needed: list[_Item] = []
+    left = list(items)
+    while left and not await refuse(needed):
+        count = 1
+        while count < len(left) and not await refuse([*needed, *left[:count]]):
+            count *= 2
+        low, high = count // 2, min(count, len(left))  # so many do not suffice, and so many do
+        while high - low > 1:
+            if time.monotonic() > deadline:
+                return [*needed, *left[:high]]
+            middle = (low + high) // 2
+            if await refuse([*needed, *left[:middle]]):
+                high = middle
+            else:
+                low = middle
+        needed.append(left[high - 1])
+        left = left[: high - 1]
+    return needed
+
+
+async def _text(resolvo: Resolvo, part: Part) -> str:
+    try:
+        await resolvo.ask(part.question, without_channels=True)
+    except Refused as error:
+        return str(error)
+    return ""
+
+
+def _without_a_tree(specs: Sequence[str]) -> str:
+    """Return the requirements, in the solver's way of writing, where its own account has no end."""
+    return "\n".join(["The following packages are incompatible", *(f"├─ {spec}" for spec in specs)])
