@@ -433,3 +433,32 @@ def test_a_wrong_metadata_hash_is_an_integrity_error(tmp_path: Path, wheels: lis
             ask(tiny_metadata, f"{server.url}/")
     assert caught.value.exit_code == 5
     assert not any((tmp_path / "cache" / "metadata").rglob("*"))
+
+
+def test_an_index_of_a_later_minor_version_is_read_and_the_user_told(ask: Ask, index: LoopbackServer) -> None:
+    async def warned(indexes: PypiIndexes) -> list[str]:
+        assert len((await indexes.project(TINY)).files) == 3
+        return indexes.warnings
+
+    page = (index.root / "tiny" / "index.html").read_text("utf-8")
+    index.page("/tiny/", f'<meta name="pypi:repository-version" content="1.99">{page}')
+    said = [
+        f"{index.url}/ speaks version 1.99 of the simple API, which this Holdfast does not know: what is new in "
+        "it is left out of account"
+    ]
+    assert ask(warned) == said
+    requests = len(index.requests)
+    assert ask(warned) == said  # out of the cache, too
+    assert len(index.requests) <= requests + 1
+
+
+def test_a_local_file_is_held_against_the_hash_that_its_page_announces(tmp_path: Path, ask: Ask) -> None:
+    async def hashed(indexes: PypiIndexes) -> tuple[str, int]:
+        return await indexes.hash_of(wheel_of(await indexes.project(TINY)))
+
+    wheel = make_wheel(tmp_path / "w", "tiny", "1.0")
+    root = make_index(tmp_path / "local", [wheel])
+    assert ask(hashed, root.as_uri())[1] == wheel.stat().st_size
+    (root / "files" / wheel.name).write_bytes(b"something else")
+    with pytest.raises(IntegrityError, match="does not match the sha256 its index announces"):
+        ask(hashed, root.as_uri())
