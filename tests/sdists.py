@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 _BACKEND = """
-import os, zipfile
+import importlib, os, zipfile
 
 NAME, VERSION, TAGS = {name!r}, {version!r}, {tags!r}
 METADATA = {metadata!r}
@@ -21,8 +22,10 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     path = os.path.join(wheel_directory, stem + "-" + TAGS + ".whl")
     info = stem + ".dist-info/"
     wheel = "Wheel-Version: 1.0\\nGenerator: tests\\nRoot-Is-Purelib: true\\nTag: " + TAGS + "\\n"
+    tools = {{tool: importlib.import_module(tool).__version__ for tool in {tools!r}}}
+    code = "VERSION, TOOLS = " + repr((VERSION, tools)) + "\\n"
     members = {{
-        NAME.replace("-", "_") + ".py": "VERSION = " + repr(VERSION) + "\\n",
+        NAME.replace("-", "_") + ".py": code,
         info + "METADATA": METADATA,
         info + "WHEEL": wheel,
     }}
@@ -49,6 +52,36 @@ def build_editable(wheel_directory, config_settings=None, metadata_directory=Non
             archive.writestr(zipfile.ZipInfo(member, (1980, 1, 1, 0, 0, 0)), content)
     return os.path.basename(path)
 """
+_REQUIRES = """
+
+def get_requires_for_build_wheel(config_settings=None):
+    return {more!r}
+"""
+_PREPARE = """
+
+def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
+    open({counter!r}, "a").write("prepared\\n")
+    folder = NAME + ".dist-info"
+    os.mkdir(os.path.join(metadata_directory, folder))
+    open(os.path.join(metadata_directory, folder, "METADATA"), "w").write(METADATA)
+    return folder
+"""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a source needs to be built.
+
+    :ivar declared: its ``build-system.requires``.
+    :ivar more: what its backend asks for on top.
+    :ivar used: modules that are imported for a build; their versions become ``TOOLS`` of the module built.
+    :ivar prepares: whether the backend tells the metadata without a build.
+    """
+
+    declared: Sequence[str] = ()
+    more: Sequence[str] = ()
+    used: Sequence[str] = ()
+    prepares: bool = False
 
 
 def make_building_sdist(
@@ -61,6 +94,7 @@ def make_building_sdist(
     static: bool = False,
     fails: bool = False,
     headers: Sequence[str] = (),
+    tools: Tools | None = None,
 ) -> Path:
     """Write an sdist and return its path; ``<directory>/<name>.built`` gets a line for each build.
 
@@ -69,7 +103,15 @@ def make_building_sdist(
     :param headers: further lines of the metadata (``Requires-Python: >=3.9``).
     """
     members = _members(
-        directory, name, version, requires_dist, tags=tags, static=static, fails=fails, headers=headers
+        directory,
+        name,
+        version,
+        requires_dist,
+        tags=tags,
+        static=static,
+        fails=fails,
+        headers=headers,
+        tools=tools or Tools(),
     )
     root = f"{name.replace('-', '_')}-{version}"
     directory.mkdir(parents=True, exist_ok=True)
@@ -92,10 +134,19 @@ def make_building_project(
     tags: str = "py3-none-any",
     fails: bool = False,
     headers: Sequence[str] = (),
+    tools: Tools | None = None,
 ) -> Path:
     """Write a project's folder and return it; ``<counter>/<name>.built`` gets a line for each build."""
     members = _members(
-        counter, name, version, requires_dist, tags=tags, static=False, fails=fails, headers=headers
+        counter,
+        name,
+        version,
+        requires_dist,
+        tags=tags,
+        static=False,
+        fails=fails,
+        headers=headers,
+        tools=tools or Tools(),
     )
     folder.mkdir(parents=True, exist_ok=True)
     counter.mkdir(parents=True, exist_ok=True)
@@ -114,6 +165,7 @@ def _members(
     static: bool,
     fails: bool,
     headers: Sequence[str],
+    tools: Tools,
 ) -> dict[str, str]:
     lines = [f"Metadata-Version: {'2.2' if static else '2.1'}", f"Name: {name}", f"Version: {version}"]
     lines += headers
@@ -125,15 +177,21 @@ def _members(
         metadata=metadata,
         counter=str(counter / f"{name}.built"),
         failing="raise SystemExit('no compiler today')" if fails else "",
+        tools=list(tools.used),
     )
+    if tools.more:
+        backend += _REQUIRES.format(more=list(tools.more))
+    if tools.prepares:
+        backend += _PREPARE.format(counter=str(counter / f"{name}.prepared"))
     project = (
-        "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
+        f"[build-system]\nrequires = {list(tools.declared)!r}\n"
+        "build-backend = 'backend'\nbackend-path = ['.']\n"
         f"[project]\nname = '{name}'\nversion = '{version}'\n"
     )
     return {"PKG-INFO": metadata, "pyproject.toml": project, "backend.py": backend}
 
 
-def builds(directory: Path, name: str) -> int:
-    """Return how often an sdist was built."""
-    counter = directory / f"{name}.built"
+def builds(directory: Path, name: str, what: str = "built") -> int:
+    """Return how often an sdist was built, or its metadata ``prepared``."""
+    counter = directory / f"{name}.{what}"
     return len(counter.read_text().splitlines()) if counter.exists() else 0

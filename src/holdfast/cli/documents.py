@@ -85,6 +85,8 @@ def _package(package: LockedPackage) -> dict[str, Any]:
         document |= {"source_url": package.source_url, "source_sha256": package.source_sha256}
     if package.build_key:
         document["build_key"] = package.build_key
+    if package.built_with:
+        document["built_with"] = list(package.built_with)
     if package.editable:
         document["editable"] = True
     return document | {"url": package.url, "sha256": package.sha256, "size": package.size}

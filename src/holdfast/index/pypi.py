@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 import msgspec
 
 from holdfast.errors import Unreachable
+from holdfast.index.build_tools import SolveBuild
+from holdfast.index.built_wheels import BuiltWheel, KeptBuilds
 from holdfast.index.checksum import mismatch
 from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.credentials import Credentials
@@ -25,21 +26,19 @@ from holdfast.index.git import Repositories
 from holdfast.index.http import HttpClient, content_length
 from holdfast.index.http_cache import HttpCache
 from holdfast.index.metadata_cache import MetadataCache
+from holdfast.index.once import Once
 from holdfast.index.pages import Pages
+from holdfast.index.source_build import SourceBuilder
 from holdfast.index.project import CoreMetadata, IndexFile, Project, Releases, Sdist, Wheel
 from holdfast.index.rows import Page, parse_page, releases_of, rows_of
-from holdfast.index.source_build import BuiltWheel, KeptBuilds, SourceBuilder
 from holdfast.index.sources import Sources
 from holdfast.index.urls import local_path
-from holdfast.index.uv_build import UvBuild
 from holdfast.index.wheel_metadata import WheelMetadataReader
 from holdfast.spec.credentials import take_credentials
 from holdfast.spec.names import PypiName
 from holdfast.spec.requirements import Credential
 
 __all__ = ["MetadataUnusable", "PypiIndexes"]
-
-_T = TypeVar("_T")
 
 
 class PypiIndexes:
@@ -90,20 +89,16 @@ class PypiIndexes:
         folder = cache_dir / "sources"
         self._builder = SourceBuilder(
             Sources(self._reader.download, folder, Repositories(folder / "git", logins, offline=offline)),
-            UvBuild(
-                cache_dir=cache_dir,
-                indexes=self._indexes,
-                find_links=find_links,
-                credentials=logins,
-                exclude_newer=exclude_newer,
-                offline=offline,
-            ),
             cache_dir=cache_dir,
             kept=kept_builds,
             exclude_newer=exclude_newer,
         )
         self._announcing: set[str] = set()
-        self._tasks: dict[Hashable, asyncio.Task[Any]] = {}
+        self._once = Once()
+
+    def decide_builds_by(self, solve: SolveBuild) -> None:
+        """Have build requirements decided on; without it, nothing is built that has any."""
+        self._builder.solve = solve
 
     @property
     def requests(self) -> int:
@@ -125,7 +120,7 @@ class PypiIndexes:
         :raises Unreachable: where an index cannot be asked. An index that is down must not look like one
             that lacks the project: the next one might have another project of that name.
         """
-        return await self._once(("project", name), lambda: self._project(name))
+        return await self._once.do(("project", name), lambda: self._project(name))
 
     async def metadata(self, file: Wheel) -> CoreMetadata:
         """Return the core metadata of a wheel.
@@ -134,7 +129,7 @@ class PypiIndexes:
         :raises Unreachable: where the network fails.
         :raises IntegrityError: where bytes do not match a hash the index announces.
         """
-        return await self._once(("metadata", file.url), lambda: self._metadata(file))
+        return await self._once.do(("metadata", file.url), lambda: self._metadata(file))
 
     async def named_source(
         self, file: Sdist, name: PypiName, python: tuple[int, int] | None, hashes: Sequence[str] = ()
@@ -146,10 +141,7 @@ class PypiIndexes:
         :raises NoSolution: where it cannot be built, or a repository has no such commit.
         :raises Unreachable: where it cannot be fetched.
         """
-        return await self._once(
-            ("named", file.url, python, tuple(hashes)),
-            lambda: self._builder.named(file, name, python, hashes),
-        )
+        return await self._builder.named(file, name, python, hashes)
 
     async def source_metadata(
         self, file: Sdist, name: PypiName, python: tuple[int, int] | None
@@ -160,9 +152,7 @@ class PypiIndexes:
         :raises MetadataUnusable: where it cannot be had.
         :raises Unreachable: where the network fails.
         """
-        return await self._once(
-            ("source", file.url, python), lambda: self._builder.metadata(file, name, python)
-        )
+        return await self._builder.metadata(file, name, python)
 
     async def build(self, file: Sdist, name: PypiName, python: tuple[int, int] | None) -> BuiltWheel:
         """Return the wheel of a source distribution, built unless it was before.
@@ -170,7 +160,7 @@ class PypiIndexes:
         :raises MetadataUnusable: where it cannot be built.
         :raises Unreachable: where the network fails.
         """
-        return await self._once(("build", file.url, python), lambda: self._builder.build(file, name, python))
+        return await self._builder.build(file, name, python)
 
     async def hash_of(self, file: IndexFile) -> tuple[str, int]:
         """Return sha256 and size in bytes of a file; the size is 0 where it cannot be learned cheaply.
@@ -179,31 +169,13 @@ class PypiIndexes:
 
         :raises Unreachable: where the network fails.
         """
-        return await self._once(("hash", file.url), lambda: self._hash_of(file))
+        return await self._once.do(("hash", file.url), lambda: self._hash_of(file))
 
     async def aclose(self) -> None:
         """Close all connections and stop what still runs."""
-        running = [task for task in self._tasks.values() if not task.done()]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await self._once.stop()
+        await self._builder.stop()
         await self._http.aclose()
-
-    async def _once(self, key: Hashable, work: Callable[[], Awaitable[_T]]) -> _T:
-        """Do something once, whoever asks how often; a failure of the network is not remembered."""
-        task = self._tasks.get(key)
-        if task is None:
-            task = self._tasks[key] = asyncio.ensure_future(_as_coroutine(work))
-        try:
-            # Shielded: one caller that is cancelled does not take the answer from the others.
-            answer: _T = await asyncio.shield(task)
-        except MetadataUnusable:
-            raise
-        except BaseException:
-            if task.done():
-                self._tasks.pop(key, None)
-            raise
-        return answer
 
     async def _project(self, name: PypiName) -> Project:
         beside = await self._find_links.files(name)
@@ -286,10 +258,6 @@ class PypiIndexes:
                 kind, file.url, status=200, headers={}, body=msgspec.msgpack.encode(size), now=time.time()
             )
         return size
-
-
-async def _as_coroutine(work: Callable[[], Awaitable[_T]]) -> _T:
-    return await work()
 
 
 def _hash_local(path: Path) -> tuple[str, int]:

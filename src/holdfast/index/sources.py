@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import shutil
+import stat
 import tarfile
 import zipfile
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -18,7 +21,8 @@ from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.editable import editable_sha256
 from holdfast.index.file_names import is_safe
 from holdfast.index.git import GitUrl, Repositories, subdirectory_of
-from holdfast.index.project import Sdist
+from holdfast.index.once import Once
+from holdfast.index.project import IndexFile, Sdist
 from holdfast.index.scratch import keep, scratch_beside
 from holdfast.index.sdist_metadata import read_member
 from holdfast.index.source_tree import copy_tree, tree_sha256
@@ -26,7 +30,7 @@ from holdfast.index.urls import local_path
 
 __all__ = ["Source", "Sources", "sha256_of_local"]
 
-Download = Callable[[Sdist, IO[bytes]], Awaitable[tuple[str, int]]]
+Download = Callable[[IndexFile, IO[bytes]], Awaitable[tuple[str, int]]]
 """Writes a file into a stream and returns its sha256 and size."""
 
 
@@ -57,7 +61,7 @@ class Source:
         return read_member(self.path, inside)
 
     def laid_out(self, work: Path) -> Path:
-        """Return what to build, an archive or a folder of which a build may do what it likes.
+        """Return a folder to build, with which a build may do what it likes.
 
         :param work: a folder for it, that does not exist.
         :raises MetadataUnusable: where it changed meanwhile, or cannot be unpacked.
@@ -68,11 +72,11 @@ class Source:
             if not self.sha256:
                 _copy_checkout(self.path, work)
             return work / self.subdirectory
-        if not self.subdirectory:
-            return self.path
         _unpack(self.path, work)
         tops = [path for path in work.iterdir() if path.is_dir()]
-        if len(tops) != 1 or not (tops[0] / self.subdirectory).is_dir():
+        if len(tops) != 1:
+            raise MetadataUnusable("cannot be built: it is to hold one folder, the project's")
+        if not (tops[0] / self.subdirectory).is_dir():
             raise MetadataUnusable(f"has no folder {self.subdirectory}")
         return tops[0] / self.subdirectory
 
@@ -87,7 +91,7 @@ class Sources:
         self._download = download
         self._folder = folder
         self._repositories = repositories
-        self._known: dict[tuple[str, bool], Source] = {}
+        self._once = Once()
 
     async def pinned_url(self, url: str) -> str:
         """Return the URL of a source that always means the same: of a git repository, with its commit.
@@ -97,7 +101,8 @@ class Sources:
         """
         if not url.startswith("git+"):
             return url
-        return str(await asyncio.to_thread(self._repositories.pinned, GitUrl.parse(url)))
+        pinned = self._repositories.pinned
+        return str(await self._once.do(("pin", url), lambda: asyncio.to_thread(pinned, GitUrl.parse(url))))
 
     async def get(self, sdist: Sdist) -> Source:
         """Return a source, verified.
@@ -106,10 +111,7 @@ class Sources:
         :raises Unreachable: where it cannot be fetched.
         :raises UsageError: where a local folder is none.
         """
-        key = sdist.url, sdist.editable
-        if key not in self._known:
-            self._known[key] = await self._get(sdist)
-        return self._known[key]
+        return await self._once.do((sdist.url, sdist.editable), lambda: self._get(sdist))
 
     async def _get(self, sdist: Sdist) -> Source:
         if sdist.url.startswith("git+"):
@@ -128,10 +130,20 @@ class Sources:
         path, digest = await self._archive(sdist, address)
         return Source(path, digest, _identity("sha256", digest, subdirectory), subdirectory)
 
-    async def _archive(self, sdist: Sdist, address: str) -> tuple[Path, str]:
+    async def file(self, file: IndexFile) -> Path:
+        """Return where a file of an index lies, alone in its folder, verified.
+
+        :raises IntegrityError: where it is not what was announced.
+        :raises Unreachable: where it cannot be fetched.
+        """
+        return (await self._once.do(("file", file.url), lambda: self._archive(file, file.url)))[0]
+
+    async def _archive(self, sdist: IndexFile, address: str) -> tuple[Path, str]:
         filename = sdist.filename if is_safe(sdist.filename) else _plain_name(address)
         known = self._folder / sdist.sha256 / filename if sdist.sha256 else None
         if known is not None and known.is_file():
+            with suppress(OSError):
+                os.utime(known.parent)  # used now: whoever collects garbage looks at this
             return known, str(sdist.sha256)
         with scratch_beside(self._folder / "archive") as scratch:
             work = scratch / "files"
@@ -195,13 +207,22 @@ def _copy_checkout(folder: Path, target: Path) -> None:
 
 
 def _unpack(archive: Path, work: Path) -> None:
-    """Unpack an archive of which only a part is wanted; nothing leaves the folder (PEP 706)."""
+    """Unpack an archive; nothing leaves the folder (PEP 706)."""
     try:
         if archive.suffix == ".zip":
             with zipfile.ZipFile(archive) as packed:
                 packed.extractall(work)  # noqa: S202 (names are made harmless)
+                _make_programs(packed, work)
         else:
             with tarfile.open(archive) as packed_tar:
                 packed_tar.extractall(work, filter="data")
     except (OSError, tarfile.TarError, zipfile.BadZipFile, RuntimeError, ValueError) as error:
         raise MetadataUnusable(f"cannot be unpacked ({error})") from None
+
+
+def _make_programs(packed: zipfile.ZipFile, work: Path) -> None:
+    """Let be executed what the archive says may be: scripts that a build runs."""
+    for entry in packed.infolist():
+        path = work / entry.filename
+        if entry.external_attr >> 16 & stat.S_IXUSR and path.is_file() and not path.is_symlink():
+            path.chmod(path.stat().st_mode | stat.S_IXUSR)

@@ -15,7 +15,7 @@ from holdfast.spec.credentials import without_credentials
 from holdfast.spec.requirements import Requirements
 
 if TYPE_CHECKING:
-    from holdfast.solve.solution import ChosenConda, ChosenPython, ChosenWheel, PlatformSolution
+    from holdfast.solve.solution import BuiltFrom, ChosenConda, ChosenPython, ChosenWheel, PlatformSolution
 
 __all__ = ["locked_platform", "make_lock_of"]
 
@@ -99,11 +99,24 @@ def _wheel(chosen: ChosenWheel) -> LockedPackage:
         dependencies=chosen.dependencies,
         extras=chosen.extras,
         requires_python=chosen.requires_python,
-        source_url=without_credentials(chosen.source.url) if chosen.source else "",
-        source_sha256=chosen.source.sha256 if chosen.source else "",
-        build_key=chosen.source.build_key if chosen.source else "",
-        editable=chosen.source.editable if chosen.source else False,
+        direct=chosen.direct,
+        **_provenance(chosen.source),
     )
+
+
+def _provenance(source: BuiltFrom | None) -> dict[str, Any]:
+    """Return what a lock keeps of how a wheel was built."""
+    if source is None:
+        return {}
+    return {
+        "source_url": without_credentials(source.url),
+        "source_sha256": source.sha256,
+        "build_key": source.build_key,
+        # One that needs nothing to be built with is asked for by what it is kept under.
+        "build_request": source.build_request if source.build_request != source.build_key else "",
+        "built_with": source.built_with,
+        "editable": source.editable,
+    }
 
 
 def _python(python: ChosenPython) -> LockedPackage:

@@ -62,7 +62,16 @@ def _without_sources(lock: Lock) -> Lock:
         platform: replace(
             locked,
             packages=tuple(
-                replace(package, source_url="", source_sha256="", build_key="") for package in locked.packages
+                replace(
+                    package,
+                    source_url="",
+                    source_sha256="",
+                    build_key="",
+                    build_request="",
+                    built_with=(),
+                    direct=False,
+                )
+                for package in locked.packages
             ),
         )
         for platform, locked in lock.platforms.items()

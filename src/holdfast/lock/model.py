@@ -30,6 +30,10 @@ class LockedPackage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         repository with the commit: ``git+https://host/repository@<commit>#subdirectory=...``.
     :ivar source_sha256: of the source archive, or of the files of a local folder; empty for a git commit.
     :ivar build_key: of a wheel that was built: 64 hex digits, what the store finds it by.
+    :ivar build_request: of one that was built with other packages: 64 hex digits, what the store finds it by
+        before anybody has decided what to build it with.
+    :ivar built_with: the files that it was built with, ``<file name>#sha256=<digest>``, sorted.
+    :ivar direct: of a PyPI package, whether the user named it by URL or path (PEP 610).
     :ivar editable: whether the wheel points to the folder ``source_url`` (PEP 660): it serves only the
         machine that has that folder.
     :ivar provides: of a conda package, the PyPI projects whose distribution it owns, sorted.
@@ -62,6 +66,9 @@ class LockedPackage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     source_url: str = ""
     source_sha256: str = ""
     build_key: str = ""
+    build_request: str = ""
+    built_with: tuple[str, ...] = ()
+    direct: bool = False
     editable: bool = False
     # an interpreter of the host alone
     implementation: str = ""

@@ -70,7 +70,13 @@ def _wheel(package: LockedPackage) -> ChosenWheel:
     source = None
     if package.source_url:
         source = BuiltFrom(
-            package.source_url, package.source_sha256, None, package.build_key, package.editable
+            package.source_url,
+            package.source_sha256,
+            None,
+            package.build_key,
+            package.editable,
+            package.build_request,
+            package.built_with,
         )
     return ChosenWheel(
         name,
@@ -81,6 +87,7 @@ def _wheel(package: LockedPackage) -> ChosenWheel:
         package.dependencies,
         package.requires_python,
         source,
+        package.direct,
     )
 
 

@@ -12,7 +12,7 @@ from packaging.version import Version
 from holdfast.index.conda import record_document
 from holdfast.index.project import IndexFile, Sdist, Wheel
 from holdfast.index.pypi import PypiIndexes
-from holdfast.index.source_build import BuiltWheel
+from holdfast.index.built_wheels import BuiltWheel
 from holdfast.index.urls import without_secrets
 from holdfast.solve.encoding import Meaning
 from holdfast.solve.host_python import HostPythonSource
@@ -135,6 +135,7 @@ async def _wheels(
                 declared,
                 tuple(sorted(needs)),
                 known.metadata.requires_python,
+                direct=candidate.direct,
             )
             chosen.append(_hashed(found, world.built.get(candidate.file.url), candidate.file.url, indexes))
     return sorted([*pinned, *await asyncio.gather(*chosen)], key=lambda wheel: wheel.name)
@@ -167,7 +168,15 @@ async def _hashed(
     chosen: ChosenWheel, built: BuiltWheel | None, url: str, indexes: PypiIndexes
 ) -> ChosenWheel:
     if built is not None:
-        source = BuiltFrom(url, built.source_sha256, built.path, built.build_key, built.editable)
+        source = BuiltFrom(
+            url,
+            built.source_sha256,
+            built.path,
+            built.build_key,
+            built.editable,
+            built.build_request,
+            built.built_with,
+        )
         return replace(chosen, sha256=built.sha256, size=built.size, source=source)
     sha256, size = await indexes.hash_of(chosen.wheel)
     return replace(chosen, sha256=sha256, size=size)

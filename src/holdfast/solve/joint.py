@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from holdfast.errors import HoldfastError, NoSolution
-from holdfast.index.project import Sdist
+from holdfast.index.project import Sdist, Wheel
 from holdfast.solve.encoding import Meaning
 from holdfast.solve.lookahead import LookAhead
 from holdfast.solve.movement import Steering
@@ -159,6 +159,8 @@ async def _learn(world: PypiWorld, ahead: LookAhead, meanings: Sequence[Meaning]
     ]
     if not unknown and not bridged:
         return False
+    # Sources last: to read one may take a build, which what is learned of the others may spare.
+    unknown = [each for each in unknown if isinstance(each.file, Wheel)] or ([] if bridged else unknown)
     unique = list({candidate.file.url: candidate for candidate in unknown}.values())
     wanted = ahead.next_of(unique, world.loaded())
     await world.learn([*wanted, *bridged])

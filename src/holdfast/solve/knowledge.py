@@ -10,7 +10,7 @@ from typing import Protocol
 from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.dependency import Dependency
 from holdfast.index.project import CoreMetadata, IndexFile, Project, Sdist, Wheel
-from holdfast.index.source_build import BuiltWheel
+from holdfast.index.built_wheels import BuiltWheel
 from holdfast.spec.names import PypiName
 
 __all__ = ["Dependency", "Knowledge", "Known", "ProjectSource"]

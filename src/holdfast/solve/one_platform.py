@@ -29,7 +29,7 @@ from holdfast.solve.platforms import Shared
 from holdfast.solve.pool import WheelJudge
 from holdfast.solve.pythons import PythonBuild, PythonPool, is_valid_version
 from holdfast.solve.second_thoughts import reconsidered
-from holdfast.solve.solution import PlatformSolution
+from holdfast.solve.solution import ChosenPython, PlatformSolution
 from holdfast.solve.solver import CondaSolver, Unsatisfiable
 from holdfast.solve.world import PypiWorld, Wishes
 from holdfast.spec.names import CondaName, PypiName
@@ -117,6 +117,23 @@ class PlatformRequest:
         pinned = self.pins.solution.conda if self.pins else ()
         there = replace(bounds, former=(*former, *pinned))
         return await replace(self, bounds=there, may_build=may_build, progress=_silent)._solve()
+
+    async def on_this_host(self, requirements: Requirements, python: ChosenPython) -> PlatformSolution:
+        """Return the decision of another request, on PyPI alone, for an interpreter of this host.
+
+        :raises NoSolution: where nothing satisfies it.
+        :raises Unreachable: where an index cannot be reached.
+        """
+        request = PlatformRequest(
+            requirements=requirements,
+            platform=host_platform(),
+            indexes=self.indexes,
+            mapping=self.mapping,
+            cache_dir=self.cache_dir,
+            offline=self.offline,
+            progress=_silent,
+        )
+        return await request._solve_with(None, HostPythonSource(request.platform, [python]))
 
     async def versions(self, key: Key, bounds: Bounds) -> set[Rank]:
         """Return the versions of a package that there are for the platform, once it was solved for."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.index.mapping import Mapping as NameMapping
 from holdfast.index.pypi import PypiIndexes
+from holdfast.solve.build_requirements import BuildRequirements
 from holdfast.solve.movement import Former
 from holdfast.solve.one_platform import PlatformRequest, Progress
 from holdfast.solve.pins import Pins
@@ -18,7 +19,7 @@ from holdfast.solve.solution import PlatformSolution
 from holdfast.spec.requirements import Requirements
 
 if TYPE_CHECKING:
-    from holdfast.index.source_build import KeptBuilds
+    from holdfast.index.built_wheels import KeptBuilds
 
 __all__ = ["solve_request"]
 
@@ -108,6 +109,7 @@ async def _solve_all(
             )
             for platform in platforms
         ]
+        indexes.decide_builds_by(BuildRequirements(requests[0]).decide)
         answers = await side_by_side({request.platform: request.solve for request in requests})
         if requirements.same_versions:
             from holdfast.solve.same_versions import alike

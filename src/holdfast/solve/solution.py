@@ -33,6 +33,8 @@ class BuiltFrom:
     :ivar sha256: of an archive or a local folder; empty for a git commit.
     :ivar path: of the wheel, in the cache; None where it was built for an earlier lock.
     :ivar build_key: what the wheel is kept under; empty for an editable one.
+    :ivar build_request: what it is found by before its build requirements are decided.
+    :ivar built_with: the files that it was built with, ``<file name>#sha256=<digest>``, sorted.
     :ivar editable: whether it points to a folder of this machine (PEP 660).
     """
 
@@ -41,6 +43,8 @@ class BuiltFrom:
     path: Path | None
     build_key: str = ""
     editable: bool = False
+    build_request: str = ""
+    built_with: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class ChosenWheel:
     :ivar extras: those asked for and declared, sorted.
     :ivar dependencies: the PEP 508 requirements that apply here, sorted.
     :ivar source: what it was built from, None for a wheel of the index.
+    :ivar direct: whether the user named it, or what it was built from, by URL or path.
     """
 
     name: PypiName
@@ -62,6 +67,7 @@ class ChosenWheel:
     dependencies: tuple[str, ...]
     requires_python: str
     source: BuiltFrom | None = None
+    direct: bool = False
 
 
 @dataclass(frozen=True, slots=True)

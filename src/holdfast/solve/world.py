@@ -10,8 +10,8 @@ import msgspec
 from packaging.version import Version
 
 from holdfast.index.core_metadata import MetadataUnusable
+from holdfast.index.built_wheels import BuiltWheel
 from holdfast.index.project import YANKED, Project, Releases, Sdist, Wheel
-from holdfast.index.source_build import BuiltWheel
 from holdfast.solve.admission import Admission
 from holdfast.solve.direct import Direct
 from holdfast.solve.encoding import solver_name

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from holdfast.errors import HoldfastError, IntegrityError, NotFound, UsageError
+from holdfast.index.built_wheels import KeptWheel
 from holdfast.lock.model import LockedPackage
 from holdfast.store.backend import Backend, Listed
 from holdfast.store.layout import build_key_key
@@ -21,11 +22,17 @@ __all__ = ["Builds", "note_builds", "notes_of"]
 
 
 class _Built(msgspec.Struct, frozen=True, kw_only=True):
-    """The wheel of a build key; a later version may say more of it."""
+    """The wheel of a build key or a build request; a later version may say more of it.
+
+    :ivar build_key: of a build request, what the wheel's is.
+    :ivar built_with: the files that it was built with.
+    """
 
     file: str
     sha256: str
     size: int = 0
+    build_key: str = ""
+    built_with: tuple[str, ...] = ()
 
 
 class Builds:
@@ -37,17 +44,25 @@ class Builds:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def find(self, build_key: str) -> Path | None:
-        """Return where a wheel lies on this host, verified, and fetched if need be; None where nobody has it.
+    def find(self, key: str) -> Path | None:
+        """Return where a wheel lies on this host, as :meth:`look_up` does."""
+        found = self.look_up(key)
+        return found.path if found else None
+
+    def look_up(self, key: str) -> KeptWheel | None:
+        """Return a wheel on this host, verified, and fetched if need be; None where nobody has it.
 
         A store that does not answer, or whose wheel is gone or damaged, has none: the wheel can be built.
+
+        :param key: its build key, or what its build was asked by.
         """
         near = self._store.near()
         for store in dict.fromkeys((near, self._store)):
             with suppress(HoldfastError):
-                built = _read(store.backend, build_key)
+                built = _read(store.backend, key)
                 if built is not None:
-                    return _fetched(store, built)
+                    path = _fetched(store, built)
+                    return KeptWheel(path, built.build_key or key, built.built_with) if path else None
         return None
 
 
@@ -57,16 +72,24 @@ def note_builds(backend: Backend, packages: Iterable[LockedPackage]) -> None:
     :raises Unreachable: where the store cannot be written.
     """
     for package in packages:
-        if package.build_key:
-            built = _Built(file=package.file, sha256=package.sha256, size=package.size)
-            key = build_key_key(package.build_key)
-            data = msgspec.json.encode(built, order="deterministic") + b"\n"
-            if not backend.put_if_absent(key, data):
-                there = backend.get(key)
-                if there is not None and there.data != data:
-                    # Both are wheels of this source. The one that is surely here now replaces one that may
-                    # have been collected.
-                    backend.put(key, data)
+        built = _Built(
+            file=package.file,
+            sha256=package.sha256,
+            size=package.size,
+            build_key=package.build_key,
+            built_with=package.built_with,
+        )
+        for key in filter(None, (package.build_key, package.build_request)):
+            _note(backend, build_key_key(key), msgspec.json.encode(built, order="deterministic") + b"\n")
+
+
+def _note(backend: Backend, key: str, data: bytes) -> None:
+    if not backend.put_if_absent(key, data):
+        there = backend.get(key)
+        if there is not None and there.data != data:
+            # Both are wheels of this source. The one that is surely here now replaces one that may have been
+            # collected.
+            backend.put(key, data)
 
 
 def notes_of(backend: Backend, gone: Set[str]) -> list[Listed]:
