@@ -71,6 +71,8 @@ class LoopbackServer:
         never a 304 (http.server's 304 without validators breaks rattler's shard cache).
     :param auth: ``(user, password)`` asked for by HTTP basic authentication.
     :param latency: seconds that each answer waits.
+    :ivar logins: what parts of it ask for, by the beginning of their paths: ``(user, password)``, the text of
+        a bearer token, or ``/t/token``, which then stands before the path.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class LoopbackServer:
         self.ranges: Ranges = ranges
         self.validators = validators
         self.auth = auth
+        self.logins: dict[str, tuple[str, str] | str] = {}
         self.latency = latency
         self.requests: list[Request] = []
         self.bodies_sent = 0
@@ -236,6 +239,10 @@ class _Server(ThreadingHTTPServer):
         """A client that hangs up is no news."""
 
 
+def _basic(login: tuple[str, str]) -> str:
+    return "Basic " + base64.b64encode(":".join(login).encode()).decode()
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     # Headers and body are two writes: without this, Nagle's algorithm adds 40 ms to each answer.
@@ -262,7 +269,17 @@ class _Handler(BaseHTTPRequestHandler):
         pause = world.latency + (fault.delay if fault else 0.0)
         if pause:
             time.sleep(pause)
-        if not self._authorised(headers):
+        authorised = self._authorised(headers)
+        for prefix, login in world.logins.items():
+            if isinstance(login, str) and login.startswith("/t/"):
+                if path.startswith(f"{login}{prefix}/"):
+                    path = path.removeprefix(login)
+                    break
+                authorised = authorised and not path.startswith(f"{prefix}/")
+            elif path.startswith(f"{prefix}/"):
+                wanted = f"Bearer {login}" if isinstance(login, str) else _basic(login)
+                authorised = authorised and headers.get("authorization") == wanted
+        if not authorised:
             self._send(401, b"credentials, please\n", {"WWW-Authenticate": 'Basic realm="loopback"'})
             return
         if fault is not None and fault.status is not None:
@@ -281,8 +298,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _authorised(self, headers: Mapping[str, str]) -> bool:
         if self.world.auth is None:
             return True
-        wanted = base64.b64encode(":".join(self.world.auth).encode()).decode()
-        return headers.get("authorization") == f"Basic {wanted}"
+        return headers.get("authorization") == _basic(self.world.auth)
 
     def _send_content(
         self, kind: str, body: bytes, mtime: float, headers: Mapping[str, str], fault: _Fault | None

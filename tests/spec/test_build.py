@@ -126,7 +126,7 @@ def test_credentials_of_every_kind_of_text_are_set_apart():
     assert {one.password for one in asked.credentials} == {f"p{number}" for number in range(1, 8)}
     public = repr(asked) + "".join(map(str, (*asked.conda, *asked.pypi)))
     assert not [number for number in range(1, 8) if f"p{number}" in public]
-    assert Credential("https://e.example", "u", "p5") in asked.credentials
+    assert Credential("https://e.example/simple", "u", "p5") in asked.credentials
 
 
 @pytest.mark.parametrize(

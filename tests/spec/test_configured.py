@@ -193,7 +193,7 @@ def test_credentials_in_settings_are_set_apart(isolated_home: Path) -> None:
     )
     asked = build_requirements(pypi=["x"])
     assert {one.password for one in asked.credentials} == {"p1", "p2"}
-    assert Credential("https://c.example", "u", "p2") in asked.credentials
+    assert Credential("https://c.example/c", "u", "p2") in asked.credentials
     assert not [secret for secret in ("p1", "p2") if secret in repr(asked) + json.dumps(canonical(asked))]
 
 

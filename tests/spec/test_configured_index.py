@@ -117,7 +117,7 @@ def test_credentials_are_set_apart(host):
     host["PIP_INDEX_URL"] = "https://u:secret@pip.example/simple"
     found = configured_indexes(host)
     assert found.default == "https://pip.example/simple/"
-    assert found.credentials == (Credential("https://pip.example", "u", "secret"),)
+    assert found.credentials == (Credential("https://pip.example/simple", "u", "secret"),)
 
 
 @pytest.mark.parametrize("text", ["[global\nx", "index-url = 1", "\x00\xff", "[global]\nindex-url = about\n"])

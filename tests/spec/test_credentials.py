@@ -16,7 +16,7 @@ SECRETS = st.text("abcXYZ019-._~%!$&()*+", min_size=6, max_size=12).filter(lambd
         (
             "https://user:p%40ss@host.example/simple",
             "https://host.example/simple",
-            Credential("https://host.example", "user", "p@ss"),
+            Credential("https://host.example/simple", "user", "p@ss"),
         ),
         (
             "https://token@host.example:8443/",
@@ -26,17 +26,17 @@ SECRETS = st.text("abcXYZ019-._~%!$&()*+", min_size=6, max_size=12).filter(lambd
         (
             "a @ git+https://u:p@host.example/r@main",
             "a @ git+https://host.example/r@main",
-            Credential("https://host.example", "u", "p"),
+            Credential("https://host.example/r", "u", "p"),
         ),
         (
             "git+ssh://git:p@host.example/r",
             "git+ssh://git@host.example/r",
-            Credential("ssh://git@host.example", "git", "p"),
+            Credential("ssh://git@host.example/r", "git", "p"),
         ),
         (
             "https://host.example/t/to-ken/chan",
             "https://host.example/chan",
-            Credential("https://host.example", CONDA_TOKEN_USER, "to-ken"),
+            Credential("https://host.example/chan", CONDA_TOKEN_USER, "to-ken"),
         ),
     ],
 )

@@ -162,14 +162,20 @@ def test_a_local_origin_may_have_any_name(tmp_path: Path, packages: Packages) ->
 def test_credentials_go_to_their_own_host_alone(server: LoopbackServer, packages: Packages) -> None:
     # A prefix of the text of the URL, but of another host's name.
     stranger = Credential(server.url[:-1], "user", "word")
-    other_path = Credential(f"{server.url}/private/", "user", "word")
-    Fetcher(packages, credentials=[stranger, other_path]).fetch(package(server))
+    Fetcher(packages, credentials=[stranger]).fetch(package(server))
     assert "authorization" not in server.requests[-1].headers
+
+
+def test_the_login_of_an_index_counts_for_files_beside_it(server: LoopbackServer, packages: Packages) -> None:
+    """As for pip, uv and our own resolving: an index often has its files under another path."""
+    server.auth = ("user", "word")
+    index = Credential(f"{server.url}/private/simple", "user", "word")
+    assert Fetcher(packages, credentials=[index]).fetch(package(server)).exists()
 
 
 def test_the_nearest_credentials_win(server: LoopbackServer, packages: Packages) -> None:
     server.auth = ("near", "word")
-    given = [Credential(server.url, "far", "word"), Credential(f"{server.url}/a", "near", "word")]
+    given = [Credential(server.url, "far", "word"), Credential(f"{server.url}/a-1.conda", "near", "word")]
     assert Fetcher(packages, credentials=given).fetch(package(server)).exists()
 
 

@@ -103,6 +103,22 @@ SETTINGS = (
         in_project=False,
     ),
     Setting(
+        name="keyring-provider",
+        kind=Kind.TEXT,
+        meaning="subprocess: logins may come from the keyring command; or disabled",
+        variable="HOLDFAST_KEYRING_PROVIDER",
+        default="uv's or pip's, else disabled",
+        in_project=False,
+    ),
+    Setting(
+        name="credentials",
+        kind=Kind.URLS,
+        meaning="URLs with a user name and password in them, for what lies below",
+        variable="HOLDFAST_CREDENTIALS",
+        default="",
+        in_project=False,
+    ),
+    Setting(
         name="channels",
         kind=Kind.NAMES,
         meaning="conda channels in order of priority",

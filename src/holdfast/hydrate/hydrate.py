@@ -27,6 +27,7 @@ from holdfast.hydrate.wheels import WheelLinker
 from holdfast.lock.model import Lock, LockedPackage
 from holdfast.spec.requirements import Credential
 from holdfast.store.announced import announced
+from holdfast.store.contents import places_of
 from holdfast.store.fetch import Fetcher
 from holdfast.store.filelock import locked
 from holdfast.store.folder import FolderBackend
@@ -107,6 +108,7 @@ def hydrate(
                 shared=kept.shared,
                 offline=offline,
                 credentials=credentials,
+                places=places_of(lock),
                 received=received,
             )
         ),

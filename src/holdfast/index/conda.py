@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from packaging.version import InvalidVersion, Version
 
 from holdfast.errors import Unreachable, UsageError
+from holdfast.index.conda_client import client_for
 from holdfast.index.credentials import Credentials
 from holdfast.index.urls import without_secrets
 from holdfast.spec.names import CondaName
@@ -20,7 +20,6 @@ from holdfast.spec.requirements import Credential
 
 if TYPE_CHECKING:
     from rattler import Channel, Gateway, MultiSource, RepoDataRecord
-    from rattler.networking import Client
 
 __all__ = ["ChannelUnreachable", "CondaChannels", "CondaPackage", "channel_error", "record_document"]
 
@@ -56,7 +55,7 @@ class CondaChannels:
     :param platform: target platform, e.g. ``linux-64``; ``noarch`` is always asked as well.
     :param cache_dir: folder for repodata.
     :param offline: use what the cache has, however old, and never the network.
-    :param credentials: taken out of channel URLs; those in rattler's own store count as well.
+    :param credentials: taken out of channel URLs; see :mod:`holdfast.index.credentials` for others.
     :param aliases: what names among ``channels`` stand for: URLs that count as one channel.
     """
 
@@ -76,7 +75,9 @@ class CondaChannels:
         self.platforms = (platform, "noarch")
         self._cache_dir = cache_dir
         self._offline = offline
-        self._credentials = Credentials(credentials)
+        self._credentials = Credentials(
+            credentials, [url for urls in self._aliases.values() for url in urls] + [*channels]
+        )
         self._gateway: Gateway | None = None
         self._sources: list[Channel | MultiSource] | None = None
         self._records: dict[CondaName, list[RepoDataRecord]] = {}
@@ -105,42 +106,20 @@ class CondaChannels:
             self._gateway = Gateway(
                 cache_dir=self._cache_dir,
                 default_config=SourceConfig(cache_action=action),  # type: ignore[arg-type]
-                client=self._client(),
+                client=client_for(self._urls(), self._credentials),
             )
         return self._gateway
 
-    def _client(self) -> Client | None:
-        """Return a client that logs in where a channel's URL said how, None where the default will do."""
-        headers = {
-            urlsplit(channel).hostname: header
-            for name in self.channels
-            for channel in self._aliases.get(name, (name,))
-            if "://" in channel and (header := self._credentials.authorization(channel))
-        }
-        if not headers:
-            return None
-        from rattler.networking import (
-            AddHeadersMiddleware,
-            AuthenticationMiddleware,
-            Client,
-            OciMiddleware,
-            RetryMiddleware,
-            S3Middleware,
-        )
+    def _urls(self) -> list[str]:
+        """Return the URLs of all channels, those that were named included."""
+        from rattler import Channel, MultiSource
 
-        def login(host: str, path: str) -> dict[str, str] | None:
-            header = headers.get(host)
-            return {"Authorization": header} if header else None
-
-        return Client(
-            [
-                RetryMiddleware(3),
-                AuthenticationMiddleware(),
-                AddHeadersMiddleware(login),
-                OciMiddleware(),
-                S3Middleware(),
-            ]
-        )
+        channels = [
+            channel
+            for source in self.sources
+            for channel in (source.sources if isinstance(source, MultiSource) else [source])
+        ]
+        return [channel.base_url for channel in channels if isinstance(channel, Channel)]
 
     @property
     def sources(self) -> list[Channel | MultiSource]:
@@ -158,11 +137,11 @@ class CondaChannels:
         try:
             if channel in self._aliases:
                 urls = self._aliases[channel]
-                return MultiSource(channel, [Channel(self._credentials.address(url)) for url in urls])
+                return MultiSource(channel, [Channel(url) for url in urls])
             if channel == "defaults":
                 urls = _DEFAULTS_WINDOWS if self.platform.startswith("win") else _DEFAULTS
                 return MultiSource("defaults", [Channel(url) for url in urls])
-            return Channel(self._credentials.address(channel) if "://" in channel else channel)
+            return Channel(channel)
         except Exception as error:
             raise UsageError(
                 f"{without_login(channel)!r} is not a channel: {error}",

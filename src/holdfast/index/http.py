@@ -29,6 +29,8 @@ Sink: TypeAlias = Callable[[bytes], None]
 """Takes the next bytes of a body."""
 
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
+_REFUSED = frozenset({401, 403, 404})
+"""What servers answer to whom they do not know; some do not even say that there is something."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 10
 _MAX_WAIT = 30.0  # seconds; the longest Retry-After that is honoured
@@ -66,6 +68,7 @@ class HttpClient:
     :param attempts: how often a request is tried, with exponential back-off, where the failure may pass.
     :param backoff: seconds before the second attempt.
     :param timeout: seconds without a byte.
+    :ivar credentials: who to be where.
     """
 
     def __init__(
@@ -79,7 +82,7 @@ class HttpClient:
     ) -> None:
         self.offline = offline
         self.requests = 0
-        self._credentials = credentials or Credentials()
+        self.credentials = credentials or Credentials()
         self._attempts = attempts
         self._backoff = backoff
         self._timeout = timeout
@@ -146,6 +149,8 @@ class HttpClient:
             wait = self._backoff * 2**attempt * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, not a secret
             try:
                 answer = await self._follow(method, url, headers, receive)
+                if answer.status in _REFUSED and await self.ask_keyring(answer.url):
+                    answer = await self._follow(method, url, headers, receive)
             except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError) as error:
                 raise Unreachable(f"not a usable URL ({error})", where=shown) from None
             except httpx.TransportError as error:
@@ -169,6 +174,12 @@ class HttpClient:
             advice="check the URL, the network and any proxy, or run with --offline to use the cache alone",
         )
 
+    async def ask_keyring(self, url: str) -> bool:
+        """Ask the keyring for a login that is not known yet; return whether there is one now."""
+        if not self.credentials.may_ask_keyring(url):
+            return False
+        return await asyncio.to_thread(self.credentials.ask_keyring, url)
+
     async def aclose(self) -> None:
         """Close all connections."""
         if self._httpx is not None:
@@ -185,12 +196,12 @@ class HttpClient:
         """One attempt. Redirects are followed here: each hop gets the credentials of its own host alone."""
         for _ in range(_MAX_REDIRECTS):
             sent = dict(headers or {})
-            authorization = self._credentials.authorization(url)
+            authorization = self.credentials.authorization(url)
             if authorization:
                 sent["authorization"] = authorization
             self.requests += 1
             bare = without_secrets(url)
-            raw = await self._head_of(method, self._credentials.address(bare), sent)
+            raw = await self._head_of(method, self.credentials.address(bare), sent)
             try:
                 answer = Response(raw.status_code, bare, dict(raw.headers.items()))
                 location = raw.headers.get("location")
@@ -205,7 +216,7 @@ class HttpClient:
             target = urljoin(url, location)
             if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
                 raise Unreachable("redirects from https to an insecure URL", where=without_secrets(url))
-            url = self._credentials.bare(target)
+            url = self.credentials.bare(target)
         raise Unreachable(f"more than {_MAX_REDIRECTS} redirects", where=without_secrets(url))
 
     async def _head_of(self, method: str, address: str, headers: Mapping[str, str]) -> httpx.Response:

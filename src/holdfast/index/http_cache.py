@@ -35,6 +35,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     :ivar max_age: seconds it is fresh for from then.
     :ivar status: 200, or 404 for something that is not there.
     :ivar body: what was made of the body.
+    :ivar seen_by: the mark of the login it was shown to, empty for anybody.
     """
 
     key: str
@@ -44,6 +45,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     etag: str
     last_modified: str
     body: bytes
+    seen_by: str = ""
 
     def is_fresh(self, now: float) -> bool:
         """Whether it may be used without asking. A clock set back makes it stale, not eternal."""
@@ -97,7 +99,15 @@ class HttpCache:
         return entry if entry.key == key else None
 
     def store(
-        self, kind: str, url: str, *, status: int, headers: Mapping[str, str], body: bytes, now: float
+        self,
+        kind: str,
+        url: str,
+        *,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+        now: float,
+        seen_by: str = "",
     ) -> None:
         """Keep an answer, unless its headers forbid it."""
         max_age = freshness(headers)
@@ -111,6 +121,7 @@ class HttpCache:
             etag=headers.get("etag", ""),
             last_modified=headers.get("last-modified", ""),
             body=body,
+            seen_by=seen_by,
         )
         write_checked(self._path(entry.key), msgspec.msgpack.encode(entry))
 
@@ -118,7 +129,9 @@ class HttpCache:
         """Keep an entry that the server confirmed (status 304) for another while."""
         kind, _, url = entry.key.partition(" ")
         merged = {"etag": entry.etag, "last-modified": entry.last_modified, **headers}
-        self.store(kind, url, status=entry.status, headers=merged, body=entry.body, now=now)
+        self.store(
+            kind, url, status=entry.status, headers=merged, body=entry.body, now=now, seen_by=entry.seen_by
+        )
 
     def _path(self, key: str) -> Path:
         name = hashlib.sha256(key.encode()).hexdigest()

@@ -9,7 +9,7 @@ import msgspec
 
 from holdfast.errors import Unreachable
 from holdfast.index.http import HttpClient, Response
-from holdfast.index.http_cache import HttpCache
+from holdfast.index.http_cache import Entry, HttpCache
 from holdfast.index.rows import FORMAT, Page, parse_page
 from holdfast.index.simple_page import ACCEPT, Link, links
 from holdfast.index.urls import without_secrets
@@ -82,7 +82,7 @@ class Pages:
         index: str = "",
         name: PypiName | None = None,
     ) -> bytes | None:
-        entry = self._cache.load(kind, url)
+        entry = await self._kept(kind, url)
         if entry is not None and (self._http.offline or entry.is_fresh(time.time())):
             return entry.body if entry.status == 200 else None
         headers = {"accept": ACCEPT, **(entry.validators() if entry else {})}
@@ -93,14 +93,29 @@ class Pages:
             return entry.body
         if answer.status == 403 and name is not None and await self._unlisted(index, name):
             answer = Response(404, answer.url)
-        if answer.status in _GONE:
-            self._cache.store(kind, url, status=404, headers=answer.headers, body=b"", now=now)
+        if answer.status != 200 and answer.status not in _GONE:
+            raise refusal(answer, self._http.credentials.trouble)
+        there = answer.status == 200
+        body = digest(answer) if there else b""
+        self._cache.store(
+            kind,
+            url,
+            status=200 if there else 404,
+            headers=answer.headers,
+            body=body,
+            now=now,
+            seen_by=self._http.credentials.mark(url),
+        )
+        return body if there else None
+
+    async def _kept(self, kind: str, url: str) -> Entry | None:
+        """Return the entry, unless it was shown to somebody else than who we are to that server."""
+        entry = self._cache.load(kind, url)
+        if entry is None:
             return None
-        if answer.status != 200:
-            raise refusal(answer)
-        body = digest(answer)
-        self._cache.store(kind, url, status=200, headers=answer.headers, body=body, now=now)
-        return body
+        if entry.seen_by:
+            await self._http.ask_keyring(url)
+        return entry if entry.seen_by == self._http.credentials.mark(url) else None
 
     async def _unlisted(self, index: str, name: PypiName) -> bool:
         """Whether an index that says "forbidden" shows a list of its projects without this one.

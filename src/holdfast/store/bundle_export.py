@@ -30,7 +30,7 @@ from holdfast.store.bundle_format import (
     package_files,
 )
 from holdfast.store.bytes_moved import BytesMoved
-from holdfast.store.contents import packages_of, platforms_of, refuse_editable
+from holdfast.store.contents import packages_of, places_of, platforms_of, refuse_editable
 from holdfast.store.filelock import locked
 from holdfast.store.layout import lock_key, package_key
 from holdfast.store.promise import Promise
@@ -81,7 +81,13 @@ def export_bundle(
     refuse_editable(lock, wanted)
     _check_writable(path)
     progress = BytesMoved(moved)
-    sources = Sources(store, offline=offline, credentials=credentials, received=progress.add)
+    sources = Sources(
+        store,
+        offline=offline,
+        credentials=credentials,
+        places=places_of(lock),
+        received=progress.add,
+    )
     try:
         packages = packages_of(lock, wanted)
         unknown = [package for package in packages if not package.size]

@@ -8,7 +8,7 @@ from holdfast.errors import NotFound, UsageError
 from holdfast.lock.model import Lock, LockedPackage
 from holdfast.spec.platform import platform_name
 
-__all__ = ["packages_of", "platforms_of", "refuse_editable"]
+__all__ = ["packages_of", "places_of", "platforms_of", "refuse_editable"]
 
 
 def platforms_of(lock: Lock, platforms: Sequence[str]) -> list[str]:
@@ -52,3 +52,10 @@ def packages_of(lock: Lock, platforms: Sequence[str]) -> list[LockedPackage]:
                 if key not in found or not found[key].size:
                     found[key] = package
     return sorted(found.values(), key=lambda package: (-package.size, package.file))
+
+
+def places_of(lock: Lock) -> tuple[str, ...]:
+    """Return the indexes and channels that a lock's packages come from, as the lock names them."""
+    asked = lock.requirements
+    aliases = asked.get("channel_aliases", {}).values()
+    return (*asked.get("indexes", ()), *(url for urls in aliases for url in urls), *asked.get("channels", ()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -28,6 +28,8 @@ _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 20.0
 # What may be gone with the next try (RFC 9110 names 502 to 504; 429 is RFC 6585).
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+# What servers answer to whom they do not know; some do not even say that there is something.
+_REFUSED = frozenset({401, 403, 404})
 
 
 class _TryAgain(Exception):
@@ -64,7 +66,9 @@ class Fetcher:
 
     :param shared: asked before the origin.
     :param offline: refuse to, naming what is missing.
-    :param credentials: sent to the URLs they belong to, and named nowhere.
+    :param credentials: sent to the URLs they belong to, and named nowhere; see
+        :mod:`holdfast.index.credentials` for where others come from.
+    :param places: indexes and channels that packages come from, by which a keyring may know them.
     :param received: told how many bytes came in, from any thread.
     """
 
@@ -75,12 +79,16 @@ class Fetcher:
         shared: SharedPackages | None = None,
         offline: bool = False,
         credentials: Sequence[Credential] = (),
+        places: Iterable[str] = (),
         received: Callable[[int], None] = lambda _bytes: None,
     ) -> None:
         self._packages = packages
         self._shared = shared
         self._offline = offline
-        self._credentials = sorted(credentials, key=lambda each: len(each.url_prefix), reverse=True)
+        # Imported here: where containers are bootstrapped, nobody fetches in this way.
+        from holdfast.index.credentials import Credentials
+
+        self._credentials = Credentials(credentials, places)
         self._received = received
         self._stopped = threading.Event()
         self._client_lock = threading.Lock()
@@ -190,16 +198,20 @@ class Fetcher:
                 incoming.restart()
                 if answer.status_code == 416:
                     raise _TryAgain("the origin cannot resume")
+            if answer.status_code in _REFUSED and self._credentials.ask_keyring(package.url):
+                raise _TryAgain(f"the server answered {answer.status_code}", 0.0)
             if answer.status_code in _TRANSIENT:
                 raise _TryAgain(f"the server answered {answer.status_code}", _retry_after(answer))
             if answer.status_code >= 400:
+                trouble = self._credentials.trouble if answer.status_code in (401, 403) else ""
                 advice = {
-                    401: "give credentials for it",
-                    403: "give credentials for it",
+                    401: "put a user name and password into HOLDFAST_CREDENTIALS or into ~/.netrc",
+                    403: "put a user name and password into HOLDFAST_CREDENTIALS or into ~/.netrc",
                     404: "it was removed there: resolve again",
                 }
                 raise Unreachable(
-                    f"{package.file} cannot be fetched: the server answered {answer.status_code}",
+                    f"{package.file} cannot be fetched: the server answered {answer.status_code}"
+                    f"{f'; {trouble}' if trouble else ''}",
                     where=package.url,
                     advice=advice.get(answer.status_code, "ask whoever runs that server"),
                 )
@@ -214,20 +226,18 @@ class Fetcher:
         headers = {"Accept-Encoding": "identity"}
         if resume_at:
             headers["Range"] = f"bytes={resume_at}-"
-        auth = self._auth(package.url)
+        if authorization := self._credentials.authorization(package.url):
+            headers["Authorization"] = authorization
+        address = self._credentials.address(package.url)
         try:
-            with self._opened().stream("GET", package.url, headers=headers, auth=auth) as answer:
+            with self._opened().stream("GET", address, headers=headers) as answer:
                 yield answer
+        except httpx.UnsupportedProtocol as error:
+            raise Unreachable(f"{package.file} cannot be fetched ({error})", where=package.url) from None
         except httpx.TransportError as error:
             raise _TryAgain(str(error) or type(error).__name__) from None
-        except (httpx.InvalidURL, httpx.TooManyRedirects, httpx.UnsupportedProtocol) as error:
+        except (httpx.InvalidURL, httpx.TooManyRedirects) as error:
             raise Unreachable(f"{package.file} cannot be fetched ({error})", where=package.url) from None
-
-    def _auth(self, url: str) -> tuple[str, str] | None:
-        for credential in self._credentials:
-            if _belongs(url, credential.url_prefix):
-                return credential.username, credential.password
-        return None
 
     def _opened(self) -> httpx.Client:
         import httpx
@@ -243,12 +253,6 @@ class Fetcher:
                     headers={"User-Agent": "holdfast"},
                 )
             return self._client
-
-
-def _belongs(url: str, prefix: str) -> bool:
-    """Return whether ``url`` lies below ``prefix``: the host as a whole, so that `a.example.evil` is not."""
-    this, given = urlsplit(url), urlsplit(prefix)
-    return (this.scheme, this.netloc) == (given.scheme, given.netloc) and this.path.startswith(given.path)
 
 
 def _retry_after(answer: httpx.Response) -> float | None:

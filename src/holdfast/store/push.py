@@ -16,7 +16,7 @@ from holdfast.spec.requirements import Credential
 from holdfast.store.aliases import Alias, parse_alias
 from holdfast.store.at_once import each_at_once
 from holdfast.store.builds import note_builds
-from holdfast.store.contents import packages_of, platforms_of, refuse_editable
+from holdfast.store.contents import packages_of, places_of, platforms_of, refuse_editable
 from holdfast.store.fetch import Fetcher, Receiving
 from holdfast.store.garbage import SHARED_GRACE
 from holdfast.store.layout import complete_key, lock_key, lock_prefix
@@ -132,10 +132,10 @@ def _send(
     :param known: the keys beside the lock, as far as they are believed.
     """
     if store.shared is None:
-        return _send_missing(store, packages_of(lock, platforms), credentials, sent)
+        return _send_missing(store, lock, platforms, credentials, sent)
     notes = {platform: complete_key(lock.req_id, lock.full_id, platform) for platform in platforms}
     missing = [platform for platform in platforms if notes[platform] not in known]
-    went = _send_missing(store, packages_of(lock, missing), credentials, sent)
+    went = _send_missing(store, lock, missing, credentials, sent)
     for platform in missing:
         store.backend.put_if_absent(notes[platform], b"{}\n")
     return went
@@ -148,16 +148,18 @@ def _name(store: Store, lock: Lock, name: Alias | None) -> None:
 
 def _send_missing(
     store: Store,
-    packages: Sequence[LockedPackage],
+    lock: Lock,
+    platforms: Sequence[str],
     credentials: Sequence[Credential],
     sent: Callable[[int], None],
 ) -> list[int]:
     """Send what is not there and return the bytes of each package sent."""
+    packages = packages_of(lock, platforms)
     if not packages:
         return []
     target: _Target = store.shared or store.packages
     local = store.near().packages
-    fetcher = Fetcher(local, credentials=credentials, received=sent)
+    fetcher = Fetcher(local, credentials=credentials, places=places_of(lock), received=sent)
 
     def send(package: LockedPackage) -> int | None:
         if target.has(package.sha256, package.file, package.size):

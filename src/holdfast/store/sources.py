@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ class Sources:
 
     :param offline: leave origins alone.
     :param credentials: for origins.
+    :param places: indexes and channels that packages come from.
     :param received: told how many bytes came, from any thread.
     :ivar stop: make those that are at work give up soon.
     :ivar close: close connections.
@@ -38,6 +39,7 @@ class Sources:
         *,
         offline: bool = False,
         credentials: Sequence[Credential] = (),
+        places: Iterable[str] = (),
         received: Callable[[int], None],
     ) -> None:
         near = store.near().packages
@@ -46,7 +48,12 @@ class Sources:
         self._shared = store.shared
         self._offline = offline
         self._fetcher = Fetcher(
-            near, shared=store.shared, offline=offline, credentials=credentials, received=received
+            near,
+            shared=store.shared,
+            offline=offline,
+            credentials=credentials,
+            places=places,
+            received=received,
         )
         self.stop = self._fetcher.stop
         self.close = self._fetcher.close
