@@ -79,7 +79,7 @@ class PypiIndexes:
             given += found
         self._indexes = tuple(url for url, _ in taken[: len(indexes)])
         find_links = [url for url, _ in taken[len(indexes) :]]
-        logins = Credentials(given)
+        logins = Credentials(given, (*self._indexes, *find_links))
         self._http = HttpClient(logins, offline=offline, attempts=attempts, backoff=backoff)
         self._cache = HttpCache(cache_dir / "http")
         self._pages = Pages(self._http, self._cache)
