@@ -443,8 +443,8 @@ def test_an_index_of_a_later_minor_version_is_read_and_the_user_told(ask: Ask, i
     page = (index.root / "tiny" / "index.html").read_text("utf-8")
     index.page("/tiny/", f'<meta name="pypi:repository-version" content="1.99">{page}')
     said = [
-        f"{index.url}/ speaks version 1.99 of the simple API, which this Holdfast does not know: what is new in "
-        "it is left out of account"
+        f"{index.url}/ speaks version 1.99 of the simple API, which this Holdfast does not know: what is "
+        "new in it is left out of account"
     ]
     assert ask(warned) == said
     requests = len(index.requests)
