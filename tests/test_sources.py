@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
+from uv import find_uv_bin
 
 import holdfast
 from holdfast.errors import HoldfastError, IntegrityError, NoSolution, NotFound, Unreachable, UsageError
+from holdfast.hydrate.verify import verify
 from holdfast.lock.format import encode
 from holdfast.lock.model import LockedPackage
 from holdfast.resolving import resolve_request
@@ -122,6 +124,29 @@ def test_a_package_that_exists_only_as_an_sdist(channel_server: LoopbackServer, 
         lock = Asking(channel_server.url, server.url).lock("app")
         assert imported(holdfast.hydrate(lock), SHOW) == "1.0 1.0 1.0"
     assert package(lock, "app").source_url.endswith("/app-1.0.tar.gz")
+
+
+@needs_git
+def test_a_prefix_says_where_its_packages_are_from(asking: Asking, editable: Path, tmp_path: Path) -> None:
+    repository = make_building_project(tmp_path / "repository", "of-git", "1.0", counter=tmp_path / "counts")
+    commit = commit_all(repository)
+    wheel = make_wheel(tmp_path / "local", "of-file", "1.0")
+    asked = (f"of-git @ git+{repository.as_uri()}", f"of-file @ {wheel.as_uri()}", f"-e {editable}")
+    prefix = holdfast.hydrate(asking.lock(*asked))
+    code = "from importlib.metadata import distributions as d; import json; print(json.dumps({"
+    code += "i.name: [i.read_text('direct_url.json'), i.read_text('INSTALLER')] for i in d()}))"
+    said = json.loads(imported(prefix, code))
+    assert said["helper"] == [None, "uv"]
+    assert json.loads(said["of-git"][0])["vcs_info"] == {"vcs": "git", "commit_id": commit}
+    assert json.loads(said["app"][0])["dir_info"] == {"editable": True}
+    python = str(prefix / "bin" / "python")
+    freeze = [find_uv_bin(), "pip", "freeze", "--no-config", "--python", python]
+    frozen = subprocess.run(freeze, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert f"of-git @ git+{repository.as_uri()}@{commit}" in frozen
+    assert f"-e {editable.as_uri()}" in frozen
+    assert any(line.startswith(f"of-file @ {wheel.as_uri()}") for line in frozen)
+    assert "helper==1.0" in frozen
+    assert verify(prefix) == []
 
 
 @needs_git

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from holdfast.errors import HoldfastError
+from holdfast.hydrate.direct_url import NAME as DIRECT_URL
+from holdfast.hydrate.direct_url import direct_url
 from holdfast.hydrate.packaged_path import PackagedPath, PythonLayout
 from holdfast.hydrate.unpacked_wheels import IN_ARCHIVE, Inspected, UnpackedWheels, identity
 from holdfast.hydrate.uv_bridge import run_uv
@@ -69,8 +73,8 @@ class WheelLinker:
 
         for group in groups:
             self._install(group, meanwhile=inspect)
-        for entry in entries.values():
-            self._settle(entry)
+        for package, entry in entries.items():
+            self._settle(package, entry)
         new = [each for each in checked if not self._is_sound(each, entries[each], inspected.get(each))]
         self._unpacked.remember(
             (package, entries[package], witness)
@@ -93,7 +97,7 @@ class WheelLinker:
         # Editing a file in a prefix in place edits uv's cache, which is hard linked to it.
         self._uv(["cache", "clean", "--quiet", package.name], what="cleaning the cache of wheels")
         self._install([package], anew=True)
-        self._settle(entry)
+        self._settle(package, entry)
         if damaged := self._damaged(entry.paths):
             raise HoldfastError(
                 f"the cache of unpacked wheels is damaged: {damaged} of {package.name}",
@@ -149,15 +153,23 @@ class WheelLinker:
             meanwhile=meanwhile,
         )
 
-    def _settle(self, entry: WheelEntry) -> None:
-        """Make a wheel's RECORD (PEP 376) reproducible."""
+    def _settle(self, package: LockedPackage, entry: WheelEntry) -> None:
+        """Say where a package is from (PEP 610), and make its RECORD (PEP 376) reproducible."""
         record = self._site / entry.dist_info / "RECORD"
         record.with_name(_NOTE).unlink(missing_ok=True)
+        said = direct_url(package)
+        added = []
+        if said is not None:
+            replace(record.with_name(DIRECT_URL), said, durable=False)
+            digest = urlsafe_b64encode(sha256(said).digest()).rstrip(b"=").decode()
+            added = [f"{entry.dist_info}/{DIRECT_URL},sha256={digest},{len(said)}".encode()]
         # As lines, not as csv: ten times faster, and lines are only dropped and sorted.
-        dropped = f"{entry.dist_info}/{_NOTE},".encode()
+        dropped = tuple(
+            f"{entry.dist_info}/{name},".encode() for name in (_NOTE, *([DIRECT_URL] if added else []))
+        )
         with record.open("r+b") as file:
             lines = [line for line in file.read().splitlines() if not line.startswith(dropped)]
-            content = b"\n".join(sorted(lines)) + b"\n"
+            content = b"\n".join(sorted([*lines, *added])) + b"\n"
             if os.fstat(file.fileno()).st_nlink == 1:  # else it may be uv's cache as well
                 # A third of what a new file costs; and nobody reads a prefix that is not complete.
                 file.seek(0)
