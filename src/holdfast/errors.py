@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "FULL_DISK",
     "Conflict",
     "Findings",
     "HoldfastError",
@@ -19,6 +20,10 @@ __all__ = [
     "Unreachable",
     "UsageError",
 ]
+
+
+FULL_DISK = "the disk is full"
+"""What happened, wherever that is told: Metaflow's tasks have another advice."""
 
 
 class HoldfastError(Exception):

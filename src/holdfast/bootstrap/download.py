@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from holdfast.bootstrap.failure import TryAgain
-from holdfast.errors import HoldfastError, IntegrityError, NotFound, Unreachable
+from holdfast.errors import FULL_DISK, HoldfastError, IntegrityError, NotFound, Unreachable
 
 if TYPE_CHECKING:
     from holdfast.bootstrap.source import Source
@@ -194,7 +194,7 @@ class disk_errors:
             return
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         raise Unreachable(
-            "the disk is full" if full else f"cannot be written ({error.strerror or error})",
+            FULL_DISK if full else f"cannot be written ({error.strerror or error})",
             where=str(error.filename or self._where),
             advice="make room there, or choose another folder with --cache and --prefix, and run this again",
         ) from None

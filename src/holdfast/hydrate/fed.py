@@ -17,7 +17,6 @@ import importlib
 import os
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -100,16 +99,22 @@ class _Parent:
 
 
 class _Fed(Fetcher):
-    """Fetches by asking the parent."""
+    """Fetches by asking the parent: without the base's connections and credentials, which are not here."""
 
-    def __init__(self, packages: Packages, parent: _Parent, received: Callable[[int], None]) -> None:
-        super().__init__(packages, received=received)
+    def __init__(self, packages: Packages, parent: _Parent) -> None:
+        self._packages = packages
         self._parent = parent
 
     def fetch(self, package: LockedPackage) -> Path:
         """Wait until the parent has brought a package, which it verified, and return its path."""
         self._parent.want(package)
         return self._packages.path(package.sha256, package.file)
+
+    def stop(self) -> None:
+        """Nothing: the parent gives up when it hears of the error."""
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def main() -> None:
@@ -168,7 +173,7 @@ def _make(work: _Work, parent: _Parent) -> dict[str, Any]:
         store=store,
         prefix=Path(work.prefix),
         find_python=find_python,
-        make_fetcher=lambda received: _Fed(store.packages, parent, received),
+        make_fetcher=lambda _received: _Fed(store.packages, parent),
     )
     variables = environment_variables(prefix, work.variables) if work.variables is not None else {}
     return {"prefix": str(prefix), "variables": variables}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from holdfast.errors import Unreachable
+from holdfast.errors import FULL_DISK, Unreachable
 
 __all__ = ["full_disk"]
 
@@ -23,7 +23,7 @@ def full_disk(said: str, where: Path) -> Unreachable | None:
     if not _SAYS.search(said):
         return None
     return Unreachable(
-        "the disk is full",
+        FULL_DISK,
         where=str(where),
         advice="make room there, or set HOLDFAST_ENVS and HOLDFAST_CACHE, and run again",
     )
