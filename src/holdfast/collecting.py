@@ -28,6 +28,8 @@ KINDS = (
     "packages",
     "unpacked_conda",
     "unpacked_wheels",
+    "sources",
+    "built_wheels",
     "prefixes",
     "registrations",
     "records",
@@ -72,7 +74,7 @@ def collect_store(
     dry_run: bool = False,
     now: float | None = None,
 ) -> Collected:
-    """Drop from a store what no name, no default, no recent use and no prefix of this user refers to.
+    """Drop from a store what no name, no deployment, no default, no recent use and no prefix here refers to.
 
     Safe beside any number of others who push, name, resolve and hydrate.
 

@@ -26,6 +26,7 @@ class Known:
     """An environment that is known.
 
     :ivar aliases: its names, with their tags, sorted.
+    :ivar deployed_by: deployed workflows that need it, sorted.
     :ivar is_default: whether the current user gets it for its requirements.
     :ivar default_of: all users who do.
     :ivar platforms: conda's names, each with its number of packages; empty where the lock is not there.
@@ -36,6 +37,7 @@ class Known:
 
     ids: Ids
     aliases: tuple[str, ...] = ()
+    deployed_by: tuple[str, ...] = ()
     is_default: bool = False
     default_of: tuple[str, ...] = ()
     platforms: dict[str, int] = field(default_factory=dict)
@@ -92,6 +94,7 @@ def _known(entry: LockEntry, outline: Outline | None, prefixes: Sequence[KnownPr
     return Known(
         ids=entry.ids,
         aliases=tuple(sorted(map(str, entry.aliases))),
+        deployed_by=tuple(sorted(entry.deployed_by)),
         is_default=current_user() in entry.default_of,
         default_of=tuple(entry.default_of),
         platforms={name: len(each.packages) for name, each in outline.platforms.items()} if outline else {},

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.store.store import Store
+
 
 def test_what_is_made_is_listed_and_what_nobody_needs_goes(called, world, isolated_home: Path) -> None:
     assert "no environments" in called("list").stderr
@@ -27,11 +29,25 @@ def test_what_is_made_is_listed_and_what_nobody_needs_goes(called, world, isolat
     assert (told["dry_run"], told["kept"], told["environments"]) == (True, 1, [])
 
 
+def test_what_a_workflow_needs_stays_until_that_is_forgotten(called, world, tmp_path: Path) -> None:
+    store = str(tmp_path / "team")
+    found = json.loads(called("resolve", *world.asked, "--store", store, "--json").stdout)
+    ids = f"{found['req_id']}:{found['full_id']}"
+    Store(store).deployments.note("airflow/train", {ids: ["start"]})
+    collect = ("gc", "--store", store, "--older-than", "0", "--defaults", "--json")
+    assert "airflow/train" in called("list", "--store", store).stdout
+    assert json.loads(called(*collect).stdout)["kept"] == 1
+    assert called(*collect, "--forget", "airflow/other").returncode == 6
+    assert json.loads(called(*collect, "--forget", "airflow/train").stdout)["environments"] == [ids]
+
+
 @pytest.mark.parametrize(
     "words",
     [
         ["gc", "--older-than", "soon"],
         ["gc", "--prefixes", "--store", "x"],
+        ["gc", "--forget", "airflow/train"],
+        ["gc", "--forget", "airflow/train", "--store", "x", "--dry-run"],
         ["gc", "--store", "memory://x", "--older-than", "1h"],
         ["list", "--store", "ftp://x"],
     ],

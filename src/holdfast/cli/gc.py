@@ -20,6 +20,8 @@ _WORDS = {
     "packages": "packages",
     "unpacked_conda": "unpacked conda packages",
     "unpacked_wheels": "unpacked wheels",
+    "sources": "sources that wheels were built of",
+    "built_wheels": "built wheels, of which the store has those that are locked",
     "prefixes": "prefixes",
     "registrations": "notes about prefixes that are gone",
     "records": "notes about environments that are gone",
@@ -47,8 +49,15 @@ def gc(
     store: Annotated[
         str | None, typer.Option(metavar="URL", help="in that store, instead of on this machine")
     ] = None,
+    forget: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WORKFLOW",
+            help="argo-workflows/train, as list shows it: it is deployed no more; repeat for more",
+        ),
+    ] = None,
 ) -> None:
-    """Drop what no name, no default, no recent use and no prefix refers to.
+    """Drop what no name, no deployed workflow, no default, no recent use and no prefix refers to.
 
     First environments, then the packages, and the unpacked ones in the caches, that none of those left needs.
     """
@@ -58,6 +67,8 @@ def gc(
 
     reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
     span = seconds_of(older_than, "--older-than")
+    if forget and (store is None or dry_run):
+        raise UsageError("--forget is about a store, and changes it", advice="give --store, and no --dry-run")
     if store is None:
         collected = collect_here(span, prefixes=prefixes, keep_defaults=not defaults, dry_run=dry_run)
     elif prefixes:
@@ -65,6 +76,8 @@ def gc(
     else:
         with reporter.steps() as steps:
             there = Store(store)
+            for workflow in forget or ():
+                there.deployments.forget(workflow)
             steps(f"looking through {there.place}")
             collected = collect_store(there, span, keep_defaults=not defaults, dry_run=dry_run)
     if output.json:

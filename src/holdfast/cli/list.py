@@ -62,6 +62,7 @@ def use_document(known: Known) -> dict[str, Any]:
 
     return {
         "aliases": list(known.aliases),
+        "deployed_by": list(known.deployed_by),
         "default": known.is_default,
         "default_of": list(known.default_of),
         "last_used": rfc3339(known.last_used),
@@ -101,7 +102,7 @@ def _print(found: Sequence[Known]) -> None:
         [
             (
                 short[each.ids],
-                ", ".join(each.aliases),
+                ", ".join((*each.aliases, *each.deployed_by)),
                 "yes" if each.is_default else "",
                 ", ".join(each.platforms),
                 str(each.packages) if each.platforms else "",

@@ -84,6 +84,7 @@ class _Rules:
     def keep(self, entry: LockEntry) -> bool:
         return bool(
             entry.aliases
+            or entry.deployed_by
             or (self.keep_defaults and entry.default_of)
             or entry.last_used > self.recent
             or entry.ids in self.roots
@@ -226,7 +227,8 @@ def _may_go(entry: LockEntry, rules: _Rules) -> bool:
     if entry.lock is not None:
         return not rules.keep(entry)
     # Notes without a lock: it is being written, or it is gone.
-    return not entry.aliases and entry.ids not in rules.announced and entry.last_used <= rules.written
+    meant = entry.aliases or entry.deployed_by or entry.ids in rules.announced
+    return not meant and entry.last_used <= rules.written
 
 
 def _flat(groups: Sequence[Sequence[Listed]]) -> tuple[Listed, ...]:

@@ -15,6 +15,7 @@ __all__ = [
     "alias_key",
     "build_key_key",
     "complete_key",
+    "deployment_key",
     "lock_key",
     "lock_prefix",
     "package_key",
@@ -96,6 +97,17 @@ def pointer_key(req_id: str, user: str, time: str, full_id: str) -> str:
 def alias_key(name: str, tag: str) -> str:
     """Return the key of an alias whose name and tag were checked already."""
     return f"aliases/{name}/{tag}.json"
+
+
+def deployment_key(workflow: str) -> str:
+    """Return the key of what a deployed workflow needs, by ``scheduler/name``.
+
+    :raises UsageError: where ``workflow`` is no such name.
+    """
+    scheduler, slash, name = workflow.partition("/")
+    if not slash:
+        raise UsageError(f"{workflow!r} is no deployed workflow", advice="expected scheduler/name")
+    return f"deployments/{plain_name(scheduler)}/{plain_name(name)}.json"
 
 
 def toolkit_key(platform: str, name: str) -> str:

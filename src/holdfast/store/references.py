@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -41,6 +41,7 @@ class LockEntry:
     :ivar complete: that all packages of a platform are there.
     :ivar used: who used it when.
     :ivar aliases: names that mean it.
+    :ivar deployed_by: deployed workflows that need it.
     :ivar default_of: users who resolved nothing newer for its requirements.
     :ivar last_used: seconds since 1970.
     """
@@ -50,6 +51,7 @@ class LockEntry:
     complete: list[Listed] = field(default_factory=list)
     used: list[Listed] = field(default_factory=list)
     aliases: list[Alias] = field(default_factory=list)
+    deployed_by: list[str] = field(default_factory=list)
     default_of: list[str] = field(default_factory=list)
     last_used: float = 0.0
 
@@ -91,9 +93,9 @@ class Contents:
 
 
 def read_contents(store: Store, damaged: Callable[[HoldfastError], None] | None = None) -> Contents:
-    """Return what ``store`` has; costs a request for each thousand objects and for each alias.
+    """Return what ``store`` has; costs a request for each thousand objects, each alias and each deployment.
 
-    :param damaged: told of aliases that cannot be read, which are left out then.
+    :param damaged: told of aliases and deployments that cannot be read, which are left out then.
     :raises IntegrityError: where one is damaged, so that what it means is not known, and ``damaged`` is None.
     """
     entries: dict[Ids, LockEntry] = {}
@@ -111,6 +113,8 @@ def read_contents(store: Store, damaged: Callable[[HoldfastError], None] | None 
             entry(pointer.ids).note(pointer.moment)
     for alias, ids in _aliases(store, damaged):
         entry(ids).aliases.append(alias)
+    for workflow, ids in _deployments(store, damaged):
+        entry(ids).deployed_by.append(workflow)
     _find_defaults(entries, pointers)
     return Contents(entries, tuple(pointers))
 
@@ -168,6 +172,25 @@ def _aliases(store: Store, damaged: Callable[[HoldfastError], None] | None) -> l
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return [each for each in pool.map(one, store.aliases.all()) if each is not None]
+
+
+def _deployments(store: Store, damaged: Callable[[HoldfastError], None] | None) -> Iterator[tuple[str, Ids]]:
+    """Yield each deployed workflow with each environment that it needs, of its deployments that count."""
+
+    def one(workflow: str) -> set[Ids]:
+        try:
+            found = {ids for each in store.deployments.get(workflow) for ids in each.environments}
+        except (IntegrityError, UsageError) as error:
+            if damaged is None:
+                raise
+            damaged(error)
+            return set()
+        return {(req_id, full_id) for req_id, _, full_id in (ids.partition(":") for ids in found)}
+
+    workflows = list(store.deployments.all())
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for workflow, found in zip(workflows, pool.map(one, workflows), strict=True):
+            yield from ((workflow, ids) for ids in sorted(found))
 
 
 def _find_defaults(entries: Mapping[Ids, LockEntry], pointers: Iterable[PointerEntry]) -> None:

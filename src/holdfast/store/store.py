@@ -13,6 +13,7 @@ from holdfast.store.address import parse_address
 from holdfast.store.aliases import Alias, Aliases, parse_alias
 from holdfast.store.announced import Announcement, announced
 from holdfast.store.backend import Backend
+from holdfast.store.deployments import Deployments
 from holdfast.store.folder import FolderBackend
 from holdfast.store.gate import FolderGate, Gate, LeaseGate
 from holdfast.store.locks import Locks
@@ -63,6 +64,7 @@ class Store:
     :ivar shared: bytes by sha256, in the object store; None for a folder.
     :ivar locks: locks by ``req_id`` and ``full_id``, and who resolved them.
     :ivar aliases: names for locks.
+    :ivar deployments: which workflows are deployed, and need which locks.
     """
 
     def __init__(self, root: str | Path | None = None) -> None:
@@ -90,6 +92,7 @@ class Store:
         self.packages = Packages(self.root)
         self.locks = Locks(self.backend)
         self.aliases = Aliases(self.backend)
+        self.deployments = Deployments(self.backend)
 
     def save(self, lock: Lock, *, versions: Mapping[str, str], user: str | None = None) -> bool:
         """Keep a lock that was just resolved, in the local store, and make it its requirements' default.

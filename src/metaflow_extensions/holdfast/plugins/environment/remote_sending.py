@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterable, NamedTuple
 from metaflow.packaging_sys import ContentType
 
 from metaflow_extensions.holdfast.plugins.environment.asking import EnvironmentProblem
+from metaflow_extensions.holdfast.plugins.environment.deployed import deployed_workflow
 from metaflow_extensions.holdfast.plugins.environment.remote_commands import (
     ENGINE_FOLDER,
     LOCK_FOLDER,
@@ -53,7 +54,8 @@ def send(
 ) -> None:
     """Bring everything into the store that the remote steps of a flow need: packages, locks, toolkits.
 
-    What is there already costs a request for each environment and one for each platform.
+    What is there already costs a request for each environment and one for each platform. What is deployed is
+    noted there, which costs one more: it stays until it is deployed no more.
 
     :raises EnvironmentProblem: where it cannot be brought there: no remote task could start.
     """
@@ -71,6 +73,9 @@ def send(
         for told in [one.result() for one in [pool.submit(work) for work in works]]:
             if told:
                 say(told)
+    workflow = deployed_workflow()
+    if workflow:
+        _note(store, workflow, wanted)
 
 
 def packaged(environments: Iterable[StepEnvironment]) -> list[tuple[str, str, Any]]:
@@ -128,6 +133,20 @@ def _push(store: Store, wanted: _Sent) -> str:
         return ""
     megabytes = done.bytes_sent / 1e6
     return f"Cached the environment of {steps}: {done.sent} packages, {megabytes:.1f} MB"
+
+
+def _note(store: Store, workflow: str, wanted: list[_Sent]) -> None:
+    """Have the store keep what a deployed workflow needs: its tasks, which only read, cannot tell."""
+    from holdfast.errors import HoldfastError
+
+    try:
+        store.deployments.note(
+            workflow, {f"{one.lock.req_id}:{one.lock.full_id}": one.steps for one in wanted}
+        )
+    except HoldfastError as error:
+        raise EnvironmentProblem(
+            f"the store cannot note what {workflow} needs: {error}", error.exit_code
+        ) from None
 
 
 def _toolkit(store: Store, platform: str, wanted: list[_Sent], configured: Requirements) -> str:
