@@ -109,7 +109,7 @@ class FakeGCS(ObjectServer):
         named = {name.lower(): value for name, value in headers.items()}
         match method, sorted(query):
             case ("GET", names) if not key and query.get("list-type") == "2":
-                known = {"list-type", "prefix", "continuation-token", "max-keys"}
+                known = {"list-type", "prefix", "continuation-token", "max-keys", "start-after"}
                 return self._list(bucket, query) if set(names) <= known else _error(501, "NotImplemented")
             case ("GET" | "HEAD", []) if key:
                 return self.ask(method, f"/{bucket}/{quote(key, safe='')}", headers, b"")
@@ -156,6 +156,9 @@ class FakeGCS(ObjectServer):
         asked = {"maxResults": query.get("max-keys", str(_PAGE)), "prefix": query.get("prefix", "")}
         if "continuation-token" in query:
             asked["pageToken"] = query["continuation-token"]
+        after = query.get("start-after", "")
+        if after:
+            asked["startOffset"] = after  # which it includes, other than the XML API
         answer = self.ask("GET", f"/storage/v1/b/{bucket}/o?{urlencode(asked)}", {}, b"")
         if answer.status == 404:
             return _error(404, "NoSuchBucket")
@@ -168,6 +171,7 @@ class FakeGCS(ObjectServer):
             f"<LastModified>{item['updated']}</LastModified><ETag>&quot;{item['etag']}&quot;</ETag>"
             f"<Size>{item['size']}</Size></Contents>"
             for item in page.get("items", ())
+            if item["name"] > after
         ]
         token = page.get("nextPageToken")
         lines.append(f"<IsTruncated>{str(bool(token)).lower()}</IsTruncated>")

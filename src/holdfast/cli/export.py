@@ -44,7 +44,7 @@ def export(
     started = time.monotonic()
     store = open_store(options)
     lock = find_lock(env, store)
-    alias = alias_in(env)
+    alias = alias_in(env, lock)
     with transfer(reporter, f"writing {offline_bundle.name}") as moved:
         exported = store.export_bundle(
             lock,

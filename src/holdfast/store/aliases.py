@@ -187,6 +187,14 @@ class Aliases:
         """
         return self._read(alias).target
 
+    def find(self, alias: Alias) -> tuple[str, str] | None:
+        """Return ``(req_id, full_id)`` of ``alias``, None where it is unknown: one request.
+
+        :raises IntegrityError: where it is damaged.
+        """
+        found = self._backend.get(alias_key(*alias))
+        return self._decode(alias, found.data).target if found is not None else None
+
     def history(self, alias: Alias) -> History:
         """Return who made ``alias`` mean what, and when; at most :data:`MOST_MOVES` moves.
 

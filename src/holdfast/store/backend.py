@@ -61,6 +61,10 @@ class Backend(Protocol):
         """Return all objects below ``prefix``, a whole number of parts, sorted by key."""
         ...
 
+    def keys_beginning(self, start: str) -> list[str]:
+        """Return all keys that begin with ``start``, whose last part may be cut, sorted."""
+        ...
+
     def put(self, key: str, data: bytes) -> None:
         """Make an object, or replace whatever it was: for notes that nobody else writes."""
         ...

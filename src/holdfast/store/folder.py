@@ -48,6 +48,17 @@ class FolderBackend:
         """Return all keys below ``prefix``, sorted; files that begin with a dot are work in progress."""
         return sorted(key for key, _ in self._files(prefix))
 
+    def keys_beginning(self, start: str) -> list[str]:
+        """Return all keys that begin with ``start``, whose last part may be cut, sorted."""
+        folder, _, word = start.rpartition("/")
+        path = self._root / folder
+        with store_errors(path):
+            try:
+                parts = [name for name in os.listdir(path) if name.startswith(word)]  # noqa: PTH208
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+        return sorted(key for part in parts for key, _ in self._files(f"{folder}/{part}"))
+
     def objects(self, prefix: str) -> list[Listed]:
         """Return all objects below ``prefix``, sorted by key."""
         found = []

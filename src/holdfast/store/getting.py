@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from holdfast.errors import Conflict
 from holdfast.store.at_once import each_at_once
 from holdfast.store.bytes_moved import BytesMoved
-from holdfast.store.contents import packages_of, platforms_of
+from holdfast.store.contents import packages_of, places_of, platforms_of
 from holdfast.store.reference import alias_in, find_lock
 from holdfast.store.sources import Sources
 from holdfast.store.usage import note_use
@@ -37,8 +37,8 @@ class Got:
 
 def get(store: Store, reference: str) -> Got:
     """Fetch a definition, and its name, into the local store; see :meth:`holdfast.store.store.Store.get`."""
-    alias = alias_in(reference)
     lock = find_lock(reference, store)
+    alias = alias_in(reference, lock)
     near = store.near()
     with near.announced(lock):
         near.locks.put(lock)
@@ -70,7 +70,7 @@ def get_packages(
     near = store.near()
     kept = near.packages
     progress = BytesMoved(moved)
-    sources = Sources(store, received=progress.add)
+    sources = Sources(store, places=places_of(lock), received=progress.add)
 
     def fetch(package: LockedPackage) -> None:
         with kept.receive(package.sha256, package.file, package.size) as receiving:

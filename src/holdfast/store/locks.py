@@ -97,6 +97,14 @@ class Locks:
         """Return the ``full_id`` of every lock of ``req_id``, sorted."""
         return [full_id for _, full_id in self._ids(req_id_prefix(req_id))]
 
+    def beginning(self, req_id: str, full_id: str = "") -> list[tuple[str, str]]:
+        """Return ``(req_id, full_id)`` of every lock whose ids begin so, sorted."""
+        return [
+            (found[1], found[2])
+            for key in self._backend.keys_beginning(f"envs/{req_id}")
+            if (found := _LOCK.fullmatch(key)) and found[2].startswith(full_id)
+        ]
+
     def ids(self) -> Iterator[tuple[str, str]]:
         """Yield ``(req_id, full_id)`` of every lock, sorted."""
         yield from self._ids("envs")

@@ -14,6 +14,7 @@ from holdfast.errors import NotFound, UsageError
 from holdfast.lock.format import read_lock
 from holdfast.lock.model import Lock
 from holdfast.store.aliases import Alias, parse_alias
+from holdfast.store.beginnings import begins, find_beginning
 from holdfast.store.store import Store
 
 __all__ = ["alias_in", "find_lock"]
@@ -30,11 +31,12 @@ _IDS = re.compile(r"([0-9a-f]{40}):([0-9a-f]{40})")
 def find_lock(text: str, store: Store) -> Lock:
     """Return the lock that ``text`` means.
 
-    An existing lock file's path, ``req_id:full_id``, a reference of a kind that somebody registered, or else
-    an alias.
+    An existing lock file's path, ``req_id:full_id``, a reference of a kind that somebody registered, an
+    alias, or else the beginning of ids (:mod:`holdfast.store.beginnings`).
 
     :raises NotFound: where nothing of that name exists.
-    :raises UsageError: where ``text`` can be none of the three, or names a file that is no lock.
+    :raises UsageError: where ``text`` can be none of these, names a file that is no lock, or begins several
+        environments' ids.
     """
     path = Path(text)
     if path.is_file():
@@ -47,8 +49,9 @@ def find_lock(text: str, store: Store) -> Lock:
         if "/" in text or text.endswith(_FILES):
             raise NotFound(f"there is no lock file {text}", advice=error.advice) from None
         raise
+    ids = store.aliases.find(alias) or find_beginning(text, store)
     try:
-        ids = store.aliases.get(alias)
+        ids = ids or store.aliases.get(alias)  # which names near ones
     except NotFound:
         if text.endswith(_FILES):
             raise NotFound(f"there is no lock file {text}, nor an alias of that name") from None
@@ -56,9 +59,9 @@ def find_lock(text: str, store: Store) -> Lock:
     return store.lock(*ids)
 
 
-def alias_in(text: str) -> Alias | None:
-    """Return the alias that ``text``, which means an environment, is; None where it is something else."""
-    if Path(text).is_file() or _IDS.fullmatch(text):
+def alias_in(text: str, lock: Lock) -> Alias | None:
+    """Return the alias that ``text`` is, which means ``lock``; None where it is something else."""
+    if Path(text).is_file() or begins(text, lock):
         return None
     try:
         return parse_alias(text)
