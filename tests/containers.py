@@ -15,6 +15,7 @@ from typing import Any
 
 from holdfast.bootstrap.archive import engine_files
 from holdfast.toolkit.wheels import PROJECTS
+from networks import Network
 
 __all__ = ["Container", "bare_python", "copy_code", "old_python", "toolkit_wheels"]
 
@@ -25,13 +26,15 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 class Container:
     """A node: its folder, its Python, the code that was brought there, and the variables it has.
 
-    No address but loopback can be reached: everything else goes to a proxy that is not there.
+    It is in a network of its own, if it is given one: what is let in there can be reached, and nothing else.
+    Without one, whatever would go beyond loopback is led to a proxy that is not there.
     """
 
     folder: Path
     python: Path
     code: Path
     variables: Mapping[str, str] = field(default_factory=dict)
+    network: Network | None = None
 
     @property
     def cache(self) -> Path:
@@ -51,8 +54,9 @@ class Container:
 
     def start(self, *words: object, **options: Any) -> subprocess.Popen[str]:
         self.folder.mkdir(parents=True, exist_ok=True)
+        command = [str(self.python), "-m", "holdfast.bootstrap", *map(str, words)]
         return subprocess.Popen(
-            [str(self.python), "-m", "holdfast.bootstrap", *map(str, words)],
+            self.network.inside(command) if self.network else command,
             cwd=self.folder,
             env=self.environment(),
             stdout=subprocess.PIPE,

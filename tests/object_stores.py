@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from holdfast.lock.model import Lock
+from networks import Network
 
 __all__ = ["ACCESS_KEY", "S3", "SECRET_KEY", "Answer", "MakeLock", "ObjectServer"]
 
@@ -73,6 +74,7 @@ class ObjectServer:
         self.authorizations: set[str] = set()
         self.ignores_conditions = False
         self._behind = ("127.0.0.1", 0)
+        self._inside: list[_Server] = []
         self._faults: list[_Fault] = []
         self._lock = threading.Lock()
 
@@ -84,9 +86,19 @@ class ObjectServer:
         return self
 
     def stop(self) -> None:
-        self._proxy.shutdown()
-        self._proxy.server_close()
+        for server in (self._proxy, *self._inside):
+            server.shutdown()
+            server.server_close()
         self.stop_behind()
+
+    def enter(self, network: Network) -> None:
+        """Be at the same address in that network, too."""
+        address = ("127.0.0.1", self._proxy.server_address[1])
+        inside = _Server(address, self._proxy.RequestHandlerClass, bind_and_activate=False)
+        inside.socket.close()
+        inside.socket = network.listen(address[1])
+        self._inside.append(inside)
+        threading.Thread(target=inside.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def url(self) -> str:

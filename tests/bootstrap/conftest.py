@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import os
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from holdfast.lock.model import Lock
 from holdfast.store.store import Store
 from holdfast.toolkit.making import Made, make_toolkit
 from hydrating import BASE, conda_packages, lock_of, locked_wheel
+from networks import Network, no_networks
 from object_stores import S3
 from worlds import make_wheel
 
@@ -27,6 +29,7 @@ class CloudWorld:
     place: str
     lock: Lock
     made: Made
+    network: Network | None
 
     @property
     def ids(self) -> str:
@@ -95,8 +98,13 @@ def cloud_world(
         lock = lock_of([*conda_packages(forged_channel, names=BASE), locked_wheel(wheel)])
         store.push(lock, alias="team/x:v1")
         made = make_toolkit(store, "linux-64", lock)
-    yield CloudWorld(s3, place, lock, made)
+    network = None if no_networks() else Network()
+    if network:
+        s3.enter(network)
+    yield CloudWorld(s3, place, lock, made, network)
     s3.stop()
+    if network:
+        network.close()
 
 
 @pytest.fixture
@@ -125,7 +133,7 @@ def python(shared_folder: Path) -> Path:
 @pytest.fixture
 def container(tmp_path: Path, code: Path, python: Path, cloud_world: CloudWorld) -> Container:
     """A new node."""
-    return Container(tmp_path / "node", python, code, cloud_world.s3.environment())
+    return Container(tmp_path / "node", python, code, cloud_world.s3.environment(), cloud_world.network)
 
 
 @pytest.fixture(scope="session")
@@ -134,7 +142,11 @@ def used_node(
 ) -> Container:
     """A node that has the toolkit already; tests on it give caches for packages of their own."""
     container = Container(
-        tmp_path_factory.mktemp("used") / "node", python, code, cloud_world.s3.environment()
+        tmp_path_factory.mktemp("used") / "node",
+        python,
+        code,
+        cloud_world.s3.environment(),
+        cloud_world.network,
     )
     done = container.run(cloud_world.place, cloud_world.ids)
     assert done.returncode == 0, done.stderr
@@ -144,7 +156,7 @@ def used_node(
 @pytest.fixture
 def node(used_node: Container, tmp_path: Path) -> Container:
     """A node that has the toolkit, and no package."""
-    fresh = Container(tmp_path / "node", used_node.python, used_node.code, used_node.variables)
+    fresh = dataclasses.replace(used_node, folder=tmp_path / "node")
     fresh.cache.mkdir(parents=True)
     (fresh.cache / "toolkit").symlink_to(used_node.cache / "toolkit")
     return fresh
