@@ -14,7 +14,7 @@ from benchmarks.workshop import Workshop, each
 from holdfast.forge import forge
 from worlds import make_index
 
-__all__ = ["Kit", "make_kit"]
+__all__ = ["Kit", "make_kit", "make_small_kit"]
 
 WANTED = (
     *("numpy", "scipy", "pandas", "pyarrow", "polars", "scikit-learn", "statsmodels", "matplotlib"),
@@ -42,11 +42,19 @@ class Kit:
 
 def make_kit(workshop: Workshop) -> Kit:
     """Resolve on the public index, download the wheels (kept from run to run), and lock them on loopback."""
+    return workshop.once("small kit", make_small_kit) if workshop.quick else _made(workshop, WANTED)
+
+
+def make_small_kit(workshop: Workshop) -> Kit:
+    """Do the same with a handful of wheels, whether in a hurry or not."""
+    return _made(workshop, QUICK)
+
+
+def _made(workshop: Workshop, wanted: tuple[str, ...]) -> Kit:
     home = workshop.fresh("kit")
     channel_folder = home / "channel"
     forge(channel_folder)
     channel = workshop.serve(channel_folder).url
-    wanted = QUICK if workshop.quick else WANTED
     public = _resolve(workshop, home, channel, workshop.default_index(), wanted)
     wheels = _download(workshop, [package for package in public if package["kind"] == "pypi"])
     index = workshop.serve(make_index(home / "index", wheels)).url
