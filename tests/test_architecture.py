@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import shutil
 import subprocess
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from holdfast.config.toml import loads
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ROOT / "src"
@@ -117,12 +120,15 @@ def room_of(file: Path) -> str:
     return relative.parts[0] if len(relative.parts) > 1 else relative.stem
 
 
-EVERY_IMPORT = [one for file in modules() for one in imports_of(file)]
+@functools.cache
+def every_import() -> tuple[Import, ...]:
+    """Read when a test asks: every worker collects this module, and one of them runs it."""
+    return tuple(one for file in modules() for one in imports_of(file))
 
 
 def test_the_reader_of_imports_sees_what_is_there() -> None:
-    assert len(EVERY_IMPORT) > 300
-    assert any(one.root == "rattler" and not one.top_level for one in EVERY_IMPORT)
+    assert len(every_import()) > 300
+    assert any(one.root == "rattler" and not one.top_level for one in every_import())
     assert {"spec", "index", "solve", "lock", "store", "hydrate", "forge"} <= {
         room_of(file) for file in modules(PACKAGE)
     }
@@ -131,7 +137,7 @@ def test_the_reader_of_imports_sees_what_is_there() -> None:
 def test_imports_point_one_way_along_the_path_of_the_data() -> None:
     wrong = [
         str(one)
-        for one in EVERY_IMPORT
+        for one in every_import()
         if one.root == "holdfast"
         and one.file.is_relative_to(PACKAGE)
         and (room := room_of(one.file)) not in FRONTS
@@ -147,7 +153,7 @@ def test_every_room_has_a_rule() -> None:
 def test_nobody_imports_the_fronts() -> None:
     wrong = [
         str(one)
-        for one in EVERY_IMPORT
+        for one in every_import()
         if (one.root == "metaflow_extensions" and not one.file.is_relative_to(EXTENSION))
         or (one.module.startswith("holdfast.cli") and not _is_front(one.file))
     ]
@@ -155,12 +161,12 @@ def test_nobody_imports_the_fronts() -> None:
 
 
 def test_the_forge_takes_only_words_from_spec() -> None:
-    taken = {one.module for one in EVERY_IMPORT if one.room == "spec" and _in(one, "forge")}
+    taken = {one.module for one in every_import() if one.room == "spec" and _in(one, "forge")}
     assert taken <= {"holdfast.spec.names", "holdfast.spec.platform", "holdfast.spec"}
 
 
 def test_holdfast_never_imports_metaflow() -> None:
-    assert [str(one) for one in EVERY_IMPORT if one.root == "metaflow" and _in(one, "")] == []
+    assert [str(one) for one in every_import() if one.root == "metaflow" and _in(one, "")] == []
 
 
 def test_stores_prefixes_and_the_solver_stay_behind_their_own_room() -> None:
@@ -176,15 +182,31 @@ def test_stores_prefixes_and_the_solver_stay_behind_their_own_room() -> None:
     }
     wrong = [
         str(one)
-        for one in EVERY_IMPORT
+        for one in every_import()
         if one.root in rooms and one.file.is_relative_to(PACKAGE) and room_of(one.file) not in rooms[one.root]
     ]
     assert wrong == []
 
 
+def test_no_two_modules_need_each_other_to_be_imported() -> None:
+    """Within a room, too, imports have an order."""
+    names = {module_name(file): file for file in modules(PACKAGE)}
+    needs = {
+        name: {
+            one.module for one in every_import() if one.file == file and one.top_level and one.module in names
+        }
+        - {name}
+        for name, file in names.items()
+    }
+    done: set[str] = set()
+    while free := {name for name, needed in needs.items() if name not in done and needed <= done}:
+        done |= free
+    assert sorted(set(needs) - done) == []
+
+
 def test_rattler_is_imported_only_where_it_is_used() -> None:
     """py-rattler takes tens of milliseconds to load: never while a module of ours is imported."""
-    assert [str(one) for one in EVERY_IMPORT if one.root == "rattler" and one.top_level] == []
+    assert [str(one) for one in every_import() if one.root == "rattler" and one.top_level] == []
 
 
 def test_import_holdfast_loads_nothing_heavy() -> None:
@@ -203,9 +225,52 @@ def test_every_public_name_exists() -> None:
     assert _python("-c", code) == "[]\n"
 
 
-@pytest.mark.parametrize("word", ["util", "utils", "helpers", "common", "misc"])
+@pytest.mark.parametrize("word", ["util", "utils", "helper", "helpers", "common", "misc", "tools"])
 def test_no_module_is_named_after_nothing(word: str) -> None:
-    assert [path for path in modules() if path.stem == word] == []
+    """Neither a file nor a folder, of the source, the tests or the benchmarks."""
+    everything = [path for folder in ("src", "tests", "benchmarks") for path in modules(ROOT / folder)]
+    assert len(everything) > len(modules())
+    named = [path for path in everything if word in {path.stem, *path.relative_to(ROOT).parts}]
+    assert named == []
+
+
+UNDECLARED = {
+    "metaflow": "the extension is for those who have it",
+    "certifi": "of httpx; for systems without a store of certificates",
+    "botocore": "the bootstrap's signer for profiles and roles, where a container has it",
+    "azure": "the same for Azure's identities",
+    "google": "the same for Google's",
+    "contourpy": "in the demo's environment, not in ours",
+    "numpy": "as contourpy",
+    "compression": "the standard library's since Python 3.14 (PEP 784)",
+}
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_used() -> None:
+    """Another's dependency is none of ours: it may leave with that other's next version."""
+    known = {*sys.stdlib_module_names, "holdfast", "metaflow_extensions"}
+    imported = {one.root for one in every_import()} - known
+    ours = {name.partition(".")[0].replace("-", "_").removeprefix("py_") for name in declared("dependencies")}
+    assert imported - ours - set(UNDECLARED) == set()
+    # It is asked for by name, see config/toml.py.
+    assert ours - imported == {"tomli"}
+    assert set(UNDECLARED) - imported == set()
+
+
+@pytest.mark.parametrize("extra", ["dependencies", "metaflow", "dev"])
+def test_every_dependency_is_explained(extra: str) -> None:
+    explained = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
+    assert [name for name in declared(extra) if f"`{name}" not in explained] == []
+
+
+def declared(table: str) -> list[str]:
+    """Return the names of a list of distributions in pyproject.toml."""
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    project = loads(text, where="pyproject.toml")["project"]
+    listed = {**project, **project["optional-dependencies"]}[table]
+    names = [re.split(r"[^\w.-]", requirement)[0] for requirement in listed]
+    assert names
+    return names
 
 
 def test_no_module_is_longer_than_a_reader_s_patience() -> None:
@@ -243,6 +308,7 @@ FORBIDDEN = (
     re.compile(r"(?<![\w.])/" + "work" + r"/(?:main|shared)"),
     re.compile(r"(?<![\w.])/" + "root" + r"/[\w.]"),
     re.compile("/" + "tmp" + "/" + "bash_" + "jobs"),
+    re.compile("/" + "tmp" + "/" + "dev" + "/"),
 )
 
 
@@ -276,6 +342,7 @@ def test_the_forbidden_patterns_match_what_they_are_for() -> None:
         "/work" + "/main/src",
         " /root" + "/.cache",
         "/tmp/bash_" + "jobs.0/1",
+        "/tmp/d" + "ev/v/bin/python",
     ]
     assert [bool(pattern.search(hit)) for pattern, hit in zip(FORBIDDEN, hits, strict=True)] == [True] * len(
         hits
@@ -319,6 +386,10 @@ def test_the_wheel_holds_both_packages_and_says_so(tmp_path: Path) -> None:
     assert {"holdfast/py.typed", "holdfast/index/mapping.json"} <= set(names)
     ours = {str(path.relative_to(SOURCES)) for path in modules()}
     assert ours <= set(names)
+
+
+def module_name(file: Path) -> str:
+    return ".".join(file.relative_to(SOURCES).with_suffix("").parts).removesuffix(".__init__")
 
 
 def _is_front(file: Path) -> bool:
