@@ -94,6 +94,35 @@ def test_overrides_treat_a_direct_requirement_the_same_with_and_without_a_marker
     assert plain.wheels == marked.wheels
 
 
+@pytest.mark.parametrize("overrides", [["foo>=2", "foo<3"], ["foo<3", "foo>=2"], ["foo<3,>=2"]])
+def test_several_overrides_of_one_project_all_count(world: World, overrides: list[str]) -> None:
+    for version in ("1.0", "2.0", "3.0"):
+        world.wheel("foo", version)
+    world.wheel("bar", "1.0", ["foo<2"])
+    assert world.solve(pypi=["bar"], overrides=overrides).wheels == {"bar": "1.0", "foo": "2.0"}
+
+
+def test_the_extras_of_an_override_count(world: World) -> None:
+    world.wheel("foo", "2.0", extras={"x": ["baz"], "y": ["qux"]})
+    world.wheel("baz", "1.0")
+    world.wheel("qux", "1.0")
+    world.wheel("bar", "1.0", ["foo[y]<2"])
+    solved = world.solve(pypi=["bar"], overrides=["foo[x]>=2"]).wheels
+    assert solved == {"bar": "1.0", "foo": "2.0", "baz": "1.0", "qux": "1.0"}
+
+
+def test_an_override_for_some_pythons_is_refused_while_python_is_open(world: World) -> None:
+    world.python("3.11.1")
+    world.wheel("foo", "1.0")
+    world.wheel("foo", "2.0")
+    world.wheel("bar", "1.0", ["foo<2"])
+    only = ["foo>=2 ; python_version < '3.12'"]
+    with pytest.raises(UsageError, match="holds for some of the Pythons in question alone"):
+        world.solve(pypi=["bar"], overrides=only)
+    assert world.solve(["python 3.11.*"], ["bar"], overrides=only).wheels == {"bar": "1.0", "foo": "2.0"}
+    assert world.solve(["python 3.12.*"], ["bar"], overrides=only).wheels == {"bar": "1.0", "foo": "1.0"}
+
+
 @pytest.mark.parametrize("marker", ["sys_platform ~= 'x'", "'x' in extras", "python_version ~= '3'"])
 def test_a_marker_that_cannot_be_evaluated_makes_its_wheel_unusable(world: World, marker: str) -> None:
     world.wheel("foo", "2.0", [f"bar ; {marker}"])

@@ -18,7 +18,8 @@ def applicable(requirements: Requirements, pythons: PythonPool) -> Requirements:
 
     A marker that holds for every Python is dropped.
 
-    :raises UsageError: for a marker that cannot be evaluated, and for a constraint or override by URL.
+    :raises UsageError: for a marker that cannot be evaluated, for a constraint or override by URL, and for an
+        override that counts for some of the Pythons alone.
     """
     for kind, listed in (("constraint", requirements.constraints), ("override", requirements.overrides)):
         for item in listed:
@@ -31,8 +32,19 @@ def applicable(requirements: Requirements, pythons: PythonPool) -> Requirements:
         requirements,
         pypi=tuple(_applicable(requirements.pypi, pythons)),
         constraints=tuple(_applicable(requirements.constraints, pythons)),
-        overrides=tuple(_applicable(requirements.overrides, pythons)),
+        overrides=tuple(_whole(_applicable(requirements.overrides, pythons))),
     )
+
+
+def _whole(overrides: Iterable[PypiRequirement]) -> Iterable[PypiRequirement]:
+    for item in overrides:
+        if item.marker:
+            # What stands in its place for the other Pythons is a matter of each dependency's own marker.
+            raise UsageError(
+                f"the override {item} holds for some of the Pythons in question alone",
+                advice="pin Python (--python), or leave the marker out",
+            )
+        yield item
 
 
 def _applicable(listed: Iterable[PypiRequirement], pythons: PythonPool) -> Iterable[PypiRequirement]:

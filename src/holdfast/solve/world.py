@@ -99,7 +99,9 @@ class PypiWorld:
         self.pythons: PythonPool = judge.pythons
         self._source = source
         self._admission = admission
-        self._overrides = {requirement.name: requirement for requirement in self.wishes.overrides}
+        self._overrides: dict[PypiName, list[PypiRequirement]] = {}
+        for requirement in self.wishes.overrides:
+            self._overrides.setdefault(requirement.name, []).append(requirement)
         self._bounds: dict[PypiName, list[str]] = {}
         for requirement in self.wishes.bounds:
             if not requirement.marker and requirement.specifier:
@@ -280,13 +282,14 @@ class PypiWorld:
 
     async def specs(self, dependency: Dependency | PypiRequirement) -> list[str]:
         """Return the MatchSpecs for a dependency: the project, then each extra."""
-        specifier = dependency.specifier
-        override = self._overrides.get(dependency.name)
-        if override is not None:
-            specifier = override.specifier
-        self._extras.setdefault(dependency.name, set()).update(dependency.extras)
-        self._reopen_for(dependency.name, dependency.extras)
-        return [await self.spec(dependency.name, extra, specifier) for extra in ("", *dependency.extras)]
+        specifier, extras = dependency.specifier, dependency.extras
+        overrides = self._overrides.get(dependency.name)
+        if overrides is not None:
+            specifier = ",".join(override.specifier for override in overrides if override.specifier)
+            extras = tuple(sorted({*extras, *(each for override in overrides for each in override.extras)}))
+        self._extras.setdefault(dependency.name, set()).update(extras)
+        self._reopen_for(dependency.name, extras)
+        return [await self.spec(dependency.name, extra, specifier) for extra in ("", *extras)]
 
     def _reopen_for(self, name: PypiName, extras: Iterable[str]) -> None:
         """Have a pinned wheel read once somebody asks for an extra that was not asked for before."""
