@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from syrupy.assertion import SnapshotAssertion
 from uv import find_uv_bin
 
 import holdfast
+from holdfast.collecting import collect_here
 from holdfast.errors import HoldfastError, IntegrityError, NoSolution, NotFound, Unreachable, UsageError
 from holdfast.hydrate.verify import verify
 from holdfast.lock.format import encode
@@ -272,6 +274,41 @@ def test_a_wheel_that_a_store_lost_is_built_again(
     again = asking.lock(f"app @ {project.as_uri()}", force=True)
     assert package(again, "app").sha256 == package(lock, "app").sha256
     assert builds(tmp_path / "counts", "app") == 2
+
+
+@needs_git
+def test_sources_and_built_wheels_go_once_nobody_uses_them(
+    asking: Asking, project: Path, tmp_path: Path, isolated_home: Path
+) -> None:
+    commit_all(project)
+    sdist = make_building_sdist(tmp_path / "sdists", "other", "1.0", static=True)
+    asked = (f"app @ git+{project.as_uri()}", f"other @ {sdist.as_uri()}")
+    month = 30 * 86400.0
+
+    def collected(*, dry_run: bool) -> list[int]:
+        counts = collect_here(month, dry_run=dry_run).counts
+        return [counts["sources"], counts["built_wheels"], counts["leftovers"]]
+
+    def age() -> None:
+        for pattern in ("sources/*", "sources/git/*", "built/*/*"):
+            for entry in (isolated_home / "cache").glob(pattern):
+                os.utime(entry, (entry.stat().st_mtime - 2 * month,) * 2)
+
+    lock = asking.lock(*asked)
+    age()
+    assert asking.lock(*asked, force=True) == lock  # they were used just now
+    assert collected(dry_run=True) == [0, 0, 0]
+    killed = isolated_home / "cache" / "built" / "ab" / ".abcdef-x" / "wheel"
+    killed.mkdir(parents=True)
+    age()
+    before = sorted((isolated_home / "cache").rglob("*"))
+    # The commit, what the branch meant, the archive; a wheel of each.
+    assert collected(dry_run=True) == [3, 2, 1]
+    assert sorted((isolated_home / "cache").rglob("*")) == before
+    assert collected(dry_run=False) == [3, 2, 1]
+    assert collected(dry_run=True) == [0, 0, 0]
+    assert asking.lock(*asked, force=True) == lock
+    assert (builds(tmp_path / "counts", "app"), builds(tmp_path / "sdists", "other")) == (1, 1)
 
 
 def test_a_wheel_that_is_not_pure_serves_this_platform_alone(asking: Asking, tmp_path: Path) -> None:

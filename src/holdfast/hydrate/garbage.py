@@ -6,22 +6,18 @@ that: files by the ten thousand, while others work.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
-import shutil
 import stat
-import tempfile
-import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from holdfast.hydrate.build_garbage import build_garbage
 from holdfast.hydrate.registry import KnownPrefix
+from holdfast.hydrate.trash import TRASH, Trash, Tree, freed, modified
 from holdfast.store.announced import read_announced
 from holdfast.store.folder import FolderBackend
 from holdfast.store.garbage import GRACE, LEFTOVER_AGE, leftovers
@@ -38,18 +34,6 @@ _LEFT_BEHIND = re.compile(r"^\.trash-|^\..+\.trash-[^.]+$|^\..+\.work$")
 """What this module and :class:`~holdfast.hydrate.prefix.Prefix` call their trash and their work folders."""
 
 _WORD = re.compile(rb"[A-Za-z0-9_-]{8,}")
-
-
-@dataclass(frozen=True, slots=True)
-class Tree:
-    """A file or folder that can go.
-
-    :ivar kind: ``unpacked_conda``, ``unpacked_wheels``, ``prefixes``, ``records`` or ``leftovers``.
-    :ivar paths: what is deleted, in this order; the last one is what counts.
-    """
-
-    kind: str
-    paths: tuple[Path, ...]
 
 
 def cache_garbage(
@@ -69,12 +53,13 @@ def cache_garbage(
         *_conda(cache / "conda", kept, before, now),
         # Wheels that are being linked just now may not be remembered yet.
         *_wheels(cache, kept, wheels if not announced.ids else None, before),
+        *build_garbage(cache, before, now),
         *(
             Tree("leftovers", (cache / each.key,))
             for each in leftovers(cache, now, but_not={"conda", "wheels"})
         ),
         *(Tree("leftovers", (cache / key,)) for key in announced.expired),
-        *(Tree("leftovers", (path,)) for path in sorted(cache.glob(f"{_TRASH}*"))),
+        *(Tree("leftovers", (path,)) for path in sorted(cache.glob(f"{TRASH}*"))),
     ]
 
 
@@ -92,73 +77,16 @@ def prefix_leftovers(envs: Path, *, now: float) -> list[Tree]:
         Tree("leftovers", (path,))
         for folder in (envs, envs / "named")
         for path in sorted(folder.glob(".*"))
-        if _LEFT_BEHIND.search(path.name) and now - _modified(path) > LEFTOVER_AGE
+        if _LEFT_BEHIND.search(path.name) and now - modified(path) > LEFTOVER_AGE
     ]
-
-
-def freed(trees: Sequence[Tree]) -> dict[str, tuple[int, int]]:
-    """Return of each kind how many go, and how many bytes of the disk that frees.
-
-    A file with several names frees its bytes only when the last of its names goes.
-    """
-    gone: Counter[tuple[int, int]] = Counter()
-    totals: dict[str, tuple[int, int]] = {}
-    for tree in trees:
-        count, size = totals.get(tree.kind, (0, 0))
-        for facts in (facts for path in tree.paths for facts in _files(path)):
-            gone[facts.st_dev, facts.st_ino] += 1
-            if gone[facts.st_dev, facts.st_ino] == facts.st_nlink:
-                size += facts.st_size
-        totals[tree.kind] = (count + 1, size)
-    return totals
-
-
-class Trash:
-    """What goes, on its way.
-
-    :param root: where it is put meanwhile: on the same file system.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._folder: Path | None = None
-        self._count = 0
-
-    def take(self, tree: Tree) -> bool:
-        """Take a tree away, and return whether it was there; its bytes are freed by :meth:`empty`."""
-        return [self._take(path) for path in tree.paths][-1]
-
-    def empty(self) -> None:
-        """Delete everything; what cannot be deleted now is a leftover for the next time."""
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _take(self, path: Path) -> bool:
-        try:
-            if not stat.S_ISDIR(path.lstat().st_mode):
-                path.unlink()
-                return True
-            if self._folder is None:
-                self._folder = Path(tempfile.mkdtemp(dir=self._root, prefix=_TRASH))
-            self._count += 1
-            path.rename(self._folder / str(self._count))
-        except OSError as error:
-            if error.errno == errno.EXDEV:
-                shutil.rmtree(path, ignore_errors=True)
-                return True
-            return False  # gone, or not ours
-        return True
-
-
-_TRASH = ".trash-"
 
 
 def _conda(root: Path, keep: Set[str], before: float, now: float) -> Iterator[Tree]:
     for entry in sorted(root.glob("*/*")):
         if entry.name.startswith("."):  # where a package is, or was being, extracted
-            if entry.is_dir() and now - _modified(entry) > LEFTOVER_AGE:
+            if entry.is_dir() and now - modified(entry) > LEFTOVER_AGE:
                 yield Tree("leftovers", (entry,))
-        elif entry.name not in keep and _modified(entry / "manifest.json", entry) <= before:
+        elif entry.name not in keep and modified(entry / "manifest.json", entry) <= before:
             yield Tree("unpacked_conda", (entry,))
 
 
@@ -179,13 +107,13 @@ def _wheels(cache: Path, keep: Set[str], wheels: Set[Wheel] | None, before: floa
     used: set[Path] = set()
     for note in sorted((cache / "wheel-listings").glob("*/*.json")):
         folder = _folder(note, uv_cache)
-        stays = note.name.partition(".")[0] in keep or _modified(note) > before
+        stays = note.name.partition(".")[0] in keep or modified(note) > before
         if not stays:
             notes.append(note)
         if folder is not None:
             (used if stays else doomed).add(folder)
     for folder in uv_cache.glob("archive-v*/*"):
-        if wheels is not None and folder not in used | doomed and _modified(folder) <= before:
+        if wheels is not None and folder not in used | doomed and modified(folder) <= before:
             wheel = _wheel(folder)
             if wheel is not None and wheel not in wheels:
                 doomed.add(folder)
@@ -255,23 +183,3 @@ def _running() -> Iterator[str]:
         for name in ("exe", "cwd"):
             with suppress(OSError):
                 yield f"{(process / name).readlink()}/"
-
-
-def _modified(*paths: Path) -> float:
-    """Return when the first of ``paths`` that is there was written; now, where none is."""
-    for path in paths:
-        with suppress(OSError):
-            return path.lstat().st_mtime
-    return time.time()
-
-
-def _files(path: Path) -> Iterator[os.stat_result]:
-    with suppress(OSError):
-        facts = path.lstat()
-        if not stat.S_ISDIR(facts.st_mode):
-            yield facts
-            return
-    for folder, _, files in os.walk(path):
-        for name in files:
-            with suppress(OSError):
-                yield os.lstat(f"{folder}/{name}")

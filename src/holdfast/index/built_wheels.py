@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +16,7 @@ from holdfast.index.core_metadata import MetadataUnusable, parse_core_metadata
 from holdfast.index.file_names import FileNameReader
 from holdfast.index.project import CoreMetadata
 from holdfast.index.remote_zip import read_metadata
-from holdfast.index.scratch import keep, scratch_beside
+from holdfast.index.scratch import keep, note_use, scratch_beside
 from holdfast.index.sources import Source
 from holdfast.spec.names import PypiName
 
@@ -138,9 +136,7 @@ class BuiltWheels:
             found = self.place(note.build_key)
         if not any(found.glob("*.whl")):
             return None
-        for used in {folder, found}:
-            with suppress(OSError):
-                os.utime(used)  # used now: whoever collects garbage looks at this
+        note_use(folder, found)
         return found
 
     def _take(self, key: str, wheel: KeptWheel) -> Path:

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from holdfast.errors import NoSolution, Unreachable, UsageError
 from holdfast.index.credentials import Credentials
-from holdfast.index.scratch import keep, scratch_beside
+from holdfast.index.scratch import keep, note_use, scratch_beside
 from holdfast.index.trust import certificates
 from holdfast.spec.credentials import without_credentials
 
@@ -140,6 +140,7 @@ class Repositories:
                 self._clone(url, work / "files")
                 self._check_out(url, work / "files")
                 keep(work / "files", target)
+        note_use(target)
         return target
 
     def _ask(self, url: GitUrl) -> str | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["keep", "scratch_beside"]
+__all__ = ["keep", "note_use", "scratch_beside"]
 
 
 @contextmanager
@@ -29,3 +30,10 @@ def keep(work: Path, target: Path) -> None:
     except OSError:
         if not target.is_dir():
             raise
+
+
+def note_use(*entries: Path) -> None:
+    """Say that entries of a cache were used just now: whoever collects garbage looks at their times."""
+    for entry in entries:
+        with suppress(OSError):
+            os.utime(entry)

@@ -27,7 +27,7 @@ from holdfast.index.core_metadata import MetadataUnusable, parse_core_metadata
 from holdfast.index.file_names import FileNameReader
 from holdfast.index.interpreters import HostPython, find_interpreters
 from holdfast.index.project import CoreMetadata, Sdist
-from holdfast.index.scratch import keep, scratch_beside
+from holdfast.index.scratch import keep, note_use, scratch_beside
 from holdfast.index.sdist_metadata import static_metadata
 from holdfast.index.sources import Source, Sources
 from holdfast.index.uv_build import UvBuild
@@ -147,6 +147,7 @@ class SourceBuilder:
         if await asyncio.to_thread(self._find, job) is None:
             key = f"{job.requests[1]}-metadata"
             prepared = self._wheels.place(key) / "METADATA"
+            note_use(prepared.parent)
             if not prepared.is_file():
                 prepared = await self._turns.once(key, job.label, lambda: self._prepare(job, key))
             if prepared.is_file():

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import shutil
 import stat
 import tarfile
 import zipfile
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -23,7 +21,7 @@ from holdfast.index.file_names import is_safe
 from holdfast.index.git import GitUrl, Repositories, subdirectory_of
 from holdfast.index.once import Once
 from holdfast.index.project import IndexFile, Sdist
-from holdfast.index.scratch import keep, scratch_beside
+from holdfast.index.scratch import keep, note_use, scratch_beside
 from holdfast.index.sdist_metadata import read_member
 from holdfast.index.source_tree import copy_tree, tree_sha256
 from holdfast.index.urls import local_path
@@ -142,8 +140,7 @@ class Sources:
         filename = sdist.filename if is_safe(sdist.filename) else _plain_name(address)
         known = self._folder / sdist.sha256 / filename if sdist.sha256 else None
         if known is not None and known.is_file():
-            with suppress(OSError):
-                os.utime(known.parent)  # used now: whoever collects garbage looks at this
+            note_use(known.parent)
             return known, str(sdist.sha256)
         with scratch_beside(self._folder / "archive") as scratch:
             work = scratch / "files"
@@ -156,6 +153,7 @@ class Sources:
                     digest, _ = await self._download(sdist, stream)
             target = self._folder / digest
             keep(work, target)
+            note_use(target)
             if not (target / filename).is_file():  # the same bytes under another name
                 shutil.copyfile(next(target.iterdir()), target / filename)
         return target / filename, digest
