@@ -205,12 +205,15 @@ def _solve(
 
 
 def _keep_built(solution: PlatformSolution, store: Store) -> None:
+    """Keep wheels that were built here: no origin has them, so they wait for the disk."""
+    kept = []
     for wheel in solution.wheels:
         if wheel.source is not None and wheel.source.path is not None:
+            kept.append((wheel.sha256, wheel.wheel.filename))
             with wheel.source.path.open("rb") as stream:
-                store.packages.put(
-                    wheel.sha256, wheel.wheel.filename, iter(lambda: stream.read(1 << 20), b"")
-                )
+                store.packages.put(*kept[-1], iter(lambda: stream.read(1 << 20), b""))
+    if kept:
+        store.packages.settle(kept)
 
 
 def _versions() -> dict[str, str]:

@@ -101,6 +101,7 @@ class _Receiver:
 
     def __init__(self, store: Store, bundle: Bundle, where: str, moved: Callable[[int, int], None]) -> None:
         self._target: _Target = store.shared or store.packages
+        self._settle = store.packages.settle if store.shared is None else None
         self._bundle = bundle
         self._where = where
         self._progress = BytesMoved(moved)
@@ -111,7 +112,11 @@ class _Receiver:
         self._progress.begin(sum(file.size for file in self._bundle.packages))
         # The big ones first: the last to finish should not be one of them.
         files = sorted(self._bundle.packages, key=lambda file: -file.size)
-        return each_at_once(self._receive, files, stop=self._stopped.set)
+        new = each_at_once(self._receive, files, stop=self._stopped.set)
+        if self._settle is not None:
+            came = (file for file, is_new in zip(files, new, strict=True) if is_new)
+            self._settle((file.sha256, file.key.rpartition("/")[2]) for file in came)
+        return new
 
     def _receive(self, file: BundleFile) -> bool:
         name = file.key.rpartition("/")[2]

@@ -121,6 +121,19 @@ class Packages:
                 incoming.write(chunk)
             return incoming.commit()
 
+    def settle(self, packages: Iterable[tuple[str, str]]) -> None:
+        """Wait until packages, each a sha256 and a file name, survive a power cut.
+
+        Not done for each as it comes: what is fetched can be fetched again, and a hash shows what was cut
+        short. It is for bytes that something is about to name which others rely on.
+
+        :raises Unreachable: where the disk fails.
+        """
+        from holdfast.store.settled import settle
+
+        with store_errors(self._root):
+            settle([self.path(sha256, file) for sha256, file in packages], self._root)
+
     def get(self, sha256: str, file: str) -> Path:
         """Return the path of a package after hashing its bytes.
 

@@ -187,6 +187,9 @@ def _send_missing(
         results = each_at_once(send, packages, stop=fetcher.stop)
     finally:
         fetcher.close()
+    if store.shared is None:
+        new = [each for each, result in zip(packages, results, strict=True) if result is not None]
+        store.packages.settle((each.sha256, each.file) for each in new)
     return [result for result in results if result is not None]
 
 
