@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
+from holdfast.cli.main import main
 from holdfast.errors import UsageError
 from holdfast.lock.identity import make_lock, requirements_id
 from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
 from holdfast.store.latest import find_latest, parse_whose
 from holdfast.store.layout import lock_key
 from holdfast.store.store import Store
+from loopback import LoopbackServer
+from object_stores import ObjectServer
+from worlds import make_index, make_wheel
 
 ASKED = {"asked": "something"}
 
@@ -102,3 +107,53 @@ def test_the_store_is_asked_for_one_list_and_one_lock(team: Store, monkeypatch: 
 def test_what_names_nobody(text: str) -> None:
     with pytest.raises(UsageError):
         parse_whose(text)
+
+
+def test_two_users_of_one_bucket(
+    s3_place: str,
+    s3: ObjectServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    """As people type it: what ada resolved and pushed serves grace on another machine, if she wants."""
+    make_index(tmp_path / "index", [make_wheel(tmp_path, "shelf", "1.0")])
+
+    def machine(user: str) -> None:
+        monkeypatch.setenv("LOGNAME", user)
+        for place in ("store", "state", "cache", "envs"):
+            monkeypatch.setenv(f"HOLDFAST_{place.upper()}", str(tmp_path / user / place))
+
+    with LoopbackServer(tmp_path / "index") as index:
+        asked = ["--python-source", "host", "--pypi", "shelf", "--index-url", f"{index.url}/"]
+
+        def resolve(*more: str) -> tuple[dict, str]:
+            code = main(["resolve", *asked, "--store", s3_place, "--json", *more])
+            told = capsys.readouterr()
+            assert code == 0, told.err
+            return json.loads(told.out), told.err
+
+        machine("ada")
+        hers, _ = resolve("--alias", "team/shelf:v1")
+        # A newer shelf came: whoever solves now gets another environment.
+        make_index(tmp_path / "index", [make_wheel(tmp_path, "shelf", version) for version in ("1.0", "2.0")])
+        machine("grace")
+        index.forget()
+        for whose in ("any", "ada", "lin,ada"):
+            s3.forget()
+            taken, said = resolve("--use-latest", whose)
+            assert (taken["newly_resolved"], taken["full_id"]) == (False, hers["full_id"])
+            assert (taken["taken_from"]["user"], taken["taken_from"]["store"]) == ("ada", s3_place)
+            assert "taken from what ada resolved at" in said
+            assert len(s3.requests) <= 2, s3.requests  # a list, and the lock until it is here
+        assert index.requests == []
+        own, _ = resolve()  # the default: her own, and she has none
+        assert own["newly_resolved"] is True
+        assert own["full_id"] != hers["full_id"]
+        assert resolve("--use-latest", "me")[0]["taken_from"]["user"] == "grace"
+        assert resolve("--use-latest", "ada")[0]["full_id"] == hers["full_id"]
+        assert resolve("--use-latest", "any")[0]["full_id"] == own["full_id"]  # the newest, here or there
+        # A third machine: hers is newer, but nobody there pushed it.
+        machine("lin")
+        assert resolve("--use-latest", "any")[0]["full_id"] == hers["full_id"]
+        assert main(["push", "team/shelf:v1", "--store", str(tmp_path / "folder")]) == 6  # no name of lin's
