@@ -26,7 +26,7 @@ from solving import World
 
 NAMES = ("a", "b", "c")
 WHEELS = ("1.0", "1.0+cpu", "1.0.post1", "1.1a1", "1.1", "2.0.dev1", "1!0.5")
-CONDA = ("1.0", "1.0.0", "1.1a1", "1.1", "2.0")
+CONDA = ("1.0", "1.1a1", "1.1", "1.1.0", "2.0")  # 1.1 and 1.1.0 are one version (PEP 440)
 PYTHONS = ("3.11.1", "3.12.1", "3.12.4")
 SPECIFIERS = (
     *("", "", "==1.0", "===1.0", "==1.0+cpu", "==1.1a1", "==1.1.*", "!=1.*", ">=1.0", ">1.0", ">1.0.post0"),
@@ -204,7 +204,8 @@ def reached(world: RulesWorld, python: str, conda: Chosen, wheels: Chosen) -> se
         grown = seen | {need.name for need in needs}
         grown |= {other for name in grown & conda.keys() for other in world.conda[name, conda[name]]}
         extras_grown = extras | {need.name for need in needs if need.extra}
-        bounds = [*needs, *(need for need in limits if need.name in grown & provided.keys())]
+        # A constraint bounds what the PyPI side asks for; what conda packages ask for is conda's matter.
+        bounds = [*needs, *(limit for limit in limits if any(need.name == limit.name for need in needs))]
         if not all(need.met_by(provided[need.name]) for need in bounds):
             return None
         if not all(world.bridges((need.name, conda[need.name])) for need in needs if need.name in conda):
@@ -279,6 +280,17 @@ _YANKED_LOCAL = RulesWorld(
     asked=(Need("a", "==1.0"),),
 )
 
+_LOCKSTEP = RulesWorld(
+    # `>=1.0` of 1.0 says nothing of `>=1.0+cpu`, which is no PEP 440.
+    wheels={
+        ("a", "1.0"): File((Need("b", ">=1.0"),)),
+        ("a", "1.0+cpu"): File((Need("b", ">1.0"), Need("c"))),
+        ("b", "1.0"): File(),
+    },
+    conda={},
+    asked=(Need("a", "==1.0"),),
+)
+
 
 @pytest.mark.slow
 @settings(
@@ -288,6 +300,7 @@ _YANKED_LOCAL = RulesWorld(
 )
 @given(small=worlds, width=st.sampled_from([1, 16]))
 @example(small=_YANKED_LOCAL, width=16)
+@example(small=_LOCKSTEP, width=1)
 def test_all_rules_at_once_have_a_solution_exactly_when_one_exists(
     small: RulesWorld, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

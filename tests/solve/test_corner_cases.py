@@ -257,3 +257,18 @@ def test_a_wheel_with_bad_metadata_makes_room_for_the_other_of_its_version(world
     world.add(rewrite_zip(bad, {"foo-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: other\n"}))
     (chosen,) = world.solve(pypi=["foo"]).solution.wheels
     assert chosen.wheel.filename == good.name
+
+
+@pytest.mark.parametrize("epoch", ["", "1!"])
+def test_a_family_in_lockstep_may_have_local_versions_and_epochs(world: World, epoch: str) -> None:
+    """What an unread release is expected to ask for is a valid specifier, whatever its version."""
+    for number in range(6):
+        version = f"{epoch}2.{number}"
+        local = "+cpu" if number < 3 else ""
+        world.wheel("torch", version)
+        world.wheel("vision", f"{version}{local}", [f"torch>={version}", "numpy" if local else "nowhere"])
+        world.wheel("audio", f"{version}{local}", [f"torch>={version},<{epoch}3", "vision"])
+    world.wheel("numpy", "1.0")
+    solved = world.solve(pypi=["audio"])
+    assert solved.wheels["vision"] == f"{epoch}2.2+cpu"
+    assert solved.wheels["audio"] == f"{epoch}2.5"

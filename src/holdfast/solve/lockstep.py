@@ -38,9 +38,11 @@ class Lockstep:
 
     def bounds(self, version: Version) -> tuple[Version, Version | None]:
         """Return the lower bound, and the upper bound (exclusive) or None, for a release."""
-        if self.exact or self.bumped < 0:
+        if self.exact:
             return version, None
-        return version, _bump(version, self.bumped)
+        # PEP 440: an ordered comparison takes no local version.
+        low = Version(version.public)
+        return low, None if self.bumped < 0 else _bump(low, self.bumped)
 
     def specifier(self, version: Version) -> str:
         """Return what a release is expected to ask for, as it would be written."""
@@ -97,4 +99,4 @@ def _pattern(name: PypiName, specifier: str, version: Version) -> Lockstep | Non
 
 def _bump(version: Version, place: int) -> Version:
     release = [*version.release[:place], version.release[place] + 1] if place < len(version.release) else []
-    return Version(".".join(map(str, release or version.release)))
+    return Version(f"{version.epoch}!{'.'.join(map(str, release or version.release))}")
