@@ -139,6 +139,17 @@ def test_a_build_that_fails_is_passed_over_and_told(world: World, folder: Path) 
     assert world.solve(pypi=["app"]).wheels == {"app": "1.0"}
 
 
+def test_after_three_failures_the_others_are_not_tried(world: World, folder: Path) -> None:
+    world.python("3.12.1")
+    for number in range(1, 6):
+        world.add(make_building_sdist(folder, "app", f"{number}.0", fails=True))
+    with pytest.raises(NoSolution, match=r"app-5\.0.* no compiler today; .*; and 2 files more"):
+        world.solve(pypi=["app"])
+    assert builds(folder, "app") == 3
+    world.wheel("app", "0.9")
+    assert world.solve(pypi=["app"]).wheels == {"app": "0.9"}
+
+
 def test_a_wheel_built_here_that_is_not_pure_serves_no_other_platform(world: World, folder: Path) -> None:
     world.python("3.12.1", subdir="win-64")
     world.add(make_building_sdist(folder, "app", "1.0", tags="cp312-cp312-linux_x86_64"))

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from packaging.version import Version
 
+from holdfast.index.built_wheels import BuiltWheel
 from holdfast.index.conda import record_document
 from holdfast.index.project import IndexFile, Sdist, Wheel
 from holdfast.index.pypi import PypiIndexes
-from holdfast.index.built_wheels import BuiltWheel
 from holdfast.index.urls import without_secrets
 from holdfast.solve.encoding import Meaning
 from holdfast.solve.host_python import HostPythonSource

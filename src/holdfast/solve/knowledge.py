@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from holdfast.index.built_wheels import BuiltWheel
 from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.dependency import Dependency
 from holdfast.index.project import CoreMetadata, IndexFile, Project, Sdist, Wheel
-from holdfast.index.built_wheels import BuiltWheel
 from holdfast.spec.names import PypiName
 
 __all__ = ["Dependency", "Knowledge", "Known", "ProjectSource"]

@@ -20,9 +20,9 @@ from msgspec.structs import replace
 from packaging.version import InvalidVersion, Version
 
 from holdfast.errors import Unreachable
+from holdfast.index.built_wheels import BuiltWheel
 from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.project import CoreMetadata, IndexFile, Project, Sdist, Wheel
-from holdfast.index.built_wheels import BuiltWheel
 from holdfast.solve.admission import Sorted
 from holdfast.solve.knowledge import Dependency, Known, ProjectSource
 from holdfast.solve.ordinals import Ordinals

@@ -199,8 +199,23 @@ class ProjectPool:
         self.dropped.append(file)
         files = self._at(ordinal)
         wheels = tuple(each for each in files.wheels if each.url != file.url)
-        sdist = None if files.sdist is not None and files.sdist.url == file.url else files.sdist
-        self._set(ordinal, replace(files, wheels=wheels, sdist=sdist))
+        sdist, unbuilt = (
+            None if each is not None and each.url == file.url else each
+            for each in (files.sdist, files.unbuilt)
+        )
+        self._set(ordinal, replace(files, wheels=wheels, sdist=sdist, unbuilt=unbuilt))
+
+    def give_up_building(self) -> list[Sdist]:
+        """Leave out every source distribution that is left, and return them."""
+        left = []
+        for ordinal in range(1, len(self.ordinals) + 1):
+            files = self._at(ordinal)
+            sdist = files.sdist or files.unbuilt
+            if sdist is not None:
+                left.append(sdist)
+                self._set(ordinal, replace(files, sdist=None, unbuilt=None))
+        self.dropped += left
+        return left
 
     def show(self, specifier: str, count: int) -> bool:
         """Show the solver the highest ``count`` versions a specifier allows; return whether any is new."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 import msgspec
 from packaging.version import Version
 
-from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.built_wheels import BuiltWheel
+from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.project import YANKED, Project, Releases, Sdist, Wheel
 from holdfast.solve.admission import Admission
 from holdfast.solve.direct import Direct
@@ -31,6 +31,8 @@ _WIDTH = 16
 _WIDER = 160
 """How many it is shown next, where they do not suffice; then everything."""
 _EVERYTHING = 1 << 30
+_FAILURES = 3
+"""Builds of one project that may fail before its other releases are left aside: each may take minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,9 @@ class PypiWorld:
         if pool is not None and self.knowledge.unusable(file) is not None:
             pool.drop(file)
             self._changed.add(name)
+            if isinstance(file, Sdist) and sum(isinstance(each, Sdist) for each in pool.dropped) == _FAILURES:
+                for older in pool.give_up_building():
+                    self.knowledge.refuse(older, f"was not tried, as {_FAILURES} others cannot be built")
 
     async def _check_hash(self, name: PypiName, file: Wheel | Sdist) -> None:
         """Refuse a file that has none of the hashes asked for, where its index announced none."""
