@@ -9,7 +9,7 @@ from packaging.version import InvalidVersion, Version
 
 from holdfast.spec.names import PypiName
 
-__all__ = ["FileName", "FileNameReader", "is_safe", "wheel_tags_of"]
+__all__ = ["FileName", "FileNameReader", "is_safe"]
 
 # What a distribution file may be called: one plain name, never a path, nothing a shell or terminal minds.
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+!-]*", re.ASCII)
@@ -37,11 +37,6 @@ class FileName(NamedTuple):
 def is_safe(filename: str) -> bool:
     """Whether it is one plain file name: no separator, no ``..``, no control character, not too long."""
     return len(filename) <= _MAX_LENGTH and ".." not in filename and _SAFE.fullmatch(filename) is not None
-
-
-def wheel_tags_of(filename: str) -> str:
-    """Return the tags that the name of a wheel ends with (PEP 425), compressed sets not expanded."""
-    return "-".join(filename.removesuffix(".whl").rsplit("-", 3)[1:])
 
 
 class FileNameReader:

@@ -96,14 +96,15 @@ class Releases(Sequence[Version]):
 
     :param texts: the versions, as PEP 440 spells them.
     :param kinds: for each version a byte of the flags above.
-    :param read: reads the files of the version at a position.
+    :param read: reads the files of the version at a position; of wheels, only those whose tags it is told to
+        take, where it is told.
     """
 
     def __init__(
         self,
         texts: Sequence[str] = (),
         kinds: bytes = b"",
-        read: Callable[[int], Iterable[Wheel | Sdist]] = lambda _: (),
+        read: Callable[[int, Callable[[str], bool] | None], Iterable[Wheel | Sdist]] = lambda *_: (),
     ) -> None:
         self.kinds = kinds
         self._texts = texts
@@ -143,8 +144,15 @@ class Releases(Sequence[Version]):
         """Return the files of the version at a position, sorted by file name."""
         files = self._files.get(position)
         if files is None:
-            files = self._files[position] = tuple(self._read(position))
+            files = self._files[position] = tuple(self._read(position, None))
         return files
+
+    def fitting(self, position: int, fits: Callable[[str], bool]) -> Iterable[Wheel | Sdist]:
+        """Return the files of the version at a position without the wheels whose tags do not fit."""
+        known = self._files.get(position)
+        if known is None:
+            return self._read(position, fits)
+        return [file for file in known if not isinstance(file, Wheel) or fits(file.tags)]
 
     def every_file(self) -> Iterator[Wheel | Sdist]:
         """Yield all files, sorted by version, then file name."""

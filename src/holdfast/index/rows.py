@@ -6,10 +6,8 @@ warm run reads those of the releases that it looks at, and never the HTML again.
 
 from __future__ import annotations
 
-import gc
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import groupby
 
@@ -17,14 +15,15 @@ import msgspec
 from packaging.version import Version
 
 from holdfast.index.checksum import announced
-from holdfast.index.file_names import FileName, FileNameReader, wheel_tags_of
+from holdfast.index.collector import no_collection
+from holdfast.index.file_names import FileName, FileNameReader
 from holdfast.index.project import Releases, Sdist, Wheel, kind_of
 from holdfast.index.simple_page import Link, links
 from holdfast.spec.names import PypiName
 
 __all__ = ["FORMAT", "Page", "PageFile", "files_of", "parse_page", "releases_of", "rows_of"]
 
-FORMAT = 3
+FORMAT = 4
 """Version of the rows and of what the parser makes of a page; kept rows of another one are dropped."""
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -36,11 +35,13 @@ class PageFile(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     :ivar url: without the file's name where it ends with that, after a plus sign.
     :ivar version: empty where it is spelled as the release's.
+    :ivar tags: of a wheel, where they stand in the page's list; -1 for a source distribution.
     """
 
     filename: str
     url: str
     version: str
+    tags: int
     build: tuple[int, str] | None
     sha256: bytes | None
     size: int | None
@@ -56,6 +57,7 @@ class Page(msgspec.Struct, frozen=True, array_like=True):
 
     :ivar versions: of each release, as PEP 440 spells it.
     :ivar kinds: of each release a byte, as :class:`holdfast.index.project.Releases` has it.
+    :ivar tags: the tags of the wheels, each once.
     :ivar files: of each release its files, a list of :class:`PageFile`, sorted by file name; not decoded.
     :ivar announces: whether any file has a PEP 658 file beside it.
     :ivar newer: the version of the API that the page speaks, where it is later than what is known here.
@@ -63,6 +65,7 @@ class Page(msgspec.Struct, frozen=True, array_like=True):
 
     versions: list[str]
     kinds: bytes
+    tags: list[str]
     files: list[msgspec.Raw]
     announces: bool
     newer: str = ""
@@ -84,7 +87,7 @@ def parse_page(body: bytes, content_type: str, url: str, project: PypiName) -> P
 
 def rows_of(found: Iterable[Link], reader: FileNameReader) -> Page:
     """Return those links that are usable files of the reader's project, as sorted rows."""
-    with _without_gc():
+    with no_collection():
         return _rows_of(found, reader)
 
 
@@ -106,18 +109,24 @@ def _rows_of(found: Iterable[Link], reader: FileNameReader) -> Page:
     texts: list[str] = []
     kinds = bytearray()
     files: list[msgspec.Raw] = []
+    tags: dict[str, int] = {"": -1}
     encoder = msgspec.msgpack.Encoder()
     for _, group in groupby(read, key=lambda item: ranks[id(item[1].version)]):
         release = list(group)
         version = release[0][1].version
         texts.append(spelled[id(version)])
         kinds.append(kind_of(version, ((bool(name.tags), link.yanked is not None) for link, name in release)))
-        rows = [_row(link, name, spelled[id(name.version)], texts[-1]) for link, name in release]
+        rows = [
+            _row(link, name, spelled[id(name.version)], texts[-1], tags.setdefault(name.tags, len(tags) - 1))
+            for link, name in release
+        ]
         files.append(msgspec.Raw(encoder.encode(rows)))
-    return Page(texts, bytes(kinds), files, any(link.metadata is not None for link, _ in read))
+    return Page(
+        texts, bytes(kinds), list(tags)[1:], files, any(link.metadata is not None for link, _ in read)
+    )
 
 
-def _row(link: Link, name: FileName, version: str, release: str) -> PageFile:
+def _row(link: Link, name: FileName, version: str, release: str, tags: int) -> PageFile:
     sha256 = link.hashes.get("sha256", "")
     is_known = _SHA256.fullmatch(sha256) is not None
     folded = link.url.endswith(f"/{link.filename}")
@@ -125,6 +134,7 @@ def _row(link: Link, name: FileName, version: str, release: str) -> PageFile:
         filename=link.filename,
         url=f"{_FOLDED}{link.url.removesuffix(link.filename)}" if folded else link.url,
         version="" if version == release else version,
+        tags=tags,
         build=name.build or None,
         sha256=bytes.fromhex(sha256) if is_known else None,
         size=link.size,
@@ -140,9 +150,12 @@ def releases_of(page: Page, index: str) -> Releases:
     """Return what a page lists; the files of a release are made when somebody looks at them."""
     decoder = msgspec.msgpack.Decoder(list[PageFile])
 
-    def read(position: int) -> Iterator[Wheel | Sdist]:
+    def read(position: int, fits: Callable[[str], bool] | None) -> Iterator[Wheel | Sdist]:
         version = releases[position]
-        return (_file(row, version, index) for row in decoder.decode(page.files[position]))
+        for row in decoder.decode(page.files[position]):
+            tags = page.tags[row.tags] if row.tags >= 0 else ""
+            if not tags or fits is None or fits(tags):
+                yield _file(row, version, tags, index)
 
     releases = Releases(page.versions, page.kinds, read)
     return releases
@@ -153,7 +166,7 @@ def files_of(page: Page, index: str) -> list[Wheel | Sdist]:
     return list(releases_of(page, index).every_file())
 
 
-def _file(row: PageFile, version: Version, index: str) -> Wheel | Sdist:
+def _file(row: PageFile, version: Version, tags: str, index: str) -> Wheel | Sdist:
     name, url = row.filename, row.url
     if url.startswith(_FOLDED):
         url = f"{url[len(_FOLDED) :]}{name}"
@@ -161,7 +174,7 @@ def _file(row: PageFile, version: Version, index: str) -> Wheel | Sdist:
         version = Version(row.version)
     sha256 = None if row.sha256 is None else row.sha256.hex()
     metadata = None if row.metadata is None else row.metadata.hex()
-    if name.endswith(".whl"):
+    if tags:
         return Wheel(
             filename=name,
             url=url,
@@ -175,7 +188,7 @@ def _file(row: PageFile, version: Version, index: str) -> Wheel | Sdist:
             checksum=row.checksum,
             index=index,
             build=row.build or (),
-            tags=wheel_tags_of(name),
+            tags=tags,
         )
     return Sdist(
         filename=name,
@@ -190,15 +203,3 @@ def _file(row: PageFile, version: Version, index: str) -> Wheel | Sdist:
         checksum=row.checksum,
         index=index,
     )
-
-
-@contextmanager
-def _without_gc() -> Iterator[None]:
-    """Pause the cyclic garbage collector: with 100000 new objects, none garbage, it takes half the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

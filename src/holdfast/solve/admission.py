@@ -94,6 +94,10 @@ class Admitted:
             found = self._sorted[position] = self._sort(self.releases.files(position))
         return found
 
+    def fitting(self, position: int, fits: Callable[[str], bool]) -> Sorted:
+        """Return the same without the wheels whose tags do not fit."""
+        return self._sort(self.releases.fitting(position, fits))
+
     def refusals(self) -> tuple[Refusal, ...]:
         """Return why files may not take part; every file of the project is looked at."""
         return tuple(each for place in range(len(self.releases)) for each in self.at(place).refusals)

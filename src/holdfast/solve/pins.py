@@ -228,7 +228,7 @@ async def pinned_pool(
     place = bisect_left(releases, version)
     files = releases.files(place) if place < len(releases) and releases[place] == version else ()
     wheel = next((file for file in files if isinstance(file, Wheel)), None)
-    bridge = Bridge(name, owner.name, 1, (spelling,), wheel)
+    bridge = Bridge(name, owner.name, 1, (spelling,), lambda: wheel)
     every = sorted({*owners, owner.name})
     ordinals = _PinnedOrdinals([version])
     return ProjectPool(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from packaging.version import Version
 
@@ -40,14 +41,19 @@ class Bridge:
     """A conda package that provides the project in one version.
 
     :ivar spellings: the conda versions equal to it under PEP 440.
-    :ivar file: a wheel of the same version to read extras' requirements from, if there is one.
+    :ivar find_file: finds what :attr:`file` is.
     """
 
     project: PypiName
     conda: CondaName
     ordinal: int
     spellings: tuple[str, ...]
-    file: Wheel | None
+    find_file: Callable[[], Wheel | None]
+
+    @property
+    def file(self) -> Wheel | None:
+        """A wheel of the same version to read extras' requirements from, if there is one."""
+        return self.find_file()
 
 
 class WheelJudge:
@@ -64,6 +70,10 @@ class WheelJudge:
         if tags not in self._ranks:
             self._ranks[tags] = tuple(supported(tags, abi, self._platform_tags) for abi in self._abis)
         return self._ranks[tags]
+
+    def fits(self, tags: str) -> bool:
+        """Tell whether wheels with these tags run on any Python build."""
+        return any(rank is not None for rank in self.ranks(tags))
 
     def shares(self, wheels: Sequence[Wheel]) -> list[tuple[Wheel, Mask]]:
         """Divide the Python builds among the wheels of one version: each build gets its best wheel.
@@ -109,7 +119,7 @@ class WheelJudge:
             reason = f"needs Python {wheel.requires_python}"
         elif self.pythons.requires_python(wheel.requires_python) is None:
             reason = f"has an invalid Requires-Python ({wheel.requires_python})"
-        elif not any(rank is not None for rank in self.ranks(wheel.tags)):
+        elif not self.fits(wheel.tags):
             reason = (
                 why_not(wheel.tags, self._abis, self._platform_tags)
                 if self._abis
@@ -149,6 +159,7 @@ class ProjectPool:
         refusals: Callable[[], Sequence[Refusal]] = tuple,
         has_unbuilt: bool = False,
         index: str = "",
+        every_file: Callable[[int], Sorted] | None = None,
         direct: bool = False,
     ) -> None:
         self.name = name
@@ -161,6 +172,7 @@ class ProjectPool:
         self.shown: set[int] = set()
         self.dropped: list[Wheel | Sdist] = []
         self._files = files
+        self._every_file = every_file or files
         self._sorted: dict[int, Sorted] = {}
         self._bridged = frozenset(bridge.ordinal for bridge in bridges)
         self._judge = judge
@@ -258,9 +270,11 @@ class ProjectPool:
         """Yield the files of versions none of which runs anywhere; the judge says why."""
         for ordinal in ordinals:
             if not self.at(ordinal):
-                files = self._at(ordinal)
-                yield from files.wheels
-                yield from [files.sdist] if files.sdist else []
+                left = {file.url for file in self.dropped}
+                files = self._every_file(ordinal)
+                sdist = self._at(ordinal).sdist
+                yield from (wheel for wheel in files.wheels if wheel.url not in left)
+                yield from [sdist] if sdist else []
 
 
 def make_pool(
@@ -292,12 +306,15 @@ def make_pool(
     present = _Present(admitted, places)
     ordinals = Ordinals.of_ascending(present) if not bridged else Ordinals([*present, *bridged])
 
+    def position(ordinal: int) -> int | None:
+        return present.position(ordinals.version(ordinal)) if bridged else ordinal - 1
+
     def files(ordinal: int) -> Sorted:
-        found = present.files_of(ordinals.version(ordinal)) if bridged else present.files(ordinal - 1)
+        found = present.files(position(ordinal), judge.fits)
         return found if may_build or found.unbuilt is None else replace(found, unbuilt=None)
 
     bridges = [
-        Bridge(name, conda, ordinals.of(version), spellings, _first_wheel(present.files_of(version)))
+        Bridge(name, conda, ordinals.of(version), spellings, partial(_first_wheel, present, version))
         for conda, versions in sorted(conda_versions.items())
         for version, spellings in sorted(versions.items())
         if version in bridged
@@ -312,6 +329,7 @@ def make_pool(
         refusals=admitted.refusals,
         has_unbuilt=admitted.has_unbuilt and may_build,
         index=index,
+        every_file=lambda ordinal: present.files(position(ordinal)),
     )
 
 
@@ -328,17 +346,22 @@ class _Present(Sequence[Version]):
     def __getitem__(self, position: int) -> Version:  # type: ignore[override]
         return self._admitted.releases[self._places[position]]
 
-    def files(self, position: int) -> Sorted:
-        return self._admitted.at(self._places[position])
-
-    def files_of(self, version: Version) -> Sorted:
-        """Return the files of a version, none where there is no such release. O(log n)."""
+    def position(self, version: Version) -> int | None:
+        """Return where a version is, None where there is no such release. O(log n)."""
         position = bisect_left(self, version)
-        return self.files(position) if position < len(self) and self[position] == version else Sorted()
+        return position if position < len(self) and self[position] == version else None
+
+    def files(self, position: int | None, fits: Callable[[str], bool] | None = None) -> Sorted:
+        """Return the files of the version at a position; of wheels, only those that fit, if that is told."""
+        if position is None:
+            return Sorted()
+        place = self._places[position]
+        return self._admitted.at(place) if fits is None else self._admitted.fitting(place, fits)
 
 
-def _first_wheel(files: Sorted) -> Wheel | None:
-    return files.wheels[0] if files.wheels else None
+def _first_wheel(present: _Present, version: Version) -> Wheel | None:
+    wheels = present.files(present.position(version)).wheels
+    return wheels[0] if wheels else None
 
 
 def direct_pool(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from packaging.markers import Marker
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from holdfast.index.dependency import Condition
-from holdfast.solve.conjunction import comparisons, named_extra
+from holdfast.solve.conjunction import comparisons, holds, named_extra
 from holdfast.spec.platform import marker_environment
 
 __all__ = ["Mask", "PythonBuild", "PythonPool", "is_valid_version"]
@@ -157,12 +157,14 @@ class PythonPool:
         named = named_extra(condition)
         if named is not None:
             return self.all if named == canonicalize_name(extra) else 0
-        marker = Marker(condition)
         answers: dict[int, bool] = {}
         mask = 0
         for index, environment in enumerate(self._environments):
             if id(environment) not in answers:
-                answers[id(environment)] = marker.evaluate({**environment, "extra": extra})
+                plain = holds(condition, environment)
+                answers[id(environment)] = (
+                    _evaluated(condition, environment, extra) if plain is None else plain
+                )
             mask |= answers[id(environment)] << index
         return mask
 
@@ -233,3 +235,12 @@ class PythonPool:
             f"=={spelling[low]}" if low == high else f">={spelling[low]},<={spelling[high]}"
             for low, high in runs
         )
+
+
+def _evaluated(condition: Condition, environment: dict[str, str], extra: str) -> bool:
+    return _marker(condition).evaluate({**environment, "extra": extra})
+
+
+@lru_cache(maxsize=1 << 12)
+def _marker(condition: Condition) -> Marker:
+    return Marker(condition)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from holdfast.index.collector import few_collections
 from holdfast.index.mapping import Mapping as NameMapping
 from holdfast.index.pypi import PypiIndexes
 from holdfast.solve.build_requirements import BuildRequirements
@@ -59,13 +62,14 @@ def solve_request(
         former or {},
         kept_builds,
     )
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    # In a notebook a loop is running already: one of our own, in a thread of its own.
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        return pool.submit(asyncio.run, work).result()
+    with few_collections():
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(work)
+        # In a notebook a loop is running already: one of our own, in a thread of its own.
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            return pool.submit(asyncio.run, work).result()
 
 
 def _silent(_: str) -> None:
@@ -118,4 +122,10 @@ async def _solve_all(
         return answers
     finally:
         await indexes.aclose()
-        await asyncio.sleep(_EXIT_PAUSE)
+        atexit.unregister(_rest)
+        atexit.register(_rest, time.monotonic() + _EXIT_PAUSE)
+
+
+def _rest(until: float) -> None:
+    """Wait at the interpreter's end, should it come so soon."""
+    time.sleep(max(0.0, until - time.monotonic()))

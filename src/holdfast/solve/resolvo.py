@@ -73,17 +73,20 @@ class Resolvo:
         from rattler import Gateway, solve
         from rattler.exceptions import SolverError
 
-        guarded = [_Guarded(item) for item in question.sources]
+        own = _Joined(question.sources, self.platform)
         specs, constraints = parsed(question.specs), parsed(question.constraints)
         channels = None if without_channels else self.channels
+        # Our own sources answer for all platforms at once: each question to them crosses from one language
+        # into the other, and there are hundreds a round.
+        platforms = [self.platform, "noarch"] if channels else [self.platform]
         virtual_packages = self._generic_virtual_packages()
         given = {record.name.normalized for record in question.pinned}
         try:
             return await solve(
-                [*(channels.sources if channels else ()), *guarded],
+                [*(channels.sources if channels else ()), *([own] if question.sources else ())],
                 specs,
                 gateway=channels.gateway if channels else Gateway(),
-                platforms=[self.platform, "noarch"],  # type: ignore[list-item]
+                platforms=platforms,  # type: ignore[arg-type]
                 locked_packages=[
                     record for record in question.preferred if record.name.normalized not in given
                 ],
@@ -96,7 +99,7 @@ class Resolvo:
                 constraints=constraints,
             )
         except SolverError as error:
-            _raise_first(guarded)
+            own.raise_first()
             if "cancelled" in str(error).lower():
                 raise NoSolution(
                     f"the solver gave up after {_TIMEOUT.total_seconds():.0f} s",
@@ -106,7 +109,7 @@ class Resolvo:
         except HoldfastError:
             raise
         except Exception as error:
-            _raise_first(guarded)
+            own.raise_first()
             raise channel_error(error) from error
 
     def _generic_virtual_packages(self) -> list[GenericVirtualPackage]:
@@ -129,28 +132,41 @@ class Resolvo:
         return found
 
 
-class _Guarded:
-    """A record source that remembers its first error: py-rattler turns errors into text."""
+class _Joined:
+    """Several record sources as one, that answers for all platforms when it is asked for one.
 
-    def __init__(self, source: RepoDataSource) -> None:
-        self._source = source
+    It remembers the first error: py-rattler turns errors into text.
+    """
+
+    def __init__(self, sources: Sequence[RepoDataSource], platform: str) -> None:
+        self._sources = sources
+        self._platform = platform
         self.error: Exception | None = None
 
     async def fetch_package_records(self, platform: Subdir, name: PackageName) -> list[RepoDataRecord]:
+        from rattler import Subdir
+
+        if str(platform) != self._platform:
+            return []
+        found: list[RepoDataRecord] = []
         try:
-            return await self._source.fetch_package_records(platform, name)
+            for subdir in (platform, Subdir("noarch")):
+                for source in self._sources:
+                    found += await source.fetch_package_records(subdir, name)
         except Exception as error:
             self.error = self.error or error
             raise
+        return found
 
     def package_names(self, platform: Subdir) -> list[str]:
-        return self._source.package_names(platform)
+        if str(platform) != self._platform:
+            return []
+        return list(dict.fromkeys(name for each in self._sources for name in each.package_names(platform)))
 
-
-def _raise_first(sources: Sequence[_Guarded]) -> None:
-    for source in sources:
-        if source.error is not None:
-            raise source.error
+    def raise_first(self) -> None:
+        """Raise what a source raised, if any did."""
+        if self.error is not None:
+            raise self.error
 
 
 def parsed(specs: Iterable[str]) -> list[MatchSpec]:

@@ -109,6 +109,7 @@ class PypiWorld:
             if not requirement.marker and requirement.specifier:
                 self._bounds.setdefault(requirement.name, []).append(requirement.specifier)
         self._pools: dict[PypiName, asyncio.Task[ProjectPool]] = {}
+        self._loaded: dict[PypiName, ProjectPool] = {}
         self._changed: set[PypiName] = set()
         self._spoken: dict[tuple[str, str], str] = {}
         self._extras: dict[PypiName, set[str]] = {}
@@ -126,9 +127,16 @@ class PypiWorld:
 
         :raises Unreachable: where an index or a channel cannot be reached.
         """
+        loaded = self._loaded.get(name)
+        if loaded is not None:
+            return loaded
         if name not in self._pools:
             self._pools[name] = asyncio.ensure_future(self._load_pool(name))
-        return await self._pools[name]
+        task = self._pools[name]
+        pool = await task
+        if self._pools.get(name) is task:  # not dropped meanwhile
+            self._loaded[name] = pool
+        return pool
 
     async def _load_pool(self, name: PypiName) -> ProjectPool:
         owners = await self.ownership.owners(name)
@@ -197,6 +205,7 @@ class PypiWorld:
         """Drop pools whose owners turned out to be others: their ordinals move."""
         for name in projects:
             self._pools.pop(name, None)
+            self._loaded.pop(name, None)
         self._spoken.clear()
         self._changed.update(self._pools, projects)
 
@@ -221,7 +230,7 @@ class PypiWorld:
             self.knowledge.settle(file, still_open(known, self.pins.wheels[name].extras, self.pythons))
 
     def _drop_if_unusable(self, name: PypiName, file: Wheel | Sdist) -> None:
-        pool = self.loaded().get(name)
+        pool = self._loaded.get(name)
         if pool is not None and self.knowledge.unusable(file) is not None:
             pool.drop(file)
             self._changed.add(name)
