@@ -1,4 +1,4 @@
-"""What is told of a conflict is small, quick, and what counts; its text is never asked for where it has no end."""
+"""What is told of a conflict is small, and what counts; it is never asked for where it has no end."""
 
 from __future__ import annotations
 

@@ -73,6 +73,69 @@ def _(world: World) -> object:
     return world.solve(["lib <2", "lib >=2"], [])
 
 
+@kind("a conda version older than all there are")
+def _(world: World) -> object:
+    for version in ("1.22.4", "1.26.4", "2.1.0"):
+        world.conda("numpy", version)
+    return world.solve(["numpy <1.20"], [])
+
+
+@kind("a conda package of which every build is for another Python")
+def _(world: World) -> object:
+    world.python("3.9.2", "3.10.4", "3.12.1")
+    for version, minor in (("1.22.4", 9), ("1.22.4", 10), ("1.23.5", 10)):
+        needs = [f"python >=3.{minor},<3.{minor + 1}.0a0"]
+        world.conda("numpy", version, needs, build=f"py3{minor}_0")
+    world.conda("numpy", "2.1.0", ["python >=3.12,<3.13.0a0"], build="py312_0")
+    world.conda("pandas", "2.2.0", ["python >=3.9", "numpy >=1.22"])
+    return world.solve(["numpy <2", "pandas"], [], python="3.12")
+
+
+@kind("a conda package that says its Python through python_abi")
+def _(world: World) -> object:
+    world.python("3.10.4", "3.12.1", "3.13.1")
+    for minor in (10, 12, 13):
+        admitted = f"python 3.{minor}.* *_cp3{minor}"
+        world.conda("python_abi", f"3.{minor}", build=f"8_cp3{minor}", constrains=[admitted])
+    for minor in (12, 13):
+        needs = ["python", f"python_abi 3.{minor}.* *_cp3{minor}"]
+        world.conda("numpy", "2.5.0", needs, build=f"py3{minor}_0")
+    return world.solve(["numpy >=2.5"], [], python="3.10")
+
+
+@kind("many conda packages, of which two chains count")
+def _(world: World) -> object:
+    world.python("3.12.1")
+    for number in range(30):
+        world.conda(f"part{number}", "1.0", [f"part{number + 1}"] if number < 29 else ["openssl"])
+    for version in ("1.1.1", "3.1.6", "3.5.7"):
+        world.conda("openssl", version)
+    for version in ("15.1", "15.2"):
+        world.conda("libpq", version, ["openssl >=3,<3.2", "part0"])
+    for version in ("3.11", "3.12", "3.13"):
+        world.conda("gdal", version, ["openssl >=3.5", "part3", "python"])
+    asked = ["gdal", "libpq <16", *(f"part{number}" for number in range(0, 30, 3))]
+    return world.solve(asked, [], python="3.12")
+
+
+@kind("conda packages of which all versions contradict each other")
+def _(world: World) -> object:
+    for version in range(1, 5):
+        world.conda("left", f"{version}.0", [f"middle >={version},<={version}", f"other <={version}"])
+        world.conda("right", f"{version}.0", [f"middle >={version},<={version}", f"other >={version + 1}"])
+        world.conda("middle", f"{version}.0", [f"left {version}.*"])
+        world.conda("other", f"{version}.0", [f"right >={version}"])
+    return world.solve(["left", "right"], [])
+
+
+@kind("a channel that does not have the package asked of it")
+def _(world: World) -> object:
+    world.conda("lib", "1.0")
+    world.conda("lib", "2.0", channel="second")
+    channels = [world.channel_url, (world.root / "second").as_uri()]
+    return world.solve([f"{channels[0]}::lib >=2"], [], channels=channels)
+
+
 @kind("two PyPI requirements on one project")
 def _(world: World) -> object:
     world.python("3.12.1")

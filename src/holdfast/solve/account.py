@@ -21,10 +21,13 @@ __all__ = ["LONGEST_TEXT", "account", "smallest"]
 
 LONGEST_TEXT = 1000
 """Characters: beyond, an account of fewer versions is asked for."""
-_SECONDS = 8.0
+_LINES = 12
+_SECONDS = 5.0
 """For the search; then, whatever it has found by then is told."""
-_VERSIONS = 2
-"""Of each requirement, in the search."""
+_FEW = 2
+"""Versions of each requirement to search among first; all, where what is found does not hold for all."""
+_MOST_RECORDS = 30_000
+"""Among which a search is quick."""
 _TOLD = (0, 4, 2, 1)
 """Of how many versions an account is asked for, in this order; 0 for all."""
 _MOST_LINES = 20_000
@@ -41,37 +44,69 @@ async def account(resolvo: Resolvo, question: Question) -> str:
     """
     whole = Whole(question, resolvo.channels, resolvo.platform)
     deadline = time.monotonic() + _SECONDS
-    stock = await Stock.lead_to(question, whole, _VERSIONS)
-
-    async def is_refused(part: Part) -> bool:
-        way_out = WayOut(part.question.strategy)
-        asked = replace(
-            part.question, specs=way_out.specs(part.question.specs), sources=[*part.question.sources, way_out]
-        )
-        return way_out.was_taken(await resolvo.ask(asked, without_channels=True))
-
-    async def names_refuse(names: Sequence[str]) -> bool:
-        return await is_refused(stock.part(question, names))
-
-    names = await smallest(stock.by_nearness(), names_refuse, deadline)
-
-    async def specs_refuse(specs: Sequence[str]) -> bool:
-        return await is_refused(stock.part(replace(question, specs=specs), names))
-
-    in_play = stock.part(question, names).question.specs
-    specs = await smallest(in_play, specs_refuse, deadline)
-    question = replace(question, specs=[spec for spec in in_play if spec in specs])
+    stock = await Stock.lead_to(question, whole, _FEW)
+    names, specs = await _core(resolvo, question, stock, stock.by_nearness(), deadline)
+    if not await _holds_for_all(resolvo, replace(question, specs=specs), whole, names):
+        stock = await Stock.lead_to(question, whole, 0)
+        nearest = [*names, *(name for name in stock.by_nearness() if name not in names)]
+        if stock.size <= _MOST_RECORDS:
+            other = await _core(resolvo, question, stock, nearest, deadline)
+            names, specs = other if time.monotonic() < deadline else (names, specs)
+    told = replace(question, specs=specs)
     shortest = ""
     for count in _TOLD:
-        part = (await Stock.lead_to(question, whole, count, names)).part(question, names)
-        if part.lines(_MOST_LINES) >= _MOST_LINES or not await is_refused(part):
+        part = await _readable(resolvo, (await Stock.lead_to(told, whole, count, names)).part(told, names))
+        if part is None:
             continue
         text = await _text(resolvo, part)
         if not shortest or len(text) < len(shortest):
             shortest = text
-        if len(text) <= LONGEST_TEXT:
+        if len(text) <= LONGEST_TEXT and text.count("\n") <= _LINES:
             break
-    return shortest or _without_a_tree(question.specs)
+    return shortest or (await Stock.lead_to(told, whole, 1, names)).part(told, names).outline()
+
+
+async def _holds_for_all(resolvo: Resolvo, question: Question, whole: Whole, names: Sequence[str]) -> bool:
+    """Tell whether a question about some names has no answer among all versions either."""
+    stock = await Stock.lead_to(question, whole, 0, names)
+    return await _is_refused(resolvo, stock.part(question, names))
+
+
+async def _readable(resolvo: Resolvo, part: Part) -> Part | None:
+    """Return a part of which an account can be asked: one that has an end, and tells of the conflict."""
+    for each in (part, part.without_circles()):
+        if each.lines(_MOST_LINES) < _MOST_LINES and await _is_refused(resolvo, each):
+            return each
+    return None
+
+
+async def _core(
+    resolvo: Resolvo, question: Question, stock: Stock, order: Sequence[str], deadline: float
+) -> tuple[list[str], list[str]]:
+    """Return the names and the specs of a question that are enough for it to have no answer in a stock.
+
+    :param order: all names, those that probably matter first.
+    """
+
+    async def names_refuse(names: Sequence[str]) -> bool:
+        return await _is_refused(resolvo, stock.part(question, names))
+
+    names = await smallest(order, names_refuse, deadline)
+
+    async def specs_refuse(specs: Sequence[str]) -> bool:
+        return await _is_refused(resolvo, stock.part(replace(question, specs=specs), names))
+
+    asked = stock.part(question, names).question.specs
+    needed = await smallest(asked, specs_refuse, deadline)
+    return names, [spec for spec in asked if spec in needed]
+
+
+async def _is_refused(resolvo: Resolvo, part: Part) -> bool:
+    way_out = WayOut(part.question.strategy)
+    asked = replace(
+        part.question, specs=way_out.specs(part.question.specs), sources=[*part.question.sources, way_out]
+    )
+    return way_out.was_taken(await resolvo.ask(asked, without_channels=True))
 
 
 async def smallest(
@@ -113,8 +148,3 @@ async def _text(resolvo: Resolvo, part: Part) -> str:
     except Refused as error:
         return str(error)
     return ""
-
-
-def _without_a_tree(specs: Sequence[str]) -> str:
-    """Return the requirements, in the solver's way of writing, where its own account has no end."""
-    return "\n".join(["The following packages are incompatible", *(f"├─ {spec}" for spec in specs)])

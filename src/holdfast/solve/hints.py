@@ -17,8 +17,10 @@ from holdfast.errors import HoldfastError
 from holdfast.index.conda import CondaChannels, without_login
 from holdfast.index.mapping import Mapping as NameMapping
 from holdfast.index.pypi import PypiIndexes
-from holdfast.solve.explain import Explanation, said_by
+from holdfast.solve.causes import said_by
+from holdfast.solve.explain import Explanation
 from holdfast.solve.reasons import Demand
+from holdfast.solve.ruled_out import ruled_out
 from holdfast.spec.names import CondaName, PypiName, pypi_name
 from holdfast.spec.platform import PLATFORMS
 from holdfast.spec.requirements import Requirements
@@ -80,7 +82,9 @@ async def _hint(demand: Demand, around: Surroundings) -> _Hint | None:
     records = (await around.channels.records([name]))[name]
     if not records:
         return await _no_conda_package(demand, around)
-    return _other_records(demand, records, around)
+    whose = CondaName(demand.who.partition(" ")[0])
+    theirs = (await around.channels.records([whose]))[whose] if demand.who_side == "conda" and whose else []
+    return _other_records(demand, records, theirs, around)
 
 
 def _virtual_package(demand: Demand, around: Surroundings) -> _Hint:
@@ -115,7 +119,12 @@ async def _no_conda_package(demand: Demand, around: Surroundings) -> _Hint:
     return text, f"check the name, or name the channel that has it with -c (searched: {searched})"
 
 
-def _other_records(demand: Demand, records: Sequence[RepoDataRecord], around: Surroundings) -> _Hint | None:
+def _other_records(
+    demand: Demand,
+    records: Sequence[RepoDataRecord],
+    theirs: Sequence[RepoDataRecord],
+    around: Surroundings,
+) -> _Hint | None:
     from rattler import MatchSpec
 
     channel, _, bare = demand.what.rpartition("::")
@@ -123,7 +132,7 @@ def _other_records(demand: Demand, records: Sequence[RepoDataRecord], around: Su
     fitting = [record for record in records if spec.matches(record)]
     if fitting:
         hidden = None if channel else _hidden_by_channel(demand, records, fitting)
-        return hidden or _ruled_out(demand, around)
+        return hidden or ruled_out(demand, around.requirements, theirs)
     name, _, wanted = bare.partition(" ")
     version, _, build = wanted.partition(" ")
     built = MatchSpec(f"{name} {version or '*'}", strict=False)
@@ -134,12 +143,15 @@ def _other_records(demand: Demand, records: Sequence[RepoDataRecord], around: Su
             )
         )
         text = f"{said_by(demand)} {demand.what}, and no build of {name} {version or ''}".rstrip()
-        return f"{text} is called that", f"there are {_some(builds)}"
+        return f"{text} is called that", f"there {'is' if len(builds) == 1 else 'are'} {_some(builds)}"
     versions = list(
         dict.fromkeys(
             str(each.version) for each in sorted(records, key=lambda each: each.version, reverse=True)
         )
     )
+    if _is_too_low(version, versions):
+        text = f"{said_by(demand)} {demand.what}, and the oldest of {len(versions)} versions of {name} on the"
+        return f"{text} channels is {versions[-1]}", f"there are {_some(versions[::-1])}"
     only = "the only version" if len(versions) == 1 else f"the newest of {len(versions)} versions"
     return (
         f"{said_by(demand)} {demand.what}, and {only} of {name} on the channels is {versions[0]}",
@@ -147,20 +159,14 @@ def _other_records(demand: Demand, records: Sequence[RepoDataRecord], around: Su
     )
 
 
-def _ruled_out(demand: Demand, around: Surroundings) -> _Hint | None:
-    """Tell which other word of the request speaks of a package that a dependency needs otherwise."""
-    asked = around.requirements
-    if not demand.who:
-        return None
-    if demand.name == "python" and asked.python:
-        wish, other = f"Python {asked.python}", "another Python"
-    else:
-        typed = [item for item in asked.conda if item.name == demand.name and (item.version or item.build)]
-        if not typed:
-            return None
-        wish, other = str(typed[0]), f"another {demand.name}"
-    leave = f"leave {demand.who.partition(' ')[0]} out"
-    return f"{said_by(demand)} {demand.what}, and you asked for {wish}", f"ask for {other}, or {leave}"
+def _is_too_low(wanted: str, newest_first: Sequence[str]) -> bool:
+    """Tell whether a version expression speaks of versions below all there are."""
+    from rattler import Version
+
+    bounds = re.findall(r"\d[\w.]*", wanted)
+    if len(newest_first) == 1 or not bounds:
+        return False
+    return all(Version(bound.rstrip(".")) <= Version(newest_first[-1]) for bound in bounds)
 
 
 def _hidden_by_channel(

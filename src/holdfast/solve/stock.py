@@ -6,7 +6,7 @@ each package that somebody asks for, and whatever is found out holds for them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -106,6 +106,11 @@ class Stock:
 
     _followed: set[str] = field(default_factory=set)
 
+    @property
+    def size(self) -> int:
+        """How many records there are."""
+        return sum(map(len, self.records.values()))
+
     def by_nearness(self) -> list[str]:
         """Return the names, the nearest to the question first; of these, what most depend on."""
         dependents: dict[str, int] = {}
@@ -126,7 +131,9 @@ class Part:
     """
 
     def __init__(self, question: Question, records: dict[str, list[RepoDataRecord]]) -> None:
-        bare = {name: [_bare(record, records) for record in found] for name, found in records.items()}
+        bare = {
+            name: [_bare(record, records, records) for record in found] for name, found in records.items()
+        }
         self.question = replace(
             question,
             specs=[spec for spec in question.specs if name_of_spec(spec) in records],
@@ -155,6 +162,49 @@ class Part:
     def package_names(self, platform: Subdir) -> list[str]:
         """Return the names."""
         return list(self.records)
+
+    def without_circles(self) -> Part:
+        """Return the same question, in which nothing depends on what led to it: it asks for less."""
+        onward: dict[str, set[str]] = {}
+        way: set[str] = set()
+
+        def follow(name: str) -> None:
+            way.add(name)
+            onward[name] = set()
+            for record in self.records.get(name, ()):
+                for text in record.depends:
+                    other = name_of_spec(text)
+                    if other not in way:
+                        onward[name].add(other)
+                        if other not in onward:
+                            follow(other)
+            way.discard(name)
+
+        for spec in self.question.specs:
+            if name_of_spec(spec) not in onward:
+                follow(name_of_spec(spec))
+        bare = {
+            name: [_bare(record, onward.get(name, ()), self.records) for record in records]
+            for name, records in self.records.items()
+        }
+        return Part(self.question, bare)
+
+    def outline(self) -> str:
+        """Return what is asked for and what the newest of it needs, in the solver's way of writing."""
+        lines = ["The following packages are incompatible"]
+        for spec, mark, indent in _branches(self.question.specs, ""):
+            lines.append(f"{mark}{spec} can be installed with any of the following options:")
+            for record in self._newest(spec):
+                lines.append(f"{indent}└─ {record.name.normalized} {record.version} would require")
+                for text, inner, below in _branches(record.depends, f"{indent}   "):
+                    lines.append(f"{inner}{text}, which can be installed with any of the following options:")
+                    lines += (f"{below}└─ {name_of_spec(text)} {each.version}" for each in self._newest(text))
+        return "\n".join(lines)
+
+    def _newest(self, text: str) -> list[RepoDataRecord]:
+        spec = _parsed(text)
+        found = [each for each in self.records.get(name_of_spec(text), ()) if spec and spec.matches(each)]
+        return sorted(found, key=lambda each: each.version)[-1:]
 
     def lines(self, most: int) -> int:
         """Return how many lines an account of it may have; ``most`` where there may be more, or no end.
@@ -185,6 +235,13 @@ class Part:
             return min(most, sizes[key])
 
         return min(most, sum(map(of_spec, self.question.specs)))
+
+
+def _branches(texts: Sequence[str], indent: str) -> Iterator[tuple[str, str, str]]:
+    """Yield texts, each with the mark before it and the indent of what stands below it."""
+    for number, text in enumerate(texts, start=1):
+        last = number == len(texts)
+        yield text, f"{indent}{'└─ ' if last else '├─ '}", f"{indent}{'   ' if last else '│  '}"
 
 
 @cache
@@ -222,11 +279,13 @@ def _chosen(records: Sequence[RepoDataRecord], specs: Iterable[str], count: int)
     return [records[index] for index in sorted(kept)]
 
 
-def _bare(record: RepoDataRecord, names: Collection[str]) -> RepoDataRecord:
+def _bare(
+    record: RepoDataRecord, depending: Collection[str], constraining: Collection[str]
+) -> RepoDataRecord:
     """Return a record that depends on, and constrains, some names alone."""
     depends, constrains = record.depends, record.constrains
-    inside = [text for text in depends if name_of_spec(text) in names]
-    bounds = [text for text in constrains if name_of_spec(text) in names]
+    inside = [text for text in depends if name_of_spec(text) in depending]
+    bounds = [text for text in constrains if name_of_spec(text) in constraining]
     if len(inside) == len(depends) and len(bounds) == len(constrains):
         return record
     from rattler import PackageRecord, RepoDataRecord
