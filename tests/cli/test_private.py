@@ -234,7 +234,7 @@ def test_without_a_login_it_is_said_where_one_is_wanted(
     }[command]
     done = called(*words)
     assert done.returncode == 4
-    assert "401" in done.stderr
+    assert "401; the keyring has no login for it" in done.stderr
     assert ".netrc" in done.stderr
     assert not (tmp_path / "bundle").exists()
 
@@ -285,3 +285,14 @@ def test_a_page_shown_to_one_login_is_shown_to_no_other(private: Private, called
         assert (done.returncode, "401" in done.stderr) == (4, True)
         assert called(*asked, other, "--offline").returncode == 4
     assert called(*asked, index, "--offline").returncode == 0
+
+
+def test_the_keyring_by_an_option(private: Private, called, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_keyring(private, monkeypatch)
+    monkeypatch.delenv("UV_KEYRING_PROVIDER")
+    monkeypatch.setenv("HOLDFAST_KEYRING_PROVIDER", "disabled")  # and put back after the option
+    asked = ["resolve", "--python-source", "host", "--pypi", "shelf", "--index-url", private.index]
+    assert called(*asked).returncode == 4
+    assert called("--keyring-provider", "subprocess", *asked).returncode == 0
+    wrong = called("--keyring-provider", "import", *asked, "--force")
+    assert (wrong.returncode, "expected subprocess or disabled" in wrong.stderr) == (2, True)

@@ -163,6 +163,13 @@ class TestKeyring:
         assert [credentials.ask_keyring(f"{INDEX}/{name}/") for name in "ab"] == [True, False]
         assert user_of(credentials.authorization(f"{INDEX}/b/")) == "by-url"
         assert keyring.read_text() == f"get {INDEX} --mode creds\n"
+        assert credentials.trouble(INDEX) == ""
+
+    def test_that_knows_nobody_says_so(self, keyring: Path) -> None:
+        credentials = Credentials()
+        assert credentials.trouble("https://other.example/x") == ""
+        assert not credentials.ask_keyring("https://other.example/x")
+        assert credentials.trouble("https://other.example/x") == "the keyring has no login for it"
 
     def test_knows_a_host_with_its_port(self, keyring: Path) -> None:
         credentials = Credentials()
@@ -187,7 +194,7 @@ class TestKeyring:
         assert not credentials.ask_keyring(f"{INDEX}/x/")
         assert not credentials.ask_keyring("https://host.example:8443/x")
         assert time.monotonic() - started < 60
-        assert credentials.trouble == "the keyring command did not answer within 0.2 s"
+        assert credentials.trouble(INDEX) == "the keyring command did not answer within 0.2 s"
         assert asked.read_text().count("get") == 1
 
     def test_has_no_terminal_to_ask_at(
@@ -204,7 +211,7 @@ class TestKeyring:
         monkeypatch.setenv("PATH", str(tmp_path))
         credentials = Credentials()
         assert not credentials.ask_keyring(INDEX)
-        assert credentials.trouble == "there is no keyring command on PATH"
+        assert credentials.trouble(INDEX) == "there is no keyring command on PATH"
 
 
 def test_a_mark_tells_logins_apart_and_names_none() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -63,5 +64,16 @@ def _root(
         bool,
         typer.Option("--version", help="print the version", is_eager=True, callback=_version),
     ] = False,
+    keyring_provider: Annotated[
+        str | None,
+        typer.Option(
+            metavar="subprocess|disabled",
+            help="whether logins may come from the keyring command",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """One exact, hash-locked environment out of conda and PyPI together, re-hydrated anywhere."""
+    if keyring_provider is not None:
+        # As the variable it stands for, so that whatever is configured elsewhere is read as ever.
+        os.environ["HOLDFAST_KEYRING_PROVIDER"] = keyring_provider

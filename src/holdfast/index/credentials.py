@@ -48,10 +48,12 @@ class Credentials:
         self._keyring: Keyring | None = None
         self._keyring_is_on: bool | None = None
 
-    @property
-    def trouble(self) -> str:
-        """Why the keyring is of no use, for people; empty where it is, or is not asked."""
-        return self._keyring.trouble if self._keyring else ""
+    def trouble(self, url: str) -> str:
+        """Return why the keyring is of no use for a URL, for people; empty where it is, or is not asked."""
+        if self._keyring is None:
+            return ""
+        unknown = self._of_keyring.get(self._place_of(url)) is None
+        return self._keyring.trouble or ("the keyring has no login for it" if unknown else "")
 
     def find(self, url: str) -> Login | None:
         """Return the login for a URL, None where there is none.

@@ -94,7 +94,7 @@ class Pages:
         if answer.status == 403 and name is not None and await self._unlisted(index, name):
             answer = Response(404, answer.url)
         if answer.status != 200 and answer.status not in _GONE:
-            raise refusal(answer, self._http.credentials.trouble)
+            raise refusal(answer, self._http.credentials.trouble(answer.url))
         there = answer.status == 200
         body = digest(answer) if there else b""
         self._cache.store(

@@ -203,7 +203,7 @@ class Fetcher:
             if answer.status_code in _TRANSIENT:
                 raise _TryAgain(f"the server answered {answer.status_code}", _retry_after(answer))
             if answer.status_code >= 400:
-                trouble = self._credentials.trouble if answer.status_code in (401, 403) else ""
+                trouble = self._credentials.trouble(package.url) if answer.status_code in (401, 403) else ""
                 advice = {
                     401: "put a user name and password into HOLDFAST_CREDENTIALS or into ~/.netrc",
                     403: "put a user name and password into HOLDFAST_CREDENTIALS or into ~/.netrc",
