@@ -186,7 +186,9 @@ def _members(
     project = (
         f"[build-system]\nrequires = {list(tools.declared)!r}\n"
         "build-backend = 'backend'\nbackend-path = ['.']\n"
+        # What it depends on is the backend's to say: uv would believe a pyproject.toml that says nothing.
         f"[project]\nname = '{name}'\nversion = '{version}'\n"
+        "dynamic = ['dependencies', 'optional-dependencies']\n"
     )
     return {"PKG-INFO": metadata, "pyproject.toml": project, "backend.py": backend}
 

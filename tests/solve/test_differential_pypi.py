@@ -32,7 +32,7 @@ PYTHON = "3.12.8"
 DOZEN = frozenset(
     {
         *("requests", "flask", "httpx-extras", "old-pandas", "pytest-stack", "boto3-old-urllib3"),
-        *("aiobotocore", "django-stack", "crypto", "streamlit-1.30", "torch", "transformers"),
+        *("hydra", "aiobotocore", "django-stack", "crypto", "streamlit-1.30", "torch", "transformers"),
     }
 )
 _PINNED = re.compile(r"^([A-Za-z0-9_.-]+)==(\S+)$", re.MULTILINE)
