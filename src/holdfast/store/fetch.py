@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlsplit
 
 from holdfast.errors import IntegrityError, NotFound, Unreachable
 from holdfast.lock.model import LockedPackage
 from holdfast.spec.requirements import Credential
+from holdfast.store.origin import Elsewhere
 from holdfast.store.packages import Packages
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Fetcher", "Receiving"]
 
-_CHUNK = 1 << 20
 _TRIES = 5
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 20.0
@@ -89,6 +88,7 @@ class Fetcher:
         from holdfast.index.credentials import Credentials
 
         self._credentials = Credentials(credentials, places)
+        self._elsewhere = Elsewhere()
         self._received = received
         self._stopped = threading.Event()
         self._client_lock = threading.Lock()
@@ -161,8 +161,10 @@ class Fetcher:
             self._client.close()
 
     def _receive(self, package: LockedPackage, incoming: Receiving) -> None:
-        if urlsplit(package.url).scheme == "file":
-            self._copy(package, incoming)
+        chunks = self._elsewhere.chunks(package)
+        if chunks is not None:
+            for chunk in chunks:
+                self.take(incoming, chunk)
             return
         for attempt in range(1, _TRIES + 1):
             try:
@@ -178,18 +180,6 @@ class Fetcher:
                 self._stopped.wait(min(_LONGEST_PAUSE, max(backoff, error.pause or 0.0)))
             else:
                 return
-
-    def _copy(self, package: LockedPackage, incoming: Receiving) -> None:
-        from urllib.request import url2pathname
-
-        try:
-            with Path(url2pathname(urlsplit(package.url).path)).open("rb") as file:
-                while chunk := file.read(_CHUNK):
-                    self.take(incoming, chunk)
-        except OSError as error:
-            raise Unreachable(
-                f"{package.file} cannot be read ({error.strerror})", where=package.url
-            ) from None
 
     def _download(self, package: LockedPackage, incoming: Receiving) -> None:
         with self._answer(package, resume_at=incoming.received) as answer:
