@@ -15,7 +15,7 @@ __all__ = ["Condition", "Dependency", "MeaninglessMarker", "is_meaningful", "par
 Condition = NewType("Condition", str)
 """The text of a valid marker: it stands for the parsed one, which is slow to compare and to print."""
 
-_PROBE = {"extra": ""}
+_PROBE = {"extra": "", "platform_release": "", "platform_version": ""}
 
 
 class Dependency(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -41,10 +41,13 @@ class MeaninglessMarker(InvalidRequirement):
 def is_meaningful(marker: str) -> bool:
     """Tell whether a marker can be evaluated at all (`sys_platform ~= 'x'` cannot)."""
     from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
+    from packaging.version import InvalidVersion
 
     try:
         Marker(marker).evaluate(dict(_PROBE))
     except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName):
+        return False
+    except InvalidVersion:  # packaging before 26: an empty `platform_release` against a version
         return False
     return True
 

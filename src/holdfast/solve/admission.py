@@ -13,7 +13,7 @@ from datetime import datetime
 from urllib.parse import parse_qs, urlsplit
 
 from packaging.specifiers import SpecifierSet
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from holdfast.errors import Unreachable
 from holdfast.index.project import (
@@ -252,10 +252,17 @@ class Admission:
 
     def _asks_for_prereleases(self, name: PypiName) -> bool:
         return any(
-            bool(SpecifierSet(requirement.specifier).prereleases)
+            _names_prerelease(requirement.specifier)
             for requirement in self._typed.get(name, [])
             if requirement.specifier
         )
+
+
+def _names_prerelease(specifier: str) -> bool:
+    try:
+        return bool(SpecifierSet(specifier).prereleases)
+    except InvalidVersion:  # packaging before 26, of `===` with what is no version
+        return False
 
 
 def _names(listed: Iterable[str], name: PypiName) -> bool:

@@ -94,6 +94,9 @@ class Ordinals:
         def accepts(ordinal: int) -> bool:
             return part.contains(self.versions[ordinal - 1], prereleases=True)
 
+        if operator in {"<", ">"} and _is_between_releases(Version(part.version)):
+            # `>1.0.dev0` leaves out the post-releases of 1.0, but not 1.0 itself (packaging before 26.1).
+            return [ordinal for ordinal in ordinals if accepts(ordinal)]
         if operator in {">=", ">"}:
             return ordinals[bisect_left(ordinals, True, key=accepts) :]
         if operator in {"<=", "<"}:
@@ -139,3 +142,7 @@ class Ordinals:
         if first > last:
             return "==0"
         return f">={first - first % grain},<={last - last % -grain}"
+
+
+def _is_between_releases(version: Version) -> bool:
+    return version.is_prerelease or version.is_postrelease
