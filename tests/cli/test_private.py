@@ -182,10 +182,14 @@ def test_a_login_works_from_resolving_to_exporting_and_leaves_no_trace(
         run("push", name, "--store", team, "-v")
         assert len({*private.server.paths("GET", "*.whl"), *private.server.paths("GET", "*.conda")}) == 1
         run("export", name, "--offline-bundle", files[-1], "-v")
+        if name == "tool":
+            # Nor has the store that is nearest.
+            assert not list((isolated_home / "store" / "packages").rglob("*.conda"))
+            run("create", name, "--prefix", tmp_path / "prefix", "-v")
         run("resolve", *asked, "-v", "--force", "--json")
         run("show", name, "--json")
     run("config", "--json")
-    assert_no_trace([isolated_home, team], files, said)
+    assert_no_trace([isolated_home, team, tmp_path / "prefix"], files, said)
 
 
 def where(variable: str, option: str, url: str) -> list[str]:

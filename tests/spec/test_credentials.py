@@ -67,3 +67,21 @@ def test_no_part_of_a_user_information_survives(user, password):
 
 def test_a_password_is_not_shown():
     assert "hunter2" not in repr(Credential("https://host.example", "u", "hunter2"))
+
+
+@given(
+    SECRETS,
+    SECRETS.filter(lambda text: "/" not in text),
+    st.sampled_from(["/", "/chan", "/a/b.c/d@x", "/chan::numpy", "/chan[build=1]"]),
+    st.sampled_from(["https", "http", "git+https"]),
+    st.sampled_from(["host.example", "host.example:8443", "[::1]", "[::1]:80"]),
+)
+def test_where_a_login_counts_tells_nothing_of_it(password, token, path, scheme, host):
+    token = "".join(char for char in token if char.isalnum()) or "x1y2z3"
+    text = f"{scheme}://user:secret-{password}@{host}/t/secret-{token}{path}"
+    clean, found = take_credentials(text)
+    assert "secret-" not in clean + repr(found)
+    assert {each.password for each in found if each.username == CONDA_TOKEN_USER} <= {f"secret-{token}"}
+    prefixes = {each.url_prefix for each in found}
+    assert all(prefix.startswith(f"{scheme.rpartition('+')[2]}://{host}") for prefix in prefixes)
+    assert all(clean.partition("+")[2].startswith(prefix) or clean.startswith(prefix) for prefix in prefixes)

@@ -47,7 +47,8 @@ def take_credentials(text: str) -> tuple[str, tuple[Credential, ...]]:
         return f"{scheme}://{address}"
 
     def strip_token(match: re.Match[str]) -> str:
-        prefix = match["before"] + _place(match["path"])
+        scheme, _, host = match["before"].partition("://")
+        prefix = f"{scheme.rpartition('+')[2]}://{host}{_place(match['path'])}"
         taken.append(Credential(prefix, CONDA_TOKEN_USER, unquote(match["token"])))
         return match["before"]
 
