@@ -28,9 +28,9 @@ from holdfast.index.http_cache import HttpCache
 from holdfast.index.metadata_cache import MetadataCache
 from holdfast.index.once import Once
 from holdfast.index.pages import Pages
-from holdfast.index.source_build import SourceBuilder
 from holdfast.index.project import CoreMetadata, IndexFile, Project, Releases, Sdist, Wheel
 from holdfast.index.rows import Page, parse_page, releases_of, rows_of
+from holdfast.index.source_build import SourceBuilder
 from holdfast.index.sources import Sources
 from holdfast.index.urls import local_path
 from holdfast.index.wheel_metadata import WheelMetadataReader
@@ -98,7 +98,7 @@ class PypiIndexes:
 
     def decide_builds_by(self, solve: SolveBuild) -> None:
         """Have build requirements decided on; without it, nothing is built that has any."""
-        self._builder.solve = solve
+        self._builder.jobs.solve = solve
 
     @property
     def requests(self) -> int:
@@ -174,7 +174,7 @@ class PypiIndexes:
     async def aclose(self) -> None:
         """Close all connections and stop what still runs."""
         await self._once.stop()
-        await self._builder.stop()
+        await self._builder.jobs.stop()
         await self._http.aclose()
 
     async def _project(self, name: PypiName) -> Project:
