@@ -29,6 +29,10 @@ _DEFAULTS_WINDOWS = (*_DEFAULTS, "https://repo.anaconda.com/pkgs/msys2")
 
 _NAME_END = re.compile(r"[ =<>!~\[;]")
 _URL = re.compile(r"[a-z]+://[^\s`'\")]+")
+_IS_NETWORK = re.compile(
+    r"cache|request|connect|network|timed out|time out|dns|status code|io error|os error", re.I
+)
+_LONGEST_CAUSE = 300
 _MISSING_SUBDIR = re.compile(r"could not find subdir '(?P<subdir>[^']+)' in channel '(?P<channel>[^']+)'")
 
 
@@ -164,7 +168,7 @@ class CondaChannels:
                     recursive=False,
                 )
             except Exception as error:
-                raise channel_error(error) from error
+                raise channel_error(error, self.channels) from error
             for name in missing:
                 self._records[name] = []
             for answer in answers:
@@ -180,7 +184,7 @@ class CondaChannels:
         try:
             found = await self.gateway.names(self.sources, self.platforms)  # type: ignore[arg-type]
         except Exception as error:
-            raise channel_error(error) from error
+            raise channel_error(error, self.channels) from error
         return [CondaName(name.normalized) for name in found]
 
     async def platforms_of(self, name: CondaName, platforms: Sequence[str]) -> list[str]:
@@ -197,7 +201,7 @@ class CondaChannels:
                 recursive=False,
             )
         except Exception as error:
-            raise channel_error(error) from error
+            raise channel_error(error, self.channels) from error
         found = {record.subdir for answer in answers for record in answer}
         return [each for each in others if each in found]
 
@@ -247,8 +251,11 @@ class ChannelUnreachable(Unreachable):
     """A conda channel does not answer, or does not exist. Exit code 4."""
 
 
-def channel_error(error: Exception) -> ChannelUnreachable:
-    """Turn py-rattler's gateway error into one that says which channel did not answer."""
+def channel_error(error: Exception, channels: Sequence[str] = ()) -> ChannelUnreachable:
+    """Turn py-rattler's gateway error into one that says which channel did not answer.
+
+    :param channels: those that were asked, where the error itself does not tell.
+    """
     text = str(error)
     missing = _MISSING_SUBDIR.search(text)
     if missing:
@@ -259,9 +266,17 @@ def channel_error(error: Exception) -> ChannelUnreachable:
         )
     url = _URL.search(text)
     cause = text.strip().splitlines()[-1].removeprefix("Caused by: ").strip()
+    cause = cause if len(cause) <= _LONGEST_CAUSE else f"{cause[:_LONGEST_CAUSE]}..."
+    where = without_login(url[0]) if url else f"channel {' or '.join(map(without_login, channels))}"
+    if url is None and not _IS_NETWORK.search(text):
+        return ChannelUnreachable(
+            f"what it says of its packages cannot be read ({cause})",
+            where=where if channels else "a channel",
+            advice="tell who keeps the channel, or leave it out",
+        )
     return ChannelUnreachable(
         f"the channel does not answer ({_URL.sub(lambda found: without_login(found[0]), cause)})",
-        where=without_login(url[0]) if url else None,
+        where=where if url or channels else None,
         advice="check the network, or name a channel that can be reached with -c",
     )
 

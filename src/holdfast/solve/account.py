@@ -8,6 +8,7 @@ count; then to as few versions as make an account that can be read.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -22,6 +23,8 @@ __all__ = ["LONGEST_TEXT", "account", "smallest"]
 LONGEST_TEXT = 1000
 """Characters: beyond, an account of fewer versions is asked for."""
 _LINES = 12
+_LONGEST_WORD = 200
+_ENDLESS = re.compile(rf"\S{{{_LONGEST_WORD + 1},}}")
 _SECONDS = 5.0
 """For the search; then, whatever it has found by then is told."""
 _FEW = 2
@@ -58,7 +61,7 @@ async def account(resolvo: Resolvo, question: Question) -> str:
         part = await _readable(resolvo, (await Stock.lead_to(told, whole, count, names)).part(told, names))
         if part is None:
             continue
-        text = await _text(resolvo, part)
+        text = _ENDLESS.sub(lambda word: f"{word[0][:_LONGEST_WORD]}...", await _text(resolvo, part))
         if not shortest or len(text) < len(shortest):
             shortest = text
         if len(text) <= LONGEST_TEXT and text.count("\n") <= _LINES:

@@ -34,6 +34,7 @@ _SECONDS = 20.0
 """For all questions together."""
 _NEAR = 3
 _CUTOFF = 0.75
+_LONGEST_NAME = 100
 _OF_ONE_SYSTEM = ("__osx", "__win", "__linux", "__unix")
 
 _Hint: TypeAlias = tuple[str, str | None]
@@ -239,7 +240,9 @@ async def _has_project(name: str, around: Surroundings) -> bool:
 
 
 def _near(name: str, known: Sequence[str] | set[str]) -> list[str]:
-    return difflib.get_close_matches(name, sorted(known), n=_NEAR, cutoff=_CUTOFF)
+    if len(name) > _LONGEST_NAME:
+        return []
+    return difflib.get_close_matches(name, sorted(set(known) - {name}), n=_NEAR, cutoff=_CUTOFF)
 
 
 def _needing(demand: Demand) -> str:

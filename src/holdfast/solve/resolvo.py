@@ -110,7 +110,7 @@ class Resolvo:
             raise
         except Exception as error:
             own.raise_first()
-            raise channel_error(error) from error
+            raise channel_error(error, self.channels.channels if self.channels else ()) from error
 
     def _generic_virtual_packages(self) -> list[GenericVirtualPackage]:
         from rattler import GenericVirtualPackage, PackageName, Version

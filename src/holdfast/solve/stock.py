@@ -284,8 +284,8 @@ def _bare(
 ) -> RepoDataRecord:
     """Return a record that depends on, and constrains, some names alone."""
     depends, constrains = record.depends, record.constrains
-    inside = [text for text in depends if name_of_spec(text) in depending]
-    bounds = [text for text in constrains if name_of_spec(text) in constraining]
+    inside = [text for text in depends if name_of_spec(text) in depending or _parsed(text) is None]
+    bounds = [text for text in constrains if name_of_spec(text) in constraining or _parsed(text) is None]
     if len(inside) == len(depends) and len(bounds) == len(constrains):
         return record
     from rattler import PackageRecord, RepoDataRecord
