@@ -1,15 +1,15 @@
 """Random small worlds in which all of PEP 440, 508 and 592 count at once: found exactly when one exists.
 
-Versions of every kind, yanked wheels, Requires-Python, extras and markers, constraints, and conda packages
-that may provide the same projects. The search below tries every choice, and reads specifiers and markers with
-``packaging`` alone.
+Versions of every kind, yanked wheels, Requires-Python, extras and markers, constraints, overrides,
+strategies, and conda packages that may provide the same projects. The search below tries every choice, and
+reads specifiers and markers with ``packaging`` alone.
 """
 
 from __future__ import annotations
 
 import itertools
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -85,12 +85,13 @@ class RulesWorld:
     constraints: tuple[Need, ...] = ()
     conda_asked: tuple[str, ...] = ()
     prereleases: bool = False
+    overrides: tuple[Need, ...] = ()
 
     @cached_property
     def typed(self) -> tuple[Need, ...]:
         """What the user typed and some Python makes count."""
-        both = (*self.asked, *self.constraints)
-        return tuple(need for need in both if any(need.applies(python) for python in PYTHONS))
+        every = (*self.asked, *self.constraints, *self.overrides)
+        return tuple(need for need in every if any(need.applies(python) for python in PYTHONS))
 
     @cached_property
     def admits_prereleases(self) -> dict[str, bool]:
@@ -119,6 +120,14 @@ class RulesWorld:
             if need.name == name
             for part in SpecifierSet(need.specifier)
         )
+
+    def meant(self, need: Need) -> Need:
+        """Return what a requirement becomes: overrides stand for its version, and add their extras."""
+        mine = [override for override in self.overrides if override.name == need.name]
+        if not mine:
+            return need
+        specifier = ",".join(override.specifier for override in mine if override.specifier)
+        return replace(need, specifier=specifier, extra=need.extra or any(each.extra for each in mine))
 
     def bridges(self, release: Release) -> bool:
         """Whether a conda package may provide its project."""
@@ -173,6 +182,9 @@ worlds = st.builds(
     constraints=st.lists(_needs(optional=False, extra=False), max_size=1).map(tuple),
     conda_asked=st.lists(st.sampled_from(NAMES), max_size=1).map(tuple),
     prereleases=st.booleans(),
+    overrides=st.lists(
+        st.builds(Need, st.sampled_from(NAMES), st.sampled_from(SPECIFIERS), extra=st.booleans()), max_size=2
+    ).map(tuple),
 )
 
 
@@ -195,7 +207,7 @@ def reached(world: RulesWorld, python: str, conda: Chosen, wheels: Chosen) -> se
     provided = {**conda, **wheels}
     seen = {*world.conda_asked}
     limits = [need for need in world.constraints if need.applies(python)]
-    waiting = [need for need in world.asked if need.applies(python)]
+    waiting = [world.meant(need) for need in world.asked if need.applies(python)]
     extras: set[str] = set()
     while True:
         needs = [need for need in waiting if need.name in provided]
@@ -210,12 +222,12 @@ def reached(world: RulesWorld, python: str, conda: Chosen, wheels: Chosen) -> se
             return None
         if not all(world.bridges((need.name, conda[need.name])) for need in needs if need.name in conda):
             return None
-        waiting = [need for need in world.asked if need.applies(python)]
+        waiting = [world.meant(need) for need in world.asked if need.applies(python)]
         for name in grown & provided.keys():
             described = _described(world, name, provided[name], name in wheels, name in extras_grown)
             if described is None:
                 return None
-            waiting += [need for need in described if need.applies(python)]
+            waiting += [world.meant(need) for need in described if need.applies(python)]
         if (grown, extras_grown) == (seen, extras):
             return seen
         seen, extras = grown, extras_grown
@@ -298,11 +310,13 @@ _LOCKSTEP = RulesWorld(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(small=worlds, width=st.sampled_from([1, 16]))
-@example(small=_YANKED_LOCAL, width=16)
-@example(small=_LOCKSTEP, width=1)
+@given(
+    small=worlds, width=st.sampled_from([1, 16]), strategy=st.sampled_from(["highest", "highest", "lowest"])
+)
+@example(small=_YANKED_LOCAL, width=16, strategy="highest")
+@example(small=_LOCKSTEP, width=1, strategy="highest")
 def test_all_rules_at_once_have_a_solution_exactly_when_one_exists(
-    small: RulesWorld, width: int, monkeypatch: pytest.MonkeyPatch
+    small: RulesWorld, width: int, strategy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(holdfast.solve.request, "_EXIT_PAUSE", 0.0)  # this process goes on
     # However little of each project the solver is shown at first.
@@ -315,7 +329,9 @@ def test_all_rules_at_once_have_a_solution_exactly_when_one_exists(
                 ["python", *small.conda_asked],
                 [need.text() for need in small.asked],
                 constraints=[need.text() for need in small.constraints],
+                overrides=[need.text() for need in small.overrides],
                 prereleases=small.prereleases,
+                strategy=strategy,
             )
         except NoSolution:
             assert not exists(small)
