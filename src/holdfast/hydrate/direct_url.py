@@ -32,10 +32,9 @@ def _document(package: LockedPackage, url: str) -> dict[str, Any]:
     below = fragment.removeprefix("subdirectory=") if fragment.startswith("subdirectory=") else ""
     said: dict[str, Any] = {"subdirectory": below} if below else {}
     if url.startswith("git+"):
-        from holdfast.index.git import GitUrl
-
-        git = GitUrl.parse(url)
-        return {**said, "url": git.repository, "vcs_info": {"commit_id": git.reference, "vcs": "git"}}
+        # A lock has the commit. Not read by `index.git`, which bare containers do not have.
+        repository, _, commit = address.removeprefix("git+").rpartition("@")
+        return {**said, "url": repository, "vcs_info": {"commit_id": commit, "vcs": "git"}}
     if package.editable:
         return {**said, "url": address, "dir_info": {"editable": True}}
     if not urlsplit(address).path.endswith(_ARCHIVES):

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from holdfast.errors import HoldfastError, IntegrityError, NotFound, UsageError
-from holdfast.index.built_wheels import KeptWheel
 from holdfast.lock.model import LockedPackage
 from holdfast.store.backend import Backend, Listed
 from holdfast.store.layout import build_key_key
 
 if TYPE_CHECKING:
+    from holdfast.index.built_wheels import KeptWheel
     from holdfast.store.store import Store
 
 __all__ = ["Builds", "note_builds", "notes_of"]
@@ -56,6 +56,8 @@ class Builds:
 
         :param key: its build key, or what its build was asked by.
         """
+        from holdfast.index.built_wheels import KeptWheel  # bare containers push, and never look up
+
         near = self._store.near()
         for store in dict.fromkeys((near, self._store)):
             with suppress(HoldfastError):
