@@ -149,13 +149,22 @@ def _row(link: Link, name: FileName, version: str, release: str, tags: int) -> P
 def releases_of(page: Page, index: str) -> Releases:
     """Return what a page lists; the files of a release are made when somebody looks at them."""
     decoder = msgspec.msgpack.Decoder(list[PageFile])
+    # Several platforms, of which other wheels fit each, look at the same releases.
+    seen: dict[int, list[PageFile | Wheel | Sdist]] = {}
 
     def read(position: int, fits: Callable[[str], bool] | None) -> Iterator[Wheel | Sdist]:
         version = releases[position]
-        for row in decoder.decode(page.files[position]):
-            tags = page.tags[row.tags] if row.tags >= 0 else ""
-            if not tags or fits is None or fits(tags):
-                yield _file(row, version, tags, index)
+        rows = seen.get(position)
+        if rows is None:
+            rows = seen[position] = [*decoder.decode(page.files[position])]
+        for number, row in enumerate(rows):
+            if isinstance(row, PageFile):
+                tags = page.tags[row.tags] if row.tags >= 0 else ""
+                if not tags or fits is None or fits(tags):
+                    rows[number] = file = _file(row, version, tags, index)
+                    yield file
+            elif isinstance(row, Sdist) or fits is None or fits(row.tags):
+                yield row
 
     releases = Releases(page.versions, page.kinds, read)
     return releases

@@ -27,6 +27,7 @@ from holdfast.index.project import (
     Sdist,
     Wheel,
 )
+from holdfast.solve.ordinals import Ordinals
 from holdfast.spec.names import PypiName
 from holdfast.spec.requirements import PypiRequirement, Requirements
 
@@ -86,6 +87,7 @@ class Admitted:
         self.has_unbuilt = has_unbuilt
         self._sort = sort
         self._sorted: dict[int, Sorted] = {}
+        self._numbered: dict[tuple[int, frozenset[Version]], Ordinals] = {}
 
     def at(self, position: int) -> Sorted:
         """Return the files of the release at a position."""
@@ -97,6 +99,17 @@ class Admitted:
     def fitting(self, position: int, fits: Callable[[str], bool]) -> Sorted:
         """Return the same without the wheels whose tags do not fit."""
         return self._sort(self.releases.fitting(position, fits))
+
+    def numbered(self, present: Sequence[Version], bridged: frozenset[Version]) -> Ordinals:
+        """Return ordinals for versions of these releases, and for those that conda packages provide.
+
+        Platforms for which they are the same share them, with what specifiers allow of them.
+        """
+        key = (len(present), bridged)
+        if key not in self._numbered:
+            ordinals = Ordinals([*present, *bridged]) if bridged else Ordinals.of_ascending(present)
+            self._numbered[key] = ordinals
+        return self._numbered[key]
 
     def refusals(self) -> tuple[Refusal, ...]:
         """Return why files may not take part; every file of the project is looked at."""

@@ -38,6 +38,11 @@ class _Guess:
     candidate: Candidate | None = None
     followed: set[str] = field(default_factory=set)
 
+    @property
+    def still_stands(self) -> bool:
+        """Whether the candidate is one of those that are allowed."""
+        return self.candidate is not None and self.candidate.ordinal in self.allowed
+
 
 class LookAhead:
     """Follows requirements greedily, highest version first, the way most solutions turn out.
@@ -80,7 +85,7 @@ class LookAhead:
             ]
 
     async def _demand(self, dependencies: list[Dependency | PypiRequirement]) -> set[PypiName]:
-        pools = await asyncio.gather(*(self._world.pool(dependency.name) for dependency in dependencies))
+        pools = await self._world.pools(dependency.name for dependency in dependencies)
         touched: set[PypiName] = set()
         for dependency, pool in zip(dependencies, pools, strict=True):
             allowed = set(pool.ordinals.allowed(dependency.specifier))
@@ -95,13 +100,12 @@ class LookAhead:
 
     async def _settle(self, names: set[PypiName]) -> None:
         """Guess a candidate for each project; where its metadata speaks against it, the next."""
-        await asyncio.gather(*(self._settle_one(name) for name in sorted(names)))
+        open_ones = [name for name in sorted(names) if not self._guesses[name].still_stands]
+        await asyncio.gather(*(self._settle_one(name) for name in open_ones))
 
     async def _settle_one(self, name: PypiName) -> None:
         guess = self._guesses[name]
         pool = await self._world.pool(name)
-        if guess.candidate is not None and guess.candidate.ordinal in guess.allowed:
-            return
         guess.candidate = None
         guess.followed.clear()
         if self._is_settled(pool, guess.allowed):
@@ -195,7 +199,7 @@ class LookAhead:
             if dependency.marker is None or self._world.pythons.marker(dependency.marker) & self.python
         }
         demands = sorted(found)
-        pools = await asyncio.gather(*(self._world.pool(name) for name, _ in demands))
+        pools = await self._world.pools(name for name, _ in demands)
         best: list[Candidate] = []
         for (_, specifier), pool in zip(demands, pools, strict=True):
             allowed = set(pool.ordinals.allowed(specifier))

@@ -364,4 +364,4 @@ class PlatformRequest:
             may_build=may_build,
         )
         admission = self.shared.admission(asked, sources=sources)
-        return PypiWorld(self.indexes, ownership, judge, admission, wishes)
+        return PypiWorld(self.indexes, ownership, judge, admission, wishes, self.shared.make_record)

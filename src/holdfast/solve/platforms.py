@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 from holdfast.errors import HoldfastError
 from holdfast.index.conda import CondaChannels
 from holdfast.solve.admission import Admission
+from holdfast.solve.encoding import make_record
 from holdfast.solve.solution import PlatformSolution
 from holdfast.spec.requirements import Requirements
 
@@ -16,11 +18,15 @@ __all__ = ["Shared", "side_by_side"]
 
 
 class Shared:
-    """What platforms have in common: made for the first that needs it, and used by all."""
+    """What platforms have in common: made for the first that needs it, and used by all.
+
+    :ivar make_record: makes records of the PyPI side; most are the same for several platforms.
+    """
 
     def __init__(self) -> None:
         self._channels: CondaChannels | None = None
         self._admissions: dict[tuple[Requirements, bool], Admission] = {}
+        self.make_record = cache(make_record)
 
     def channels_of(
         self, requirements: Requirements, platform: str, cache_dir: Path, *, offline: bool

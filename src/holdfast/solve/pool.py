@@ -304,7 +304,7 @@ def make_pool(
     if admitted.has_unbuilt and not may_build:
         places = [place for place in places if (one := admitted.at(place)).wheels or one.sdist]
     present = _Present(admitted, places)
-    ordinals = Ordinals.of_ascending(present) if not bridged else Ordinals([*present, *bridged])
+    ordinals = admitted.numbered(present, frozenset(bridged))
 
     def position(ordinal: int) -> int | None:
         return present.position(ordinals.version(ordinal)) if bridged else ordinal - 1

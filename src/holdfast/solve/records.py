@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -218,7 +217,7 @@ class PypiRecords:
             for dependency in known.dependencies
             if self._world.may_apply(dependency)
         }
-        await asyncio.gather(*(self._world.pool(name) for name in names))
+        await self._world.pools(names)
 
     def _expectations(self, pool: ProjectPool) -> frozenset[Lockstep]:
         if not self.expecting:
@@ -344,14 +343,14 @@ class PypiRecords:
     ) -> RepoDataRecord:
         meaning = Meaning(chosen, subject.extra, part.dependencies)
         self._meanings[(subject.name, str(chosen.ordinal), build)] = meaning
-        return make_record(
+        return self._world.make_record(
             subject.name,
             chosen.ordinal,
             build,
             build_number,
-            depends=depends,
-            constrains=constrains,
-            last_resort=isinstance(chosen.file, Sdist),
+            depends=tuple(depends),
+            constrains=tuple(constrains),
+            last_resort=isinstance(chosen, Candidate) and isinstance(chosen.file, Sdist),
         )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import msgspec
 from packaging.version import Version
@@ -14,7 +15,7 @@ from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.project import YANKED, Project, Releases, Sdist, Wheel
 from holdfast.solve.admission import Admission
 from holdfast.solve.direct import Direct
-from holdfast.solve.encoding import solver_name
+from holdfast.solve.encoding import make_record, solver_name
 from holdfast.solve.knowledge import Dependency, Knowledge, ProjectSource
 from holdfast.solve.movement import Steering
 from holdfast.solve.ownership import Ownership
@@ -23,6 +24,9 @@ from holdfast.solve.pool import Bridge, Candidate, ProjectPool, WheelJudge, dire
 from holdfast.solve.pythons import Mask, PythonPool, is_valid_version
 from holdfast.spec.names import CondaName, PypiName
 from holdfast.spec.requirements import PypiRequirement, Strategy
+
+if TYPE_CHECKING:
+    from rattler import RepoDataRecord
 
 __all__ = ["PypiWorld", "Wishes"]
 
@@ -79,6 +83,7 @@ def _unyanked(project: Project, kept: frozenset[str]) -> Project:
 class PypiWorld:
     """Pools, fetched when first asked for, and the knowledge of their candidates, which only grows.
 
+    :ivar make_record: makes records, or returns what it made for another platform.
     :ivar built: wheels made of chosen source distributions, by the URL of the source.
     :ivar expected_minor: the Python that will probably be chosen, to build with.
     """
@@ -90,8 +95,10 @@ class PypiWorld:
         judge: WheelJudge,
         admission: Admission,
         wishes: Wishes | None = None,
+        make_record: Callable[..., RepoDataRecord] = make_record,
     ) -> None:
         self.wishes = wishes or Wishes()
+        self.make_record = make_record
         self.pins = self.wishes.pins
         if self.pins is not None:
             source = PinnedSource(source, self.pins)
@@ -137,6 +144,17 @@ class PypiWorld:
         if self._pools.get(name) is task:  # not dropped meanwhile
             self._loaded[name] = pool
         return pool
+
+    async def pools(self, names: Iterable[PypiName]) -> list[ProjectPool]:
+        """Return the pools of several projects; those that are not there yet are fetched all at once.
+
+        :raises Unreachable: where an index or a channel cannot be reached.
+        """
+        wanted = list(names)
+        missing = {name for name in wanted if name not in self._loaded}
+        if missing:
+            await asyncio.gather(*(self.pool(name) for name in sorted(missing)))
+        return [await self.pool(name) for name in wanted]
 
     async def _load_pool(self, name: PypiName) -> ProjectPool:
         owners = await self.ownership.owners(name)
@@ -219,7 +237,8 @@ class PypiWorld:
         self._changed.update(await self.knowledge.learn(fresh, self.expected_minor))
         for name, file in fresh:
             self._leave_settled(name, file)
-        await asyncio.gather(*(self._check_hash(name, file) for name, file in fresh))
+        demanded = [(name, file) for name, file in fresh if self._admission.hashes(name)]
+        await asyncio.gather(*(self._check_hash(name, file) for name, file in demanded))
         for name, file in fresh:
             self._drop_if_unusable(name, file)
 
