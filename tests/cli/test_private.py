@@ -192,15 +192,38 @@ def test_a_login_works_from_resolving_to_exporting_and_leaves_no_trace(
     assert_no_trace([isolated_home, team, tmp_path / "prefix"], files, said)
 
 
+@pytest.mark.parametrize(
+    "way", [by_configuration, by_keyring, by_bearer, by_conda_token, by_conda_token_in_the_url]
+)
+def test_a_login_that_is_refused_is_not_told(
+    way: Way, private: Private, called, isolated_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way(private, monkeypatch)
+    private.server.logins = {"/conda": ("somebody", "else"), "/pypi": ("somebody", "else")}
+    said = []
+    # py-rattler takes a channel below a token that is refused for none; and indexes have no such tokens.
+    with_token = way in (by_conda_token, by_conda_token_in_the_url)
+    told = "no noarch/repodata.json there" if with_token else "refuses access (HTTP status 401"
+    requests = [["--conda", "tool", *where("HOLDFAST_CHANNELS", "-c", private.channel)]]
+    if not with_token:
+        index = where("HOLDFAST_INDEX_URL", "--index-url", private.index)
+        requests.append(["--python-source", "host", "--pypi", "shelf", *index])
+    for asked in requests:
+        done = called("resolve", *asked, "-v")
+        assert (done.returncode, told in done.stderr) == (4, True), done.stderr
+        said += [done.stdout, done.stderr]
+    assert_no_trace([isolated_home], [], said, least=0)
+
+
 def where(variable: str, option: str, url: str) -> list[str]:
     """Return the option that names a URL, unless it is configured."""
     return [] if variable in os.environ else [option, url]
 
 
-def assert_no_trace(folders: list[Path], files: list[Path], said: list[str]) -> None:
+def assert_no_trace(folders: list[Path], files: list[Path], said: list[str], *, least: int = 20) -> None:
     found = [text for text in said if any(trace in text.encode() for trace in TRACES)]
     paths = [path for folder in folders for path in folder.rglob("*")] + files
-    assert len(paths) > 20
+    assert len(paths) > least
     for path in paths:
         content = path.read_bytes() if path.is_file() else b""
         found += [str(path) for trace in TRACES if trace in content or trace in str(path.name).encode()]

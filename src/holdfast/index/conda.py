@@ -33,6 +33,7 @@ _IS_NETWORK = re.compile(
     r"cache|request|connect|network|timed out|time out|dns|status code|io error|os error", re.I
 )
 _LONGEST_CAUSE = 300
+_REFUSED = re.compile(r"HTTP status client error \((401|403|407)\b")
 _MISSING_SUBDIR = re.compile(r"could not find subdir '(?P<subdir>[^']+)' in channel '(?P<channel>[^']+)'")
 
 
@@ -265,6 +266,12 @@ def channel_error(error: Exception, channels: Sequence[str] = ()) -> ChannelUnre
             advice="check the channel's name or URL",
         )
     url = _URL.search(text)
+    if refused := _REFUSED.search(text):
+        return ChannelUnreachable(
+            f"the channel refuses access (HTTP status {refused[1]})",
+            where=without_login(url[0]) if url else None,
+            advice="put a user name and password into the channel's URL or into ~/.netrc",
+        )
     cause = text.strip().splitlines()[-1].removeprefix("Caused by: ").strip()
     cause = cause if len(cause) <= _LONGEST_CAUSE else f"{cause[:_LONGEST_CAUSE]}..."
     where = without_login(url[0]) if url else f"channel {' or '.join(map(without_login, channels))}"
