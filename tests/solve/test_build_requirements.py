@@ -53,7 +53,9 @@ def _files(package: LockedPackage) -> list[str]:
 
 
 def test_they_are_decided_like_anything_else_and_locked(tooled: World) -> None:
-    _, app = _locked(_asked(tooled, "app"))
+    said: list[str] = []
+    _, app = _locked(_asked(tooled, "app"), progress=said.append)
+    assert "building app 1.0" in said
     assert _files(app) == ["maker-2.0-py3-none-any.whl"]
     assert app.built_with[0].partition("#sha256=")[2].isalnum()
     assert len(app.build_key) == len(app.build_request) == 64

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,10 @@ from holdfast.spec.platform import host_platform
 __all__ = ["BuildJobs", "Job"]
 
 _BUILDS_AT_ONCE = 2
+
+
+def _silent(_: str) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +86,12 @@ class BuildJobs:
     :param wheels: where they are kept.
     :param sources: brings the wheels to build with to this disk.
     :ivar solve: decides on build requirements.
+    :ivar say: told what is being done, one short line each time.
     """
 
     def __init__(self, wheels: BuiltWheels, sources: Sources, uv: UvBuild) -> None:
         self.solve: SolveBuild = solve_nothing
+        self.say: Callable[[str], None] = _silent
         self._wheels = wheels
         self._sources = sources
         self._uv = uv
@@ -140,6 +146,7 @@ class BuildJobs:
             environment, tools = await self._environment(job, work)
             (work / "metadata").mkdir()
             async with self._slots:
+                self.say(f"asking {job.label} what it depends on")
                 file = await asyncio.to_thread(environment.metadata, work / "metadata")
             if file is None:
                 await self._wheel(job, environment, tools, work)
@@ -167,6 +174,7 @@ class BuildJobs:
                 return self._wheels.point(job.requests[keys.index(found[0])], found[0], found[1])
         (work / "wheel").mkdir()
         async with self._slots:
+            self.say(f"building {job.label}")
             await asyncio.to_thread(environment.wheel, job.kind, work / "wheel")
         which = 0 if is_pure(work / "wheel") else 1
         if job.source.editable:

@@ -112,8 +112,8 @@ class BuiltWheels:
         (wheels / _NOTE).write_bytes(msgspec.json.encode(_Note(build_key, tuple(built_with))))
         place = self.place(build_key)
         place.parent.mkdir(parents=True, exist_ok=True)
-        if not any(place.glob("*.whl")):
-            shutil.rmtree(place, ignore_errors=True)
+        if place.is_dir() and not any(place.glob("*.whl")):
+            shutil.rmtree(place, ignore_errors=True)  # somebody deleted it
         keep(wheels, place)
         return self.point(request, build_key, place)
 
@@ -121,10 +121,9 @@ class BuiltWheels:
         """Have a build request find the wheel of a build key, which lies in ``place``; return that."""
         if request != build_key:
             with scratch_beside(self.place(request)) as work:
-                (work / "note").mkdir()
-                (work / "note" / _NOTE).write_bytes(msgspec.json.encode(_Note(build_key)))
-                shutil.rmtree(self.place(request), ignore_errors=True)
-                keep(work / "note", self.place(request))
+                (work / _NOTE).write_bytes(msgspec.json.encode(_Note(build_key)))
+                self.place(request).mkdir(exist_ok=True)
+                (work / _NOTE).replace(self.place(request) / _NOTE)
         return place
 
     def _here(self, key: str) -> Path | None:

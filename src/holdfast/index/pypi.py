@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -96,9 +96,12 @@ class PypiIndexes:
         self._announcing: set[str] = set()
         self._once = Once()
 
-    def decide_builds_by(self, solve: SolveBuild) -> None:
-        """Have build requirements decided on; without it, nothing is built that has any."""
-        self._builder.jobs.solve = solve
+    def decide_builds_by(self, solve: SolveBuild, say: Callable[[str], None]) -> None:
+        """Have build requirements decided on; without it, nothing is built that has any.
+
+        :param say: told what is being built.
+        """
+        self._builder.jobs.solve, self._builder.jobs.say = solve, say
 
     @property
     def requests(self) -> int:

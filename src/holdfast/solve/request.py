@@ -113,7 +113,7 @@ async def _solve_all(
             )
             for platform in platforms
         ]
-        indexes.decide_builds_by(BuildRequirements(requests[0]).decide)
+        indexes.decide_builds_by(BuildRequirements(requests[0]).decide, progress)
         answers = await side_by_side({request.platform: request.solve for request in requests})
         if requirements.same_versions:
             from holdfast.solve.same_versions import alike
