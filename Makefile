@@ -1,6 +1,8 @@
 # Every target sets up what it needs: a fresh clone with an empty home is enough.
 PYTHON ?= python3
 VENV   ?= .venv
+# How many tests run at once: as many as CI has cores.
+WORKERS ?= 2
 BIN    := $(VENV)/bin
 
 # The tests start thousands of Pythons: without bytecode, each would compile anew whatever it imports.
@@ -29,10 +31,10 @@ demo: setup
 	$(BIN)/holdfast demo
 
 test: setup azurite
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=25 --durations-min=5
 
 test-fast: setup azurite
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not network"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not network"
 
 lint: setup
 	$(BIN)/ruff check .

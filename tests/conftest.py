@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import fcntl
 import functools
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from loopback import LoopbackServer
 from worlds import forge_test_channel
+
+_homes = itertools.count()
+
+# No test has a clock: how long an example takes, or is thought of, is the machine's affair.
+settings.register_profile("clockless", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("clockless")
 
 
 @functools.cache
@@ -43,8 +51,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Point every place that Holdfast writes to into a folder of this test."""
-    home = tmp_path_factory.mktemp("home")
+    """Point every place that Holdfast writes to into a folder of this test.
+
+    Counted here: pytest counts by listing all folders of the session, milliseconds for each of thousands.
+    """
+    home = tmp_path_factory.getbasetemp() / "homes" / str(next(_homes))
+    home.mkdir(parents=True)
     for variable in [name for name in os.environ if name.startswith("HOLDFAST_")]:
         monkeypatch.delenv(variable)
     monkeypatch.setenv("HOLDFAST_STORE", str(home / "store"))

@@ -58,7 +58,11 @@ def write(folder: Path, setting: Setting, layers: set[str], spelling: str) -> di
     return {"HOLDFAST_CONFIG": str(folder / "config.toml"), **variable}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.sampled_from(SETTINGS), st.sets(st.sampled_from(LAYERS)), st.booleans(), st.booleans())
 def test_the_strongest_layer_that_says_something_counts(
     tmp_path_factory: pytest.TempPathFactory,

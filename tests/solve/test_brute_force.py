@@ -16,7 +16,11 @@ from holdfast.errors import NoSolution
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(small=worlds, width=st.sampled_from([1, 16]))
 def test_a_solution_is_found_exactly_when_oneexists(
     small: SmallWorld, width: int, monkeypatch: pytest.MonkeyPatch

@@ -140,7 +140,11 @@ def _built(world: SmallWorld, root: Path) -> World:
 
 
 @pytest.mark.slow
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=120,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(small=worlds)
 def test_extras_and_markers_have_a_solution_exactly_when_one_exists(
     small: SmallWorld, monkeypatch: pytest.MonkeyPatch

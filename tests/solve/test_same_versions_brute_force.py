@@ -81,7 +81,11 @@ worlds = st.builds(
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(small=st.lists(worlds, min_size=2, max_size=3))
 def test_agreement_is_found_exactly_when_there_is_one(
     small: list[SmallWorld], monkeypatch: pytest.MonkeyPatch

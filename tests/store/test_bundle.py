@@ -472,7 +472,11 @@ def refused(tmp_path: Path, data: bytes) -> HoldfastError:
     return caught.value
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    deadline=None,
+    max_examples=60,
+)
 @given(data=st.data())
 def test_a_file_that_is_cut_off_anywhere_is_damaged(
     data: st.DataObject, bundle: tuple[bytes, Lock], tmp_path: Path
@@ -484,7 +488,11 @@ def test_a_file_that_is_cut_off_anywhere_is_damaged(
     assert not (tmp_path / "hostile-store" / "packages").exists()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    deadline=None,
+    max_examples=150,
+)
 @given(data=st.data())
 def test_one_byte_that_is_changed_anywhere_is_noticed(
     data: st.DataObject, bundle: tuple[bytes, Lock], tmp_path: Path
@@ -498,7 +506,11 @@ def test_one_byte_that_is_changed_anywhere_is_noticed(
     assert isinstance(error, IntegrityError) or (at < 124) or "format" in error.what
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    deadline=None,
+    max_examples=30,
+)
 @given(more=st.binary(min_size=1, max_size=2000))
 def test_what_follows_after_the_end_is_noticed(
     more: bytes, bundle: tuple[bytes, Lock], tmp_path: Path
