@@ -111,6 +111,31 @@ def test_the_extras_of_an_override_count(world: World) -> None:
     assert solved == {"bar": "1.0", "foo": "2.0", "baz": "1.0", "qux": "1.0"}
 
 
+@pytest.mark.parametrize(
+    "marker",
+    ["sys_platform == 'never'", "python_version < '0'", "os_name == 'x' or os_name == 'y'"],
+)
+def test_an_override_that_holds_nowhere_leaves_a_dependency_out(world: World, marker: str) -> None:
+    world.wheel("foo", "1.0", ["nowhere"])
+    world.wheel("bar", "1.0", ["foo<2", "baz"])
+    world.wheel("baz", "1.0", ["foo ; python_version >= '3'"])
+    assert world.solve(pypi=["bar"], overrides=[f"foo ; {marker}"]).wheels == {"bar": "1.0", "baz": "1.0"}
+    # Beside one that holds, it says nothing.
+    with pytest.raises(NoSolution):
+        world.solve(pypi=["bar"], overrides=[f"foo ; {marker}", "foo==1.0"])
+
+
+@pytest.mark.parametrize(
+    "marker", ["sys_platform == 'win32'", "python_version < '3.5'", "python_full_version == '3.10.3'"]
+)
+def test_an_override_that_holds_elsewhere_leaves_the_dependency_as_it_is(world: World, marker: str) -> None:
+    for version in ("1.0", "2.0"):
+        world.wheel("foo", version)
+    world.wheel("bar", "1.0", ["foo<2"])
+    overrides = [f"foo>=2 ; {marker}"]
+    assert world.solve(pypi=["bar"], overrides=overrides).wheels == {"bar": "1.0", "foo": "1.0"}
+
+
 def test_an_override_for_some_pythons_is_refused_while_python_is_open(world: World) -> None:
     world.python("3.11.1")
     world.wheel("foo", "1.0")

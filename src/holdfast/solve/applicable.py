@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import replace
 
 from holdfast.errors import UsageError
 from holdfast.index.dependency import Condition, is_meaningful
 from holdfast.solve.pythons import PythonPool
+from holdfast.spec.names import PypiName
+from holdfast.spec.platform import PLATFORMS, marker_environment
 from holdfast.spec.requirements import PypiRequirement, Requirements
 
-__all__ = ["applicable"]
+__all__ = ["applicable", "unwanted"]
+
+_MINORS = range(40)
+"""Of Python 3: past and to come."""
 
 
 def applicable(requirements: Requirements, pythons: PythonPool) -> Requirements:
@@ -33,6 +39,29 @@ def applicable(requirements: Requirements, pythons: PythonPool) -> Requirements:
         pypi=tuple(_applicable(requirements.pypi, pythons)),
         constraints=tuple(_applicable(requirements.constraints, pythons)),
         overrides=tuple(_whole(_applicable(requirements.overrides, pythons))),
+    )
+
+
+def unwanted(overrides: Iterable[PypiRequirement]) -> frozenset[PypiName]:
+    """Return the projects that nothing may depend on: those whose overrides hold nowhere at all.
+
+    ``tensorboard ; sys_platform == 'never'`` is how uv's users leave a dependency out.
+    """
+    by_name: dict[PypiName, bool] = {}
+    for item in overrides:
+        by_name[item.name] = by_name.get(item.name, True) and _holds_nowhere(item.marker)
+    return frozenset(name for name, nowhere in by_name.items() if nowhere)
+
+
+def _holds_nowhere(marker: str) -> bool:
+    from packaging.markers import Marker
+
+    if not marker or "_full_version" in marker or "implementation_version" in marker:
+        return False  # one of a thousand Pythons may be meant
+    parsed = Marker(marker)
+    return not any(
+        parsed.evaluate({**marker_environment(platform, f"3.{minor}.0", implementation), "extra": ""})
+        for platform, minor, implementation in itertools.product(PLATFORMS, _MINORS, ("cpython", "pypy"))
     )
 
 

@@ -58,10 +58,13 @@ class Knowledge:
     """Metadata of wheels, fetched when somebody has a use for it.
 
     A wheel is unknown, known, or unusable (with the reason); it never goes back.
+
+    :param unwanted: projects that nothing may depend on: it is as if nobody asked for them.
     """
 
-    def __init__(self, source: ProjectSource) -> None:
+    def __init__(self, source: ProjectSource, unwanted: frozenset[PypiName] = frozenset()) -> None:
         self._source = source
+        self._unwanted = unwanted
         self._known: dict[str, Known] = {}
         self._unusable: dict[str, str] = {}
 
@@ -115,4 +118,7 @@ class Knowledge:
         except MetadataUnusable as error:
             self._unusable[wheel.url] = error.reason
         else:
-            self._known[wheel.url] = Known(metadata, metadata.dependencies)
+            dependencies = metadata.dependencies
+            if self._unwanted:
+                dependencies = tuple(each for each in dependencies if each.name not in self._unwanted)
+            self._known[wheel.url] = Known(metadata, dependencies)

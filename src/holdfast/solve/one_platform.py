@@ -13,7 +13,7 @@ from holdfast.errors import NoSolution, UsageError
 from holdfast.index.conda import ChannelUnreachable, CondaChannels
 from holdfast.index.mapping import Mapping as NameMapping
 from holdfast.index.pypi import PypiIndexes
-from holdfast.solve.applicable import applicable
+from holdfast.solve.applicable import applicable, unwanted
 from holdfast.solve.bounds import Bounds, Key, Rank, versions_there
 from holdfast.solve.chosen import assemble
 from holdfast.solve.direct import direct_files
@@ -355,6 +355,7 @@ class PlatformRequest:
                 self.former.staying_sources() if self.former else {},
             ),
             overrides=asked.overrides,
+            unwanted=unwanted(self.requirements.overrides),
             bounds=[*(item for item in asked.pypi if item.name not in replaced), *asked.constraints],
             strategy=asked.strategy,
             pins=self.pins,

@@ -46,6 +46,7 @@ class Wishes:
     :ivar favoured: conda packages that the conda side wants anyway: their bridges beat wheels.
     :ivar direct: what the user named by URL or path, which replaces its project's pool.
     :ivar overrides: requirements that replace what dependencies say of a project.
+    :ivar unwanted: projects that nothing may depend on.
     :ivar bounds: requirements and constraints that hold whatever is chosen.
     :ivar strategy: which versions are preferred.
     :ivar pins: the packages of the environment that is being extended, None where there is none.
@@ -56,6 +57,7 @@ class Wishes:
     favoured: frozenset[CondaName] = frozenset()
     direct: dict[PypiName, Direct] = field(default_factory=dict)
     overrides: Sequence[PypiRequirement] = ()
+    unwanted: frozenset[PypiName] = frozenset()
     bounds: Sequence[PypiRequirement] = ()
     strategy: Strategy = "highest"
     pins: Pins | None = None
@@ -102,7 +104,7 @@ class PypiWorld:
         self.pins = self.wishes.pins
         if self.pins is not None:
             source = PinnedSource(source, self.pins)
-        self.knowledge = Knowledge(source)
+        self.knowledge = Knowledge(source, self.wishes.unwanted)
         self.ownership = ownership
         self.judge = judge
         self.pythons: PythonPool = judge.pythons
