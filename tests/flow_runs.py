@@ -98,7 +98,7 @@ class Flows:
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
-            timeout=300,
+            timeout=1800,  # of a machine that has much else to do
             check=False,
         )
         return Ran(done.returncode, done.stdout, done.stderr)

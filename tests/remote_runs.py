@@ -16,6 +16,7 @@ from containers import bare_python
 from flow_runs import Flows, Ran
 from installed import closure
 from loopback import LoopbackServer
+from networks import Network
 from object_stores import ACCESS_KEY, S3, SECRET_KEY
 
 __all__ = ["PODS", "Cloud", "Pod", "container_python"]
@@ -70,13 +71,23 @@ class Pod:
 class Cloud(Flows):
     """A laptop, a bucket, and nodes that run what is sent to them.
 
+    :param network: of the nodes: they reach ``s3`` there and nothing else; None: a proxy that is not there.
     :ivar s3: the server.
     :ivar bucket: of the flows' datastore.
     """
 
-    def __init__(self, folder: Path, server: LoopbackServer, s3: S3, wheels: Path, container: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        server: LoopbackServer,
+        s3: S3,
+        wheels: Path,
+        container: Path,
+        network: Network | None = None,
+    ) -> None:
         super().__init__(folder, server)
         self.s3 = s3
+        self.network = network
         self.bucket = s3.new_bucket()
         self.pods = folder / "pods"
         self.pods.mkdir()
@@ -119,7 +130,12 @@ class Cloud(Flows):
             "HOLDFAST_CACHE": str(self.node),
             **variables,
         }
-        self._configuration = {"folder": str(self.pods), "path": str(self.container), "variables": given}
+        self._configuration = {
+            "folder": str(self.pods),
+            "path": str(self.container),
+            "variables": given,
+            "network": self.network.inside([]) if self.network else [],
+        }
         (self.folder / "pods.json").write_text(json.dumps(self._configuration))
 
     def task_ids(self, flow: str, run_id: str, step: str) -> list[str]:

@@ -35,17 +35,33 @@ def can_mount() -> bool:
 
 
 def argo(
-    cloud: Cloud, template: Mapping[str, Any], steps: tuple[str, ...], name: str
+    cloud: Cloud,
+    template: Mapping[str, Any],
+    steps: tuple[str, ...],
+    name: str,
+    *,
+    after: str = "",
+    moment: int = 0,
+    attempt: int = 0,
 ) -> tuple[str, list[Pod]]:
-    """Run a WorkflowTemplate; return the run's id and its containers, up to the first that fails."""
+    """Run a WorkflowTemplate; return the run's id and its containers, up to the first that fails.
+
+    :param after: the task that the first of ``steps`` follows: ``run id/step/task``.
+    :param moment: seconds after which the workflow began: tasks of other moments are others.
+    :param attempt: how often the first of ``steps`` was tried before.
+    """
     run_id = "argo-" + name
     values = {each["name"]: each["value"] for each in template["spec"]["arguments"]["parameters"]}
-    known = {"workflow.name": name, "workflow.creationTimestamp": "2026-01-01T00:00:00Z", "retries": "0"}
+    known = {
+        "workflow.name": name,
+        "workflow.creationTimestamp": f"2026-01-01T00:00:{moment:02}Z",
+        "retries": str(attempt),
+    }
     by_name = {
         each["name"]: each["container"] for each in template["spec"]["templates"] if "container" in each
     }
     pods: list[Pod] = []
-    known["inputs.parameters.input-paths"] = ""
+    known["inputs.parameters.input-paths"] = after
     for step in steps:
         container = by_name[step]
         fill = _filling(known, values)
@@ -60,8 +76,9 @@ def argo(
         pods.append(cloud.pod(command, variables, "argo-" + step))
         if pods[-1].code:
             break
-        [task] = cloud.task_ids(template["metadata"]["annotations"]["metaflow/flow_name"], run_id, step)
-        known["inputs.parameters.input-paths"] = f"{run_id}/{step}/{task}"
+        if step != steps[-1]:
+            [task] = cloud.task_ids(template["metadata"]["annotations"]["metaflow/flow_name"], run_id, step)
+            known.update({"inputs.parameters.input-paths": f"{run_id}/{step}/{task}", "retries": "0"})
     return run_id, pods
 
 

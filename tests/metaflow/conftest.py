@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import schedulers
 from containers import toolkit_wheels
 from flow_runs import Flows
 from installed import closure, wheel_of_installed
 from loopback import LoopbackServer
+from networks import Network, no_networks
 from object_stores import S3
 from remote_runs import Cloud, container_python
 from worlds import make_index, make_wheel
@@ -65,6 +69,7 @@ def _make_world(world: Path) -> None:
     conda_only = make_wheel(wheels, "condaonly", "1.5")
     pypi_only = make_wheel(wheels, "pypionly", "3.1", ["tinylib"])
     forge(world / "channel", wheels=[*common, conda_only], level=3)
+    _make_other_processor(world / "channel")
     activated = make_wheel(
         wheels,
         "tinyactive",
@@ -75,6 +80,17 @@ def _make_world(world: Path) -> None:
     )
     make_index(world / "simple", [*common, pypi_only, activated])
     _make_old(world)
+
+
+def _make_other_processor(channel: Path) -> None:
+    """Make the channel have for linux-aarch64 what it has for linux-64: the same files, by other names."""
+    here, there = channel / "linux-64", channel / "linux-aarch64"
+    if here.is_dir() and not there.exists():
+        there.mkdir()
+        for package in here.glob("*.conda"):
+            (there / package.name).symlink_to(package)
+        repodata = (here / "repodata.json").read_text()
+        (there / "repodata.json").write_text(repodata.replace('"linux-64"', '"linux-aarch64"'))
 
 
 def _make_old(world: Path) -> None:
@@ -112,8 +128,33 @@ def cloud(flow_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         container = container_python(flow_world / "container")
     s3 = S3()
     s3.start()
+    network = None if no_networks() else Network()
+    if network:
+        s3.enter(network)
     with LoopbackServer(flow_world) as server:
-        made = Cloud(tmp_path_factory.mktemp("cloud"), server, s3, wheels, container)
+        made = Cloud(tmp_path_factory.mktemp("cloud"), server, s3, wheels, container, network)
         made.make_queue()
         yield made
     s3.stop()
+    if network:
+        network.close()
+
+
+@pytest.fixture(scope="session")
+def away(cloud: Cloud) -> dict[str, Any]:
+    """The WorkflowTemplate of a flow with an environment, deployed as anybody does it."""
+    ran = cloud.run("away.py", "argo-workflows", "create", "--only-json")
+    assert ran.code == 0, ran.said
+    template: dict[str, Any] = json.loads(ran.stdout)
+    return template
+
+
+@pytest.fixture(scope="session")
+def started(cloud: Cloud, away: dict[str, Any]) -> str:
+    """A task of that workflow's first step, as Argo names it to the tasks behind it."""
+    if not schedulers.can_mount():
+        pytest.skip("no container here can have a folder /mnt/out of its own")
+    run_id, [pod] = schedulers.argo(cloud, away, ("start",), "away-1")
+    assert pod.code == 0, pod.said
+    [task] = cloud.task_ids("AwayFlow", run_id, "start")
+    return f"{run_id}/start/{task}"

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 import schedulers
+from networks import no_networks
 from remote_runs import Cloud, Pod
 
 pytestmark = pytest.mark.slow
@@ -18,6 +22,13 @@ pytestmark = pytest.mark.slow
 STEPS = ("start", "plain", "mixed", "named", "fetched", "end")
 IDS = re.compile(r"environment\.remote_task s3://\S+ linux-64 ([0-9a-f]{40}:[0-9a-f]{40}) &&")
 NAME = "cloud/base:v1"
+
+DEPLOYED = {
+    "argo": "argo-workflows/cloudflow",
+    "step-functions": "step-functions/CloudFlow",
+    "airflow": "airflow/CloudFlow",
+}
+"""What the store calls the workflow where a scheduler starts its tasks."""
 
 Gone = tuple[str, list[Pod]]
 
@@ -71,10 +82,18 @@ RUNTIMES = {
 }
 
 
+@pytest.fixture(scope="module")
+def gone(cloud: Cloud, named: str) -> Callable[[str], Gone]:
+    """Run the flow on a runtime, once."""
+    return functools.cache(lambda runtime: RUNTIMES[runtime](cloud))
+
+
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_every_kind_of_environment(runtime: str, cloud: Cloud, named: str) -> None:
+def test_every_kind_of_environment(
+    runtime: str, cloud: Cloud, named: str, gone: Callable[[str], Gone]
+) -> None:
     prefixes_before = cloud.envs
-    run_id, pods = RUNTIMES[runtime](cloud)
+    run_id, pods = gone(runtime)
     assert [pod.code for pod in pods] == [0] * len(STEPS), pods[-1].said
     assert cloud.envs == prefixes_before == [], "the laptop needs no prefix of a step that runs elsewhere"
     tasks = cloud.task("CloudFlow", run_id)
@@ -92,6 +111,10 @@ def test_every_kind_of_environment(runtime: str, cloud: Cloud, named: str) -> No
         assert tasks[step]["information"]["id"] == f"{req_id}:{full_id}"
     assert told["named"] is not None
     assert told["named"][1] == named
+
+    if runtime in DEPLOYED:
+        noted = json.loads(cloud.object(f"metaflow/conda_env/deployments/{DEPLOYED[runtime]}.json"))
+        assert set(noted["deployments"][0]["environments"]) == {match[1] for match in told.values() if match}
 
     has = {step: task["seen"]["versions"] for step, task in tasks.items()}
     asked = {"tinylib", "tinyapp", "condaonly", "pypionly"}
@@ -120,18 +143,23 @@ def test_every_kind_of_environment(runtime: str, cloud: Cloud, named: str) -> No
     assert tasks["mixed"]["seen"]["variables"]["TINY_HOME"].endswith("/.holdfast/env/share")
 
 
-def test_the_package_takes_the_locks_of_this_flow_alone(cloud: Cloud, named: str, tmp_path: Path) -> None:
-    """``named`` is in the store as well as others are, and of a flow that does not ask for it no business."""
-    ran = cloud.run("small.py", "--package-suffixes=.none", "argo-workflows", "create", "--only-json")
-    assert ran.code == 0, ran.said
-    members = cloud.package(json.loads(ran.stdout))
-    [start] = [each for each in json.loads(ran.stdout)["spec"]["templates"] if each["name"] == "start"]
-    match = IDS.search(start["container"]["command"][2])
+@pytest.fixture
+def away_ids(away: dict[str, Any]) -> str:
+    """The ids of the environment of ``away``'s only step that has one."""
+    [work] = [each for each in away["spec"]["templates"] if each["name"] == "work"]
+    match = IDS.search(work["container"]["command"][2])
     assert match is not None
-    mine = {name: data for name, data in members.items() if "holdfast" in name}
+    return match[1]
+
+
+def test_the_package_takes_the_locks_of_this_flow_alone(
+    cloud: Cloud, named: str, away: dict[str, Any], away_ids: str
+) -> None:
+    """``named`` is in the store as well as others are, and of a flow that does not ask for it no business."""
+    mine = {name: data for name, data in cloud.package(away).items() if "holdfast" in name}
     locks = [name for name in mine if name.startswith(".mf_meta/")]
-    assert locks == [f".mf_meta/holdfast/{match[1].replace(':', '_')}.json"]
-    req_id, _full_id = match[1].split(":")
+    assert locks == [f".mf_meta/holdfast/{away_ids.replace(':', '_')}.json"]
+    req_id, _full_id = away_ids.split(":")
     assert json.loads(mine[locks[0]])["req_id"] == req_id
     from holdfast.bootstrap.archive import engine_files
 
@@ -140,47 +168,125 @@ def test_the_package_takes_the_locks_of_this_flow_alone(cloud: Cloud, named: str
     assert set(mine) == {*locks, *engine, *extension}
 
 
-def test_a_past_task_that_ran_elsewhere(cloud: Cloud, named: str) -> None:
+def test_what_is_deployed_is_noted_in_the_store(cloud: Cloud, away: dict[str, Any], away_ids: str) -> None:
+    """By its name there, also without deploying it from here; and nothing that runs notes anything."""
+    noted = json.loads(cloud.object("metaflow/conda_env/deployments/argo-workflows/awayflow.json"))
+    [deployment] = noted["deployments"]
+    assert away["metadata"]["name"] == "awayflow"
+    assert (deployment["environments"], deployment["user"]) == ({away_ids: ["work"]}, "tester")
+
+
+def test_a_past_task_that_ran_elsewhere(cloud: Cloud, gone: Callable[[str], Gone], away_ids: str) -> None:
     """``metaflow environment show`` and ``create`` by a pathspec; and a colleague takes what was resolved."""
-    if not schedulers.can_mount():
-        pytest.skip("no container here can have a folder /mnt/out of its own")
-    ran = cloud.run("small.py", "argo-workflows", "create", "--only-json")
-    run_id, pods = schedulers.argo(cloud, json.loads(ran.stdout), ("start",), "small-1")
-    assert [pod.code for pod in pods] == [0], pods[0].said
+    run_id, pods = gone("argo")
+    task = f"CloudFlow/{run_id}/plain"
     command = (str(cloud.program("metaflow")), "environment", "--quiet")
     colleague = {"HOME": str(cloud.folder / "colleague"), "METAFLOW_USER": "somebody", "USER": "somebody"}
     Path(colleague["HOME"]).mkdir()
-    shown = cloud.call(*command, "show", "--pathspec", f"SmallFlow/{run_id}/start", variables=colleague)
+    shown = cloud.call(*command, "show", "--pathspec", task, variables=colleague)
     assert shown.code == 0, shown.said
-    match = IDS.search(pods[0].command)
+    match = IDS.search(pods[STEPS.index("plain")].command)
     assert match is not None
     assert all(one in shown.stdout for one in match[1].split(":"))
-    made = cloud.call(
-        *command, "create", "--name", "again", "--pathspec", f"SmallFlow/{run_id}/start", variables=colleague
-    )
+    made = cloud.call(*command, "create", "--name", "again", "--pathspec", task, variables=colleague)
     assert made.code == 0, made.said
     again = {**colleague, "METAFLOW_CONDA_USE_REMOTE_LATEST": ":any:"}
-    deployed = cloud.run("small.py", "argo-workflows", "create", "--only-json", variables=again)
+    deployed = cloud.run("away.py", "argo-workflows", "create", "--only-json", variables=again)
     assert deployed.code == 0, deployed.said
     assert "Resolving" not in deployed.stderr
-    assert match[1] in deployed.stdout
+    assert away_ids in deployed.stdout
 
 
-def test_a_mac_deploys_what_linux_deploys(cloud: Cloud) -> None:
-    found: list[Any] = []
-    for host in ("osx-arm64", "linux-64"):
-        home = cloud.folder / f"home-{host}"
-        home.mkdir()
-        variables = {
-            "HOME": str(home),
-            "PRETEND_PLATFORM": host,
-            "METAFLOW_CONDA_S3ROOT": f"s3://{cloud.bucket}/{host}",
-        }
-        ran = cloud.run("small.py", "argo-workflows", "create", "--only-json", variables=variables)
-        assert ran.code == 0, ran.said
-        assert "Resolving" in ran.stderr
-        [lock] = [
-            data for name, data in cloud.package(json.loads(ran.stdout)).items() if "mf_meta/hold" in name
-        ]
-        found.append(lock)
-    assert found[0] == found[1]
+def test_a_mac_deploys_what_linux_deploys(cloud: Cloud, away: dict[str, Any]) -> None:
+    home = cloud.folder / "home-of-a-mac"
+    home.mkdir()
+    variables = {
+        "HOME": str(home),
+        "PRETEND_PLATFORM": "osx-arm64",
+        "METAFLOW_CONDA_S3ROOT": f"s3://{cloud.bucket}/mac",
+    }
+    ran = cloud.run("away.py", "argo-workflows", "create", "--only-json", variables=variables)
+    assert ran.code == 0, ran.said
+    assert "Resolving" in ran.stderr
+    mac, linux = (
+        [data for name, data in cloud.package(template).items() if "mf_meta/hold" in name]
+        for template in (json.loads(ran.stdout), away)
+    )
+    assert len(mac) == 1
+    assert mac == linux
+
+
+_SAYS_ARM = """
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+int uname(struct utsname *told) {
+    if (syscall(SYS_uname, told)) return -1;
+    strcpy(told->machine, "aarch64");
+    return 0;
+}
+"""
+
+
+def test_a_step_for_another_processor(cloud: Cloud, away_ids: str, started: str, tmp_path: Path) -> None:
+    """Its own lock and toolkit, out of which a node makes its environment that says it is of that kind."""
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    for wheel in Path(cloud.variables["METAFLOW_CONDA_FIND_LINKS"]).glob("*.whl"):
+        name = wheel.stem.rpartition("-")[0]
+        (wheels / f"{name}-manylinux_2_17_aarch64.whl").symlink_to(wheel)
+    variables = {
+        "HOME": str(tmp_path),
+        "METAFLOW_KUBERNETES_CONDA_ARCH": "linux-aarch64",
+        "METAFLOW_CONDA_S3ROOT": f"s3://{cloud.bucket}/arm",
+        "METAFLOW_CONDA_FIND_LINKS": str(wheels),
+    }
+    ran = cloud.run("away.py", "argo-workflows", "create", "--only-json", variables=variables)
+    assert ran.code == 0, ran.said
+    template = json.loads(ran.stdout)
+    [work] = [each for each in template["spec"]["templates"] if each["name"] == "work"]
+    match = re.search(r"linux-aarch64 ([0-9a-f]{40}):([0-9a-f]{40}) &&", work["container"]["command"][2])
+    assert match is not None
+    # What is asked for is the same; what was found for it is another's.
+    assert match[1] == away_ids.partition(":")[0]
+    assert match[2] != away_ids.partition(":")[2]
+    [lock] = [data for name, data in cloud.package(template).items() if "mf_meta/hold" in name]
+    assert list(json.loads(lock)["platforms"]) == ["linux-aarch64"]
+    toolkits = {name.split("/")[2] for name in cloud.object_names() if name.startswith("arm/toolkit/linux")}
+    assert toolkits == {"linux-aarch64"}
+
+    refused = schedulers.argo(cloud, template, ("work",), "away-1", after=started, moment=40)[1][0]
+    assert refused.code == 2
+    assert "this machine is linux-64, the environment is for linux-aarch64" in refused.said
+    (tmp_path / "says.c").write_text(_SAYS_ARM)
+    library = tmp_path / "says.so"
+    subprocess.run(["gcc", "-shared", "-o", library, tmp_path / "says.c"], check=True)
+    try:
+        cloud.configure(LD_PRELOAD=str(library), HOLDFAST_CACHE=str(tmp_path / "node"))
+        [pod] = schedulers.argo(cloud, template, ("work",), "away-1", after=started, moment=41)[1]
+    finally:
+        cloud.configure()
+    assert pod.code == 0, pod.said
+
+
+def test_a_container_reaches_the_store_and_nothing_else(cloud: Cloud) -> None:
+    """Not even what else is on this machine: what tasks do without an index, they do without any."""
+    if cloud.network is None:
+        pytest.skip(f"containers are led to a proxy that is not there instead: {no_networks()}")
+    places = {
+        "store": ("127.0.0.1", urlsplit(cloud.s3.url).port),
+        "channel and index": ("127.0.0.1", urlsplit(cloud.server.url).port),
+        "elsewhere": ("192.0.2.1", 443),  # RFC 5737: an example
+    }
+    program = (
+        "import json, socket, sys\n"
+        "found = []\n"
+        "for name, address in json.loads(sys.argv[1]).items():\n"
+        "    try: socket.create_connection(tuple(address), 5).close()\n"
+        "    except OSError: continue\n"
+        "    found.append(name)\n"
+        "print(json.dumps(found))\n"
+    )
+    pod = cloud.pod(["python", "-c", program, json.dumps(places)], {}, "looking")
+    assert json.loads(pod.said) == ["store"]

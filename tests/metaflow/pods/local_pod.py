@@ -1,4 +1,4 @@
-"""A container on this machine: a clean folder, a clean environment, and no address but loopback.
+"""A container on this machine: a clean folder, a clean environment, and no address but the store's.
 
 Standard library alone: the launcher's processes import it too (``sitecustomize.py``).
 """
@@ -11,7 +11,8 @@ import tempfile
 from pathlib import Path
 
 CONFIGURATION = "LOCAL_PODS"
-"""Names a JSON file: ``folder`` of the pods, ``path`` of their programs, ``variables`` of every pod."""
+"""Names a JSON file: ``folder`` of the pods, ``path`` of their programs, ``variables`` of every pod, and
+``network``: the words before a command that runs it in a network of its own, none where that cannot be."""
 
 
 def run(command, variables, name, configuration=None):
@@ -29,7 +30,7 @@ def run(command, variables, name, configuration=None):
         HOME=str(folder),
         TMPDIR=str(folder / "tmp"),
         METAFLOW_SKIP_INSTALL_DEPENDENCIES="1",
-        # What is not on loopback goes to a proxy that is not there.
+        # Whatever would go beyond loopback is led to a proxy that is not there.
         HTTP_PROXY="http://127.0.0.1:9",
         HTTPS_PROXY="http://127.0.0.1:9",
         NO_PROXY="127.0.0.1",
@@ -40,6 +41,7 @@ def run(command, variables, name, configuration=None):
     (folder / "ENV").write_text("\0".join(f"{key}={value}" for key, value in sorted(found.items())))
     left = Path(tempfile.mkdtemp(prefix=name + "-", dir=told["folder"]), "pod")
     with (folder / "OUT").open("wb") as out:
-        code = subprocess.call(command, cwd=folder, env=found, stdout=out, stderr=subprocess.STDOUT)
+        entered = [*told["network"], *command]
+        code = subprocess.call(entered, cwd=folder, env=found, stdout=out, stderr=subprocess.STDOUT)
     shutil.move(folder, left)
     return left, code

@@ -41,6 +41,12 @@ _ENDPOINTS = {
 }
 
 
+_MORE_DISK = (
+    "give the step more (the decorator's disk=), or have HOLDFAST_CACHE name a folder on another disk "
+    "(@environment), and run it again"
+)
+
+
 class Problem(NamedTuple):
     """Why there is no environment.
 
@@ -66,7 +72,7 @@ def main(words: Sequence[str]) -> int:
 
 def _bootstrapped(task: RemoteTask, root: Path) -> Problem | None:
     from holdfast.bootstrap.bootstrapping import bootstrap
-    from holdfast.errors import HoldfastError
+    from holdfast.errors import FULL_DISK, HoldfastError
 
     own = Path.cwd() / OWN
     prefix = str(own / "env")
@@ -88,6 +94,8 @@ def _bootstrapped(task: RemoteTask, root: Path) -> Problem | None:
         variables = {**ready.variables, ENVIRONMENT_VARIABLE: f"{ready.req_id}:{ready.full_id}"}
         write_launcher(Path(EXECUTABLE), python_of(prefix), variables, os.environ)
     except HoldfastError as error:
+        if error.what == FULL_DISK:
+            error.advice = _MORE_DISK
         return Problem(" ".join(str(error).split()), error.exit_code)
     except OSError as error:
         return Problem(f"{error.filename or own}: {error.strerror}", 4)
