@@ -49,6 +49,7 @@ class _Fault:
     keep: int | None = None
     flip: bool = False
     delay: float = 0.0
+    until: threading.Event | None = None
 
 
 class ObjectServer:
@@ -164,6 +165,12 @@ class ObjectServer:
     def delay(self, pattern: str, seconds: float, times: int | None, methods: tuple[str, ...] = ()) -> None:
         """Answer late."""
         self._faults.append(_Fault(methods, pattern, times, delay=seconds))
+
+    def hold(self, pattern: str, times: int | None) -> threading.Event:
+        """Answer when the event that is returned is set."""
+        until = threading.Event()
+        self._faults.append(_Fault(("GET",), pattern, times, until=until))
+        return until
 
     def corrupt(self, pattern: str, times: int | None) -> None:
         self._faults.append(_Fault(("GET",), pattern, times, flip=True))
@@ -306,6 +313,8 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.store.fault(self.command, path)
         if fault is not None:
             time.sleep(fault.delay)
+            if fault.until is not None:
+                fault.until.wait()
         if fault is not None and fault.cut:
             self._hang_up()
             return

@@ -328,11 +328,27 @@ def test_a_process_that_is_killed_leaves_what_the_next_one_completes(
     assert output(node.folder / "env" / "bin" / "shelf") == "shelf 1.0"
 
 
-def test_many_on_one_node_at_once(node: Container, cloud_world_healed: Any) -> None:
+def test_many_on_one_node_at_once_and_none_waits_for_another(
+    node: Container, cloud_world_healed: Any
+) -> None:
+    """The first to ask for a package is let down; those beside it are ready before it goes on."""
     world = cloud_world_healed
+    go_on = world.s3.hold(f"*{package(world, 'shelf')}", 1)
     prefixes = [node.folder / f"env{number}" for number in range(4)]
     processes = [node.start(world.place, world.ids, "--prefix", prefix) for prefix in prefixes]
-    said = [process.communicate(timeout=120) for process in processes]
+    try:
+        until = time.monotonic() + 300
+        while (running := [each for each in processes if each.poll() is None]) and time.monotonic() < until:
+            if len(running) == 1:
+                break
+            time.sleep(0.05)
+        assert [each.poll() for each in processes].count(0) == 3
+        assert running
+        [held] = running
+        assert held.poll() is None
+    finally:
+        go_on.set()
+    said = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0] * 4, said
     trees = [{name: facts[1] for name, facts in tree(prefix).items()} for prefix in prefixes]
     assert [set(each) for each in trees] == [set(trees[0])] * 4
