@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from holdfast.cli.main import main
 from holdfast.errors import NotFound, UsageError
 from holdfast.store import cloud
 from holdfast.store.aliases import parse_alias
 from holdfast.store.beginnings import find_beginning
+from holdfast.store.bundle_reader import open_bundle
 from holdfast.store.getting import get
 from holdfast.store.layout import complete_key, lock_key, pointer_key
 from holdfast.store.reference import alias_in, find_lock
@@ -113,3 +116,28 @@ def test_it_costs_a_request_for_a_name_and_one_for_a_list(
     s3.forget()
     assert find_lock(lock.req_id[:12], store) == lock
     assert len(s3.requests) == 2, s3.requests
+
+
+def test_what_list_prints_can_be_typed(
+    tmp_path: Path, make_environment: MakeLock, capsys: pytest.CaptureFixture
+) -> None:
+    store = Store()
+    locks = [make_environment(1, seed=number) for number in range(3)]
+    for lock in locks:
+        store.save(lock, versions={})
+    assert main(["list"]) == 0
+    printed = [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]]
+    assert len(printed) == 3
+    shown = set()
+    for short in printed:
+        assert main(["show", short, "--json"]) == 0
+        shown.add(json.loads(capsys.readouterr().out)["full_id"])
+    assert shown == {lock.full_id for lock in locks}
+    assert main(["export", printed[0], "--offline-bundle", str(tmp_path / "a.bundle"), "--json"]) == 0
+    with open_bundle(tmp_path / "a.bundle") as bundle:
+        assert bundle.alias == ""  # the short id is no name
+    capsys.readouterr()
+    assert main(["alias", printed[1], "mine"]) == 0
+    store.backend.put(lock_key(locks[0].req_id, "0" * 40), b"{}")
+    assert main(["show", locks[0].req_id[:7]]) == 2
+    assert "2 environments begin with" in capsys.readouterr().err
