@@ -128,6 +128,30 @@ def _(world: World) -> object:
     return world.solve(["left", "right"], [])
 
 
+@kind("a subdir that does not have the package asked of it")
+def _(world: World) -> object:
+    world.conda("lib", "1.0")
+    return world.solve(["lib[subdir=noarch]"], [])
+
+
+@kind("a slip of the finger where no channel is asked")
+def _(world: World) -> object:
+    from holdfast.solve import host_python
+    from holdfast.solve.solution import ChosenPython
+
+    world.wheel("requests", "2.32.3")
+    world.wheel("requsts", "9.9")  # somebody's trap is not proposed
+    found = [ChosenPython("cp", "3.12.1", "cp312")]
+    original = host_python.HostPythonSource.of_this_host
+    host_python.HostPythonSource.of_this_host = (  # type: ignore[method-assign,assignment]
+        lambda platform, cache_dir: host_python.HostPythonSource(platform, found)
+    )
+    try:
+        return world.solve([], ["reqeusts"], python_source="host")
+    finally:
+        host_python.HostPythonSource.of_this_host = original  # type: ignore[method-assign]
+
+
 @kind("a channel that does not have the package asked of it")
 def _(world: World) -> object:
     world.conda("lib", "1.0")

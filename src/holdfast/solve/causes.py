@@ -10,7 +10,7 @@ from packaging.version import InvalidVersion, Version
 
 from holdfast.index.conda import without_login
 from holdfast.solve.clash import Clash, clash
-from holdfast.solve.encoding import read_name
+from holdfast.solve.encoding import NO_SUCH_SUBDIR, read_name
 from holdfast.solve.no_file import advice as advice_on_files
 from holdfast.solve.no_file import has_usable, in_words, refusals
 from holdfast.solve.pool import ProjectPool
@@ -27,6 +27,7 @@ _WITHOUT_CANDIDATES = re.compile(
     r"|(?P<unmet>pypi--[a-z0-9-]+)(?: (?P<range>\S+))?, for which no candidates were found"
 )
 _OF_CHANNEL = re.compile(r'(?P<what>.+?)\[(?:.*, )?channel="(?P<url>[^"]+)".*\]')
+_NO_SUBDIR = re.compile(rf"the constraint (\S+) {NO_SUCH_SUBDIR} ")
 _BESIDE = re.compile(
     r"([^\n│├└─]+?),? (?:which )?cannot be installed because there are no viable options:"
     r"\n[^\n]* would require\n[^\n]*no conda (\S+) beside the wheel"
@@ -52,6 +53,10 @@ def causes(
     :param asked: the requirements it speaks of.
     :param world: the PyPI side, None where the conda side alone has no solution.
     """
+    if subdir := _NO_SUBDIR.search(account):
+        name = subdir[1]
+        text = f"no channel has a package {name} in the subdir that you asked for"
+        return [Cause(text, f"ask for {name} without naming a subdir")]
     found = [
         *(_without_files(reasons, asked, requirements, world) if world is not None else ()),
         *_beside(account, asked),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rattler import RepoDataRecord
 
 __all__ = [
+    "NO_SUCH_SUBDIR",
     "Meaning",
     "Variant",
     "evicting",
@@ -33,6 +34,8 @@ _EXTRA = "--x--"
 _WHEEL_SUFFIX = "--w--wheel"  # not an extra: those follow `--x--`
 _CHANNEL = "https://pypi.invalid/holdfast"
 _EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
+NO_SUCH_SUBDIR = "==0 no_such_subdir"
+"""What no record of a package meets that is asked of a subdir which does not have it."""
 _EVICTED = "==0 replaced_by_wheel"
 
 

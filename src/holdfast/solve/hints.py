@@ -19,6 +19,7 @@ from holdfast.index.mapping import Mapping as NameMapping
 from holdfast.index.pypi import PypiIndexes
 from holdfast.solve.causes import said_by
 from holdfast.solve.explain import Explanation
+from holdfast.solve.popular import POPULAR
 from holdfast.solve.reasons import Demand
 from holdfast.solve.ruled_out import ruled_out
 from holdfast.spec.names import CondaName, PypiName, pypi_name
@@ -189,14 +190,12 @@ async def _no_project(demand: Demand, around: Surroundings) -> _Hint | None:
     text = f"no project {name} on {', '.join(around.requirements.indexes) or 'any index'}"
     if demand.who:
         text = f"{text}, which {_needing(demand)} needs"
-    if around.channels is None:
-        return text, "check the name"
-    if (await around.channels.records([CondaName(name)]))[CondaName(name)]:
-        return f"{text}, but there is a conda package of that name", f"ask for it with --conda {name}"
-    known = {
-        *await around.channels.names(),
-        *(each for names in around.mapping.shipped.values() for each in names),
-    }
+    known = {*POPULAR, *(each for names in around.mapping.shipped.values() for each in names)}
+    if around.channels is not None:
+        if (await around.channels.records([CondaName(name)]))[CondaName(name)]:
+            return f"{text}, but there is a conda package of that name", f"ask for it with --conda {name}"
+        known.update(await around.channels.names())
+    # Names that only the index has are not proposed: near a famous one, they are as often as not a trap.
     near = [each for each in _near(name, known) if await _has_project(each, around)]
     if near:
         return text, f"did you mean {' or '.join(near)}?"

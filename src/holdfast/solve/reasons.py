@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from holdfast.solve.encoding import NO_SUCH_SUBDIR
+
 __all__ = ["Demand", "End", "demands", "plain"]
 
 End: TypeAlias = Literal["", "nobody has it", "conflict", "excluded"]
@@ -153,6 +155,7 @@ def plain(account: str) -> str:
             lines.append(line)
     if not any(line.startswith("├") for line in lines):
         lines = _without_head(lines)
+    lines = [line for line in lines if NO_SUCH_SUBDIR not in line]
     return "" if len(lines) == 1 and lines[0].startswith("No candidates were found") else "\n".join(lines)
 
 

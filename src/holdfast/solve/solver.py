@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from holdfast.index.conda import CondaChannels
 from holdfast.solve.bounds import Bounds
 from holdfast.solve.conflict import WayOut
-from holdfast.solve.encoding import is_solver_name
+from holdfast.solve.encoding import NO_SUCH_SUBDIR, is_solver_name
 from holdfast.solve.movement import Steering
 from holdfast.solve.pins import Pins
 from holdfast.solve.resolvo import Question, Resolvo, parsed
@@ -132,7 +132,7 @@ class CondaSolver:
         question = Question(
             [*specs, *self._whole_names(specs)],
             [*given, *([source] if source else [])],
-            [*constraints, *self._bounds()],
+            [*constraints, *self._bounds(), *await self._of_subdirs()],
             preferred,
             self._pins.records() if self._pins else (),
             self._requirements.strategy,
@@ -154,6 +154,22 @@ class CondaSolver:
         """Return what must hold of conda packages that nobody has asked for."""
         steered = self.steering.conda_bounds() if self.steering else []
         return [*steered, *self._conda_bounds, *(f"python !={version}" for version in self._excluded_pythons)]
+
+    async def _of_subdirs(self) -> list[str]:
+        """Return what holds packages to the subdir that was asked for, which py-rattler does not heed."""
+        asked = [item for item in self._requirements.conda if item.subdir]
+        channels = self._resolvo.channels
+        if not asked or channels is None:
+            return []
+        records = await channels.records(item.name for item in asked)
+        bounds = []
+        for item in asked:
+            builds = sorted({str(each.build) for each in records[item.name] if each.subdir == item.subdir})
+            allowed = "|".join(map(re.escape, builds))
+            bounds.append(
+                f"{item.name}[build='^({allowed})$']" if builds else f"{item.name} {NO_SUCH_SUBDIR}"
+            )
+        return bounds
 
     def _whole_names(self, specs: Sequence[str]) -> list[str]:
         """Return the bare names that specs narrow down, where a strict priority has to see all of a name.
