@@ -22,7 +22,7 @@ _AT_ONCE = 16
 def alias(
     output: OutputOptions,
     env: Annotated[
-        str | None, typer.Argument(metavar="[ENV]", help="a lock file, req_id:full_id or an alias")
+        str | None, typer.Argument(metavar="[ENV]", help="a lock file, an id or its beginning, or an alias")
     ] = None,
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="its name, e.g. team/torch:v1; no tag: latest")

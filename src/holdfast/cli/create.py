@@ -19,7 +19,7 @@ def create(
     options: StoreOptions,
     output: OutputOptions,
     env: Annotated[
-        str | None, typer.Argument(metavar="[ENV]", help="a lock file, req_id:full_id or an alias")
+        str | None, typer.Argument(metavar="[ENV]", help="a lock file, an id or its beginning, or an alias")
     ] = None,
     prefix: Annotated[
         Path | None, typer.Option(metavar="DIR", help="where to; default: a folder named by the ids")

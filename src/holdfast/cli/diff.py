@@ -18,7 +18,9 @@ __all__ = ["diff"]
 
 def diff(
     output: OutputOptions,
-    before: Annotated[str, typer.Argument(metavar="A", help="a lock file, req_id:full_id or an alias")],
+    before: Annotated[
+        str, typer.Argument(metavar="A", help="a lock file, an id or its beginning, or an alias")
+    ],
     now: Annotated[str, typer.Argument(metavar="B", help="what it is compared with")],
     platform: Annotated[list[str] | None, typer.Option(metavar="P", help="this platform alone")] = None,
     exit_code: Annotated[

@@ -21,7 +21,9 @@ __all__ = ["export"]
 def export(
     options: StoreOptions,
     output: OutputOptions,
-    env: Annotated[str, typer.Argument(metavar="ENV", help="a lock file, req_id:full_id or an alias")],
+    env: Annotated[
+        str, typer.Argument(metavar="ENV", help="a lock file, an id or its beginning, or an alias")
+    ],
     offline_bundle: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="one file with all packages, for a machine without any network"),

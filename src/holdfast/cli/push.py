@@ -27,7 +27,9 @@ _PAUSE = 0.1
 
 def push(
     output: OutputOptions,
-    env: Annotated[str, typer.Argument(metavar="ENV", help="a lock file, req_id:full_id or an alias")],
+    env: Annotated[
+        str, typer.Argument(metavar="ENV", help="a lock file, an id or its beginning, or an alias")
+    ],
     store: Annotated[
         str | None, typer.Option(metavar="URL", help="where to: a folder, s3://, gs://, az://")
     ] = None,

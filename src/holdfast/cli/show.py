@@ -20,7 +20,9 @@ __all__ = ["show"]
 
 def show(
     output: OutputOptions,
-    env: Annotated[str, typer.Argument(metavar="ENV", help="a lock file, req_id:full_id or an alias")],
+    env: Annotated[
+        str, typer.Argument(metavar="ENV", help="a lock file, an id or its beginning, or an alias")
+    ],
     platform: Annotated[list[str] | None, typer.Option(metavar="P", help="this platform alone")] = None,
     store: Annotated[str | None, typer.Option(metavar="URL", help="where environments are kept")] = None,
 ) -> None:

@@ -20,7 +20,9 @@ __all__ = ["tree"]
 
 def tree(
     output: OutputOptions,
-    env: Annotated[str, typer.Argument(metavar="ENV", help="a lock file, req_id:full_id or an alias")],
+    env: Annotated[
+        str, typer.Argument(metavar="ENV", help="a lock file, an id or its beginning, or an alias")
+    ],
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="this package alone", show_default=False)
     ] = None,

@@ -18,7 +18,9 @@ __all__ = ["why"]
 
 def why(
     output: OutputOptions,
-    env: Annotated[str, typer.Argument(metavar="ENV", help="a lock file, req_id:full_id or an alias")],
+    env: Annotated[
+        str, typer.Argument(metavar="ENV", help="a lock file, an id or its beginning, or an alias")
+    ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="a conda package, or a project of PyPI")],
     platform: Annotated[str | None, typer.Option(metavar="P", help="default: this host's, if locked")] = None,
     store: Annotated[str | None, typer.Option(metavar="URL", help="where environments are kept")] = None,
