@@ -31,7 +31,7 @@ def no_collection() -> Iterator[None]:
 def few_collections() -> Iterator[None]:
     """Have it look rarely: for minutes of work, whose cycles must not fill the memory."""
     before = gc.get_threshold()
-    if before[0]:  # 0: somebody has switched it off
+    if 0 < before[0] < _THRESHOLDS[0]:  # 0: somebody has switched it off
         gc.set_threshold(*_THRESHOLDS)
     try:
         yield

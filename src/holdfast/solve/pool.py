@@ -63,6 +63,7 @@ class WheelJudge:
         self.pythons = pythons
         self._platform_tags = tuple(platform_tags)
         self._ranks: dict[str, tuple[int | None, ...]] = {}
+        self._fits: dict[str, bool] = {}
         self._abis = tuple(_abi(build) for build, _ in pythons.abi_groups)
 
     def ranks(self, tags: str) -> tuple[int | None, ...]:
@@ -73,7 +74,10 @@ class WheelJudge:
 
     def fits(self, tags: str) -> bool:
         """Tell whether wheels with these tags run on any Python build."""
-        return any(rank is not None for rank in self.ranks(tags))
+        fits = self._fits.get(tags)
+        if fits is None:
+            fits = self._fits[tags] = any(rank is not None for rank in self.ranks(tags))
+        return fits
 
     def shares(self, wheels: Sequence[Wheel]) -> list[tuple[Wheel, Mask]]:
         """Divide the Python builds among the wheels of one version: each build gets its best wheel.

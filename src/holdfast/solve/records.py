@@ -100,14 +100,14 @@ class PypiRecords:
                 for candidate in list(pool.candidates):
                     known = self._world.knowledge.known(candidate.file)
                     if known is None:
-                        await self._expected_specs(self._expectations(pool), candidate)
+                        if expected := self._expectations(pool):
+                            await self._expected_specs(expected, candidate)
                         continue
                     for extra in extras:
-                        grew |= await self._settle(candidate.file.url, known, extra)
+                        if (candidate.file.url, extra) not in self._settled:
+                            grew |= await self._settle(candidate.file.url, known, extra)
 
     async def _settle(self, url: str, known: Known, extra: str) -> bool:
-        if (url, extra) in self._settled:
-            return False
         self._settled.add((url, extra))
         needed = [each for each in known.dependencies if self._world.may_apply(each, extra)]
         await self._world.all_specs(needed)
@@ -254,7 +254,7 @@ class PypiRecords:
                 depends = [*base.python_specs, *await self._specs(base)]
                 if subject.pool.owners:
                     depends.append(wheel_token(subject.pool.name))
-                if known is None:
+                if known is None and subject.expected:
                     depends += await self._expected_specs(subject.expected, candidate)
                 records.append(self._record(subject, candidate, build, _WHEEL, depends, base))
         if foreign and not records and not subject.extra:
