@@ -10,19 +10,18 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from holdfast.errors import Unreachable
-from holdfast.index.build_tools import SolveBuild
-from holdfast.index.built_wheels import BuiltWheel, KeptBuilds
 from holdfast.index.checksum import mismatch
 from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.credentials import Credentials
 from holdfast.index.file_names import FileNameReader
 from holdfast.index.find_links import FindLinks, links_of_folder
-from holdfast.index.git import Repositories
 from holdfast.index.http import HttpClient, content_length
 from holdfast.index.http_cache import HttpCache
 from holdfast.index.metadata_cache import MetadataCache
@@ -30,13 +29,16 @@ from holdfast.index.once import Once
 from holdfast.index.pages import Pages
 from holdfast.index.project import CoreMetadata, IndexFile, Project, Releases, Sdist, Wheel
 from holdfast.index.rows import Page, parse_page, releases_of, rows_of
-from holdfast.index.source_build import SourceBuilder
-from holdfast.index.sources import Sources
 from holdfast.index.urls import local_path
 from holdfast.index.wheel_metadata import WheelMetadataReader
 from holdfast.spec.credentials import take_credentials
 from holdfast.spec.names import PypiName
 from holdfast.spec.requirements import Credential
+
+if TYPE_CHECKING:
+    from holdfast.index.build_tools import SolveBuild
+    from holdfast.index.built_wheels import BuiltWheel, KeptBuilds
+    from holdfast.index.source_build import SourceBuilder
 
 __all__ = ["MetadataUnusable", "PypiIndexes"]
 
@@ -86,13 +88,22 @@ class PypiIndexes:
         self._find_links = FindLinks(find_links, self._pages)
         self._metadata_cache = MetadataCache(cache_dir / "metadata", offline=offline)
         self._reader = WheelMetadataReader(self._http, cache_dir / "http")
-        folder = cache_dir / "sources"
-        self._builder = SourceBuilder(
-            Sources(self._reader.download, folder, Repositories(folder / "git", logins, offline=offline)),
-            cache_dir=cache_dir,
-            kept=kept_builds,
-            exclude_newer=exclude_newer,
-        )
+
+        def make_builder() -> SourceBuilder:
+            from holdfast.index.git import Repositories
+            from holdfast.index.source_build import SourceBuilder
+            from holdfast.index.sources import Sources
+
+            folder = cache_dir / "sources"
+            return SourceBuilder(
+                Sources(self._reader.download, folder, Repositories(folder / "git", logins, offline=offline)),
+                cache_dir=cache_dir,
+                kept=kept_builds,
+                exclude_newer=exclude_newer,
+            )
+
+        self._make_builder = make_builder
+        self._builds_by: tuple[SolveBuild, Callable[[str], None]] | None = None
         self._announcing: set[str] = set()
         self._once = Once()
 
@@ -101,7 +112,15 @@ class PypiIndexes:
 
         :param say: told what is being built.
         """
-        self._builder.jobs.solve, self._builder.jobs.say = solve, say
+        self._builds_by = solve, say
+
+    @cached_property
+    def _builder(self) -> SourceBuilder:
+        """What builds wheels: made, and what it needs imported, for whoever has something to build."""
+        builder = self._make_builder()
+        if self._builds_by is not None:
+            builder.jobs.solve, builder.jobs.say = self._builds_by
+        return builder
 
     @property
     def requests(self) -> int:
@@ -177,7 +196,8 @@ class PypiIndexes:
     async def aclose(self) -> None:
         """Close all connections and stop what still runs."""
         await self._once.stop()
-        await self._builder.jobs.stop()
+        if "_builder" in self.__dict__:
+            await self._builder.jobs.stop()
         await self._http.aclose()
 
     async def _project(self, name: PypiName) -> Project:

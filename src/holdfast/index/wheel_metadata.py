@@ -24,7 +24,6 @@ from holdfast.index.checksum import Checksum, mismatch
 from holdfast.index.core_metadata import MetadataUnusable, parse_core_metadata
 from holdfast.index.http import HttpClient, Response, Sink, content_length
 from holdfast.index.project import CoreMetadata, IndexFile, Wheel
-from holdfast.index.remote_zip import MissingRange, SparseFile, read_metadata
 from holdfast.index.urls import local_path
 from holdfast.spec.names import PypiName, pypi_name
 
@@ -87,6 +86,8 @@ class WheelMetadataReader:
 
     @staticmethod
     def _read_local(file: Wheel, path: Path) -> bytes:
+        from holdfast.index.remote_zip import read_metadata
+
         try:
             with path.open("rb") as stream:
                 return read_metadata(stream, _project(file), file.version)
@@ -133,6 +134,8 @@ class WheelMetadataReader:
             if head.status != 200 or length is None or head.headers.get("accept-ranges") == "none":
                 return None
             size = self.sizes[file.url] = length
+        from holdfast.index.remote_zip import MissingRange, SparseFile, read_metadata
+
         sparse = SparseFile(size)
         wanted = (max(0, size - _TAIL), size)
         for _ in range(_MAX_RANGES):
@@ -187,6 +190,8 @@ class WheelMetadataReader:
         return bytes(taken) if usable and len(taken) == end - start else None
 
     async def _whole(self, file: Wheel) -> bytes:
+        from holdfast.index.remote_zip import read_metadata
+
         self._scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=self._scratch) as stream:
             sha256, size = await self.download(file, stream)

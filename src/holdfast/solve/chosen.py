@@ -6,10 +6,10 @@ import asyncio
 import re
 from collections.abc import Awaitable, Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from holdfast.index.built_wheels import BuiltWheel
 from holdfast.index.conda import record_document
 from holdfast.index.project import IndexFile, Sdist, Wheel
 from holdfast.index.pypi import PypiIndexes
@@ -30,6 +30,9 @@ from holdfast.solve.solution import (
 )
 from holdfast.solve.world import PypiWorld
 from holdfast.spec.names import CondaName, PypiName
+
+if TYPE_CHECKING:
+    from holdfast.index.built_wheels import BuiltWheel
 
 __all__ = ["assemble"]
 

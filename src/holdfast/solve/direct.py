@@ -10,9 +10,7 @@ from packaging.version import Version
 
 from holdfast.errors import NoSolution, UsageError
 from holdfast.index.file_names import FileNameReader
-from holdfast.index.git import GitUrl
 from holdfast.index.project import Sdist, Wheel
-from holdfast.index.sources import sha256_of_local
 from holdfast.index.urls import local_path
 from holdfast.spec.names import PypiName
 from holdfast.spec.platform import host_platform
@@ -83,6 +81,8 @@ def changed_since(requirements: Iterable[PypiRequirement], hashes: Mapping[str, 
     :param hashes: of what was read then, by URL.
     :raises UsageError: where it cannot be read.
     """
+    from holdfast.index.sources import sha256_of_local
+
     return [
         requirement.name
         for requirement in requirements
@@ -118,6 +118,8 @@ def _direct(requirement: PypiRequirement, staying: str) -> Direct:
 
 
 def _is_same_repository(url: str, other: str) -> bool:
+    from holdfast.index.git import GitUrl
+
     if not other.startswith("git+"):
         return False
     asked, known = GitUrl.parse(url), GitUrl.parse(other)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from holdfast.index.built_wheels import BuiltWheel
 from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.dependency import Dependency
 from holdfast.index.project import CoreMetadata, IndexFile, Project, Sdist, Wheel
 from holdfast.spec.names import PypiName
+
+if TYPE_CHECKING:
+    from holdfast.index.built_wheels import BuiltWheel
 
 __all__ = ["Dependency", "Knowledge", "Known", "ProjectSource"]
 

@@ -20,7 +20,6 @@ from msgspec.structs import replace
 from packaging.version import InvalidVersion, Version
 
 from holdfast.errors import Unreachable
-from holdfast.index.built_wheels import BuiltWheel
 from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.project import CoreMetadata, IndexFile, Project, Sdist, Wheel
 from holdfast.solve.admission import Sorted
@@ -33,6 +32,8 @@ from holdfast.spec.names import CondaName, PypiName
 
 if TYPE_CHECKING:
     from rattler import RepoDataRecord
+
+    from holdfast.index.built_wheels import BuiltWheel
 
 __all__ = ["PinnedSource", "Pins", "pinned_pool", "still_open"]
 

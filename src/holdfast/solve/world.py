@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import msgspec
 from packaging.version import Version
 
-from holdfast.index.built_wheels import BuiltWheel
 from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.project import YANKED, Project, Releases, Sdist, Wheel
 from holdfast.solve.admission import Admission
@@ -27,6 +26,8 @@ from holdfast.spec.requirements import PypiRequirement, Strategy
 
 if TYPE_CHECKING:
     from rattler import RepoDataRecord
+
+    from holdfast.index.built_wheels import BuiltWheel
 
 __all__ = ["PypiWorld", "Wishes"]
 
