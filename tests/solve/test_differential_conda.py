@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ else:
 SAMPLE = Path(__file__).resolve().parents[3] / "shared" / "data" / "conda-forge-sample"
 _LISTED = tomllib.loads((Path(__file__).parent / "differential" / "conda.toml").read_text("utf-8"))
 REQUESTS: list[list[str]] = _LISTED["requests"]
+WITH_CUDA: list[list[str]] = _LISTED["with_cuda"]
 # What design, section 5, assumes of a Linux machine.
 VIRTUAL = (
     ("__archspec", "1", "x86_64"),
@@ -60,8 +61,8 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("caches")
 
 
-def _ours(specs: list[str], channel: str) -> Answer:
-    requirements = holdfast.Requirements.build(conda=specs, channels=[channel])
+def _ours(specs: list[str], channel: str, **options: Any) -> Answer:
+    requirements = holdfast.Requirements.build(conda=specs, channels=[channel], **options)
     try:
         lock = holdfast.resolve(requirements, platforms=["linux-64"])
     except NoSolution:
@@ -69,7 +70,13 @@ def _ours(specs: list[str], channel: str) -> Answer:
     return frozenset((p.name, p.version, p.build) for p in lock.platforms["linux-64"].packages)
 
 
-def _theirs(specs: list[str], channel: str, cache: Path) -> Answer:
+def _theirs(
+    specs: list[str],
+    channel: str,
+    cache: Path,
+    virtual: Sequence[tuple[str, str, str]] = VIRTUAL,
+    priority: ChannelPriority = ChannelPriority.Strict,
+) -> Answer:
     async def ask() -> list[Any]:
         return await rattler_solve(
             [Channel(channel)],
@@ -78,9 +85,9 @@ def _theirs(specs: list[str], channel: str, cache: Path) -> Answer:
             platforms=["linux-64", "noarch"],
             virtual_packages=[
                 GenericVirtualPackage(PackageName(name), Version(version), BuildString(build))
-                for name, version, build in VIRTUAL
+                for name, version, build in virtual
             ],
-            channel_priority=ChannelPriority.Strict,
+            channel_priority=priority,
         )
 
     try:
@@ -98,3 +105,26 @@ def test_the_answer_is_py_rattlers_own(
 ) -> None:
     monkeypatch.setenv("HOLDFAST_CACHE", str(caches / "ours"))
     assert _ours(specs, channel) == _theirs(specs, channel, caches / "theirs")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SAMPLE.exists(), reason="no sample of conda-forge beside the project")
+@pytest.mark.parametrize("specs", WITH_CUDA, ids=", ".join)
+def test_the_answer_for_a_gpu_is_py_rattlers_own(
+    specs: list[str], channel: str, caches: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOLDFAST_CACHE", str(caches / "ours"))
+    theirs = _theirs(specs, channel, caches / "theirs", (*VIRTUAL, ("__cuda", "12.4", "0")))
+    assert _ours(specs, channel, virtual_packages=["__cuda=12.4"]) == theirs
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SAMPLE.exists(), reason="no sample of conda-forge beside the project")
+@pytest.mark.parametrize("priority", [ChannelPriority.Flexible, ChannelPriority.Disabled])
+def test_the_answer_under_another_priority_is_py_rattlers_own(
+    priority: ChannelPriority, channel: str, caches: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOLDFAST_CACHE", str(caches / "ours"))
+    specs = ["pandas", "python 3.12.*"]
+    theirs = _theirs(specs, channel, caches / "theirs", priority=priority)
+    assert _ours(specs, channel, channel_priority=priority.name.lower()) == theirs
