@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from hypothesis import strategies as st
@@ -62,21 +64,31 @@ def is_valid(world: SmallWorld, python: str, conda: dict[str, int], wheels: dict
     )
 
 
-def choices(existing: dict[Release, tuple[Bound, ...]]) -> list[dict[str, int]]:
-    per_name = [[None, *(v for v in VERSIONS if (name, v) in existing)] for name in NAMES]
+def choices(existing: Iterable[Release]) -> list[dict[str, int]]:
+    """Return every choice of at most one version of each name."""
+    versions = {name: [version for other, version in existing if other == name] for name in NAMES}
     return [
         {name: version for name, version in zip(NAMES, picks, strict=True) if version is not None}
-        for picks in itertools.product(*per_name)
+        for picks in itertools.product(*([None, *sorted(versions[name])] for name in NAMES))
     ]
 
 
-def exists(world: SmallWorld) -> bool:
+def any_choice(
+    conda: Collection[Release],
+    wheels: Collection[Release],
+    valid: Callable[[str, dict[str, int], dict[str, int]], bool],
+) -> bool:
+    """Tell whether ``valid`` holds for any Python with any choice on both sides."""
     return any(
-        is_valid(world, python, conda, wheels)
+        valid(python, ours, theirs)
         for python in PYTHONS
-        for conda in choices(world.conda)
-        for wheels in choices(world.wheels)
+        for ours in choices(conda)
+        for theirs in choices(wheels)
     )
+
+
+def exists(world: SmallWorld) -> bool:
+    return any_choice(world.conda, world.wheels, partial(is_valid, world))
 
 
 def build_world(world: SmallWorld, root: Path) -> World:

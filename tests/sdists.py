@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from worlds import write_sdist
 
 _BACKEND = """
 import importlib, os, zipfile
@@ -113,15 +113,7 @@ def make_building_sdist(
         headers=headers,
         tools=tools or Tools(),
     )
-    root = f"{name.replace('-', '_')}-{version}"
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"{root}.tar.gz"
-    with tarfile.open(path, "w:gz") as archive:
-        for member, content in members.items():
-            entry = tarfile.TarInfo(f"{root}/{member}")
-            entry.size = len(content.encode())
-            archive.addfile(entry, io.BytesIO(content.encode()))
-    return path
+    return write_sdist(directory, f"{name.replace('-', '_')}-{version}", members)
 
 
 def make_building_project(

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["forge_test_channel", "make_index", "make_sdist", "make_wheel", "rewrite_zip"]
+__all__ = ["forge_test_channel", "make_index", "make_sdist", "make_wheel", "rewrite_zip", "write_sdist"]
 
 _DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -199,6 +199,11 @@ def make_sdist(
         "pyproject.toml": "\n".join(project) + "\n",
         f"{escaped}/__init__.py": f"__version__ = {version!r}\n",
     }
+    return write_sdist(directory, root, members)
+
+
+def write_sdist(directory: Path, root: str, members: Mapping[str, str]) -> Path:
+    """Write ``<root>.tar.gz`` with those files below a folder ``root``, as PEP 625 wants it."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{root}.tar.gz"
     with tarfile.open(path, "w:gz") as archive:

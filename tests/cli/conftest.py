@@ -13,6 +13,7 @@ import pytest
 
 from holdfast.cli.main import main
 from loopback import LoopbackServer
+from object_stores import S3
 from worlds import make_index, make_wheel
 
 Holdfast = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -44,6 +45,22 @@ def called(capsys: pytest.CaptureFixture[str]) -> Holdfast:
         return subprocess.CompletedProcess(words, code, said.out, said.err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3]:
+    server = S3().start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
+    """A healthy S3 server, to which the environment points."""
+    for variable, value in s3_server.environment().items():
+        monkeypatch.setenv(variable, value)
+    s3_server.heal()
+    return s3_server
 
 
 @dataclass

@@ -16,21 +16,6 @@ from sdists import make_building_sdist
 from solving import World as SolvingWorld
 
 
-@pytest.fixture(scope="module")
-def s3_server():
-    server = S3().start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
-    for variable, value in s3_server.environment().items():
-        monkeypatch.setenv(variable, value)
-    s3_server.heal()
-    return s3_server
-
-
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world):
     """Become another user on another machine, from which nothing can be reached."""

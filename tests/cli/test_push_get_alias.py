@@ -3,27 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from object_stores import S3, SECRET_KEY
-
-
-@pytest.fixture(scope="module")
-def s3_server() -> Iterator[S3]:
-    server = S3().start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
-    for variable, value in s3_server.environment().items():
-        monkeypatch.setenv(variable, value)
-    s3_server.heal()
-    return s3_server
 
 
 @pytest.fixture(params=["folder", "s3"])

@@ -6,9 +6,9 @@ the package cannot provide the extra.
 
 from __future__ import annotations
 
-import itertools
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,14 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import holdfast.solve.request
+from brute_force import NAMES, PYTHONS, Release, any_choice
 from holdfast.errors import NoSolution
 from solving import World
 
-NAMES = ("a", "b", "c")
 VERSIONS = (1, 2)
-PYTHONS = ("3.11.1", "3.12.1")
 
-Release = tuple[str, int]
 Chosen = dict[str, int]
 
 
@@ -111,23 +109,6 @@ def _valid(world: SmallWorld, python: str, conda: Chosen, wheels: Chosen) -> boo
         extras = grown
 
 
-def _choices(existing: dict[Release, tuple[Need, ...]]) -> list[Chosen]:
-    per_name = [[None, *(v for v in VERSIONS if (name, v) in existing)] for name in NAMES]
-    return [
-        {name: version for name, version in zip(NAMES, picks, strict=True) if version is not None}
-        for picks in itertools.product(*per_name)
-    ]
-
-
-def _exists(world: SmallWorld) -> bool:
-    return any(
-        _valid(world, python, conda, wheels)
-        for python in PYTHONS
-        for conda in _choices(world.conda)
-        for wheels in _choices(world.wheels)
-    )
-
-
 def _built(world: SmallWorld, root: Path) -> World:
     built = World(root)
     built.python(*PYTHONS)
@@ -156,7 +137,7 @@ def test_extras_and_markers_have_a_solution_exactly_when_one_exists(
         try:
             solved = world.solve(conda, [need.text() for need in small.ask_pypi])
         except NoSolution:
-            assert not _exists(small)
+            assert not any_choice(small.conda, small.wheels, partial(_valid, small))
             return
         chosen = {name: int(version) for name, version in solved.conda.items() if name in NAMES}
         wheels = {name: int(version) for name, version in solved.wheels.items()}
