@@ -13,6 +13,13 @@ NAME = "platforms"
 FIVE = ("linux-64", "linux-aarch64", "osx-64", "osx-arm64", "win-64")
 CONDA = CASES["numpy, pandas"]
 PYPI = ("requests", "httpx[http2]", "fastapi", "rich")
+LARGE = (
+    *("jupyterlab", "fastapi", "uvicorn", "sqlalchemy", "pandas", "matplotlib", "seaborn", "plotly", "s3fs"),
+    *("dask", "distributed", "sphinx", "pytest", "black", "mypy", "twine", "httpx[http2]", "pydantic"),
+    *("scrapy", "streamlit"),
+)
+"""Some 210 packages on each platform, of which all have wheels."""
+_PYTHON = "3.12"
 _TARGET = "less than twice one platform"
 
 
@@ -21,16 +28,20 @@ def measure(workshop: Workshop) -> Iterator[Row | Skipped]:
         yield Skipped(NAME, "solve for five platforms", "the conda-forge sample is not here")
         return
     channel = workshop.serve(SAMPLE_CHANNEL).url
-    yield from _measure(workshop, "conda alone", channel, [])
+    yield from _measure(workshop, "conda alone", channel, each("--conda", CONDA))
     if reason := workshop.index_unreachable():
         yield Skipped(NAME, "solve for five platforms, conda and PyPI", reason)
         return
-    asked = [*each("--pypi", PYPI), "--index-url", workshop.default_index()]
-    yield from _measure(workshop, "conda and PyPI", channel, asked)
+    index = ["--index-url", workshop.default_index()]
+    mixed = [*each("--conda", CONDA), *each("--pypi", PYPI), *index]
+    yield from _measure(workshop, "conda and PyPI", channel, mixed)
+    if not workshop.quick:
+        pypi = [*each("--pypi", LARGE), "--python", _PYTHON, "--only-binary", ":all:", *index]
+        yield from _measure(workshop, "200 packages of PyPI alone", channel, pypi)
 
 
-def _measure(workshop: Workshop, what: str, channel: str, more: list[str]) -> Iterator[Row | Skipped]:
-    command = workshop.holdfast("resolve", *each("--conda", CONDA), *more, "-c", channel, "--force", "--json")
+def _measure(workshop: Workshop, what: str, channel: str, asked: list[str]) -> Iterator[Row | Skipped]:
+    command = workshop.holdfast("resolve", *asked, "-c", channel, "--force", "--json")
     one, five = [*command, "--platform", FIVE[0]], [*command, *each("--platform", FIVE)]
     try:
         # Each cold figure has a cache of its own, which the warm ones then find filled.

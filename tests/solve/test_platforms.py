@@ -7,11 +7,15 @@ from typing import Any
 
 import pytest
 
+import holdfast.index.conda
+import holdfast.solve.platforms
 from holdfast.errors import NoSolution
+from holdfast.solve.encoding import make_record
 from holdfast.solve.platforms import side_by_side
 from holdfast.solve.request import solve_request
 from holdfast.solve.solution import PlatformSolution
 from holdfast.spec.build import build_requirements
+from holdfast.spec.names import CondaName
 from loopback import LoopbackServer
 from solving import World
 
@@ -65,6 +69,38 @@ def test_what_platforms_share_is_read_once(wide: World) -> None:
         paths = [str(request.path) for request in server.requests]
     assert len(paths) == len(set(paths))
     assert sum("/pure/" in path for path in paths) == 1
+
+
+def test_what_is_the_same_for_all_platforms_is_made_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Performance, without a clock: five platforms make no more records and packages than one of them."""
+    made: list[str] = []
+
+    def noted(name: str, *arguments: Any, **more: Any) -> Any:
+        made.append(name)
+        return make_record(name, *arguments, **more)
+
+    def package(name: CondaName, records: Any) -> Any:
+        made.append(name)
+        return read_package(name, records)
+
+    read_package = holdfast.index.conda._package
+    monkeypatch.setattr(holdfast.solve.platforms, "make_record", noted)
+    monkeypatch.setattr(holdfast.index.conda, "_package", package)
+    for platform in FIVE:
+        world.python("3.12.1", subdir=platform)
+    world.conda("pure", "1.0", ["python"], subdir="noarch", noarch="python")
+    for version in ("1.0", "2.0", "3.0"):
+        world.wheel("pure", version, ["other>=1"])
+        world.wheel("other", version)
+    counts = []
+    for platforms in (FIVE[:1], FIVE):
+        made.clear()
+        world.solve_all([], ["pure"], platforms=platforms)
+        counts.append([name for name in made if name != "python"])
+    assert sorted(counts[0]) == sorted(counts[1])
+    assert {"pypi--pure", "pypi--other", "pure"} <= set(counts[0])
 
 
 def test_an_error_names_the_first_platform_that_has_it(wide: World) -> None:

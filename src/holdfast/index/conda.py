@@ -87,6 +87,7 @@ class CondaChannels:
         self._sources: list[Channel | MultiSource] | None = None
         self._records: dict[CondaName, list[RepoDataRecord]] = {}
         self._packages: dict[CondaName, CondaPackage | None] = {}
+        self._noarch: dict[CondaName, CondaPackage] = {}
 
     def seen_from(self, platform: str) -> CondaChannels:
         """Return the same channels as seen from another platform; what both read is read once."""
@@ -98,6 +99,7 @@ class CondaChannels:
             aliases=self._aliases,
         )
         other._credentials, other._gateway = self._credentials, self.gateway
+        other._noarch = self._noarch
         return other
 
     @property
@@ -214,9 +216,17 @@ class CondaChannels:
         wanted = list(dict.fromkeys(names))
         records = await self.records(name for name in wanted if name not in self._packages)
         for name, found in records.items():
-            self._packages[name] = _package(name, found) if found else None
+            self._packages[name] = self._package(name, found) if found else None
         known = ((name, self._packages[name]) for name in wanted)
         return {name: package for name, package in known if package is not None}
+
+    def _package(self, name: CondaName, records: Sequence[RepoDataRecord]) -> CondaPackage:
+        if any(record.subdir != "noarch" for record in records):
+            return _package(name, records)
+        # What is there for all platforms alone is the same seen from each.
+        if name not in self._noarch:
+            self._noarch[name] = _package(name, records)
+        return self._noarch[name]
 
 
 def _package(name: CondaName, records: Sequence[RepoDataRecord]) -> CondaPackage:
