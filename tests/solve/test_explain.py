@@ -147,6 +147,6 @@ def test_an_extra_of_a_conda_package_that_no_release_describes(world: World) -> 
     world.wheel("app", "1.1a1")
     error = explained(world, [], ["app[fast]"])
     assert error.what == (
-        "you asked for app[fast], and there is conda's app 1.0 alone: no release of app on an index says what "
-        "its extra needs"
+        "you asked for app[fast], and there is conda's app 1.0 alone: no release of app on an index says "
+        "what its extra needs"
     )
