@@ -121,3 +121,13 @@ def test_commands_and_their_options_are_completed() -> None:
     assert CliRunner().invoke(make_app(), [], env=environment).output.split() == ["resolve"]
     environment |= {"COMP_WORDS": "holdfast resolve --python-s", "COMP_CWORD": "2"}
     assert CliRunner().invoke(make_app(), [], env=environment).output.split() == ["--python-source"]
+
+
+def test_the_program_keeps_the_garbage_collector_from_looking_and_the_library_does_not() -> None:
+    code = (
+        "import gc, sys; from holdfast.cli.main import main; "
+        "before = gc.get_threshold(); main(['--version']); "
+        "assert gc.get_threshold() == before and not gc.get_freeze_count(); sys.argv[1:] = ['--version']; "
+        "main(); assert gc.get_threshold() > before and gc.get_freeze_count() and gc.isenabled()"
+    )
+    subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

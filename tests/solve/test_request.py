@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -83,3 +84,10 @@ def test_the_hosts_python_serves_neither_conda_packages_nor_other_platforms(worl
 def test_a_python_that_this_host_lacks_has_no_solution(world: World) -> None:
     with pytest.raises(NoSolution):
         world.solve(pypi=[], python="3.7", python_source="host", platform=host_platform())
+
+
+def test_what_builds_and_what_fetches_is_imported_when_it_is_used() -> None:
+    heavy = ["httpx", "rattler", "tarfile", "zipfile", "holdfast.index.source_build", "holdfast.index.git"]
+    code = f"import sys, holdfast.solve.request; print([n for n in {heavy!r} if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
