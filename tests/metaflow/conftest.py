@@ -93,6 +93,14 @@ def _make_other_processor(channel: Path) -> None:
         (there / "repodata.json").write_text(repodata.replace('"linux-64"', '"linux-aarch64"'))
 
 
+def _tag_for_other_processor(wheels: Path) -> None:
+    """Make wheels beside those of this processor: the same files, by other names."""
+    for wheel in wheels.glob("*.whl"):
+        other = wheels / f"{wheel.stem.rpartition('-')[0]}-manylinux_2_17_aarch64.whl"
+        if not other.exists():
+            other.symlink_to(wheel)
+
+
 def _make_old(world: Path) -> None:
     """Make ``old``, a channel of another Python, if this machine has one; its libraries are stand-ins."""
     from holdfast.errors import NotFound
@@ -125,6 +133,7 @@ def cloud(flow_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with (flow_world / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         wheels = toolkit_wheels(flow_world / "toolkit")
+        _tag_for_other_processor(wheels)
         container = container_python(flow_world / "container")
     s3 = S3()
     s3.start()
