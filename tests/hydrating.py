@@ -103,8 +103,10 @@ def neighbours(prefix: Path) -> set[str]:
 
 
 def output(*command: str | Path, **options: Any) -> str:
+    """Run a command of a prefix, which stays as it was: a Python keeps no bytecode."""
+    env = {**(options.pop("env", None) or os.environ), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, check=True, **options
+        [str(part) for part in command], capture_output=True, text=True, check=True, env=env, **options
     )
     return done.stdout.strip()
 

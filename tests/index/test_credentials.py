@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from holdfast.index import keyring_command
 from holdfast.index.credentials import Credentials
+from holdfast.index.http import HttpClient
+from holdfast.spec import configured_logins
 from holdfast.spec.credentials import CONDA_TOKEN_USER
 from holdfast.spec.requirements import Credential
 from logins import fake_keyring, on_path
+from loopback import LoopbackServer
 
 INDEX = "https://index.example/team/simple"
 
@@ -139,6 +144,22 @@ def test_two_tokens_on_one_host() -> None:
         assert credentials.bare(address) == f"https://host.example/{channel}/noarch/x"
 
 
+def test_many_threads_read_the_configuration_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+
+    def configured() -> list[Credential]:
+        read.append(1)
+        time.sleep(0.02)
+        return [Credential(INDEX, "me", "p")]
+
+    monkeypatch.setattr(configured_logins, "configured_logins", configured)
+    credentials = Credentials()
+    with ThreadPoolExecutor(8) as threads:
+        headers = list(threads.map(credentials.authorization, [f"{INDEX}/{name}/" for name in "abcdefgh"]))
+    assert {user_of(header) for header in headers} == {"me"}
+    assert read == [1]
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '{"index.example": 1}'])
 def test_a_broken_store_of_rattler_is_as_none(tmp_path: Path, content: str) -> None:
     (tmp_path / "auth.json").write_text(content)
@@ -164,6 +185,25 @@ class TestKeyring:
         assert user_of(credentials.authorization(f"{INDEX}/b/")) == "by-url"
         assert keyring.read_text() == f"get {INDEX} --mode creds\n"
         assert credentials.trouble(INDEX) == ""
+
+    def test_many_requests_that_were_refused_all_get_in(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keyring: Path
+    ) -> None:
+        (tmp_path / "served").mkdir()
+        (tmp_path / "served" / "page").write_text("here")
+        with LoopbackServer(tmp_path / "served", auth=("u", "p")) as server:
+            asked = fake_keyring(tmp_path / "bin", {f"{server.url}": ("u", "p")})
+
+            async def ask() -> list[int]:
+                client = HttpClient(Credentials(places=[server.url]))
+                try:
+                    answers = [client.get(f"{server.url}/page?{number}") for number in range(24)]
+                    return [answer.status for answer in await asyncio.gather(*answers)]
+                finally:
+                    await client.aclose()
+
+            assert asyncio.run(ask()) == [200] * 24
+            assert asked.read_text() == f"get {server.url} --mode creds\n"
 
     def test_that_knows_nobody_says_so(self, keyring: Path) -> None:
         credentials = Credentials()

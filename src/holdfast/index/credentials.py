@@ -11,6 +11,7 @@ For each URL the first of these that has something counts:
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 from urllib.parse import SplitResult, quote, urlsplit
@@ -47,6 +48,13 @@ class Credentials:
         self._tokens: set[str] = set()
         self._keyring: Keyring | None = None
         self._keyring_is_on: bool | None = None
+        self._reading = threading.Lock()
+        self._asking = threading.RLock()  # to ask about a user name that was typed is part of finding
+
+    @property
+    def learned(self) -> int:
+        """How many logins the keyring has given: what was refused with fewer is worth another try."""
+        return sum(login is not None for login in tuple(self._of_keyring.values()))
 
     def trouble(self, url: str) -> str:
         """Return why the keyring is of no use for a URL, for people; empty where it is, or is not asked."""
@@ -92,11 +100,12 @@ class Credentials:
 
         :raises UsageError: where the configuration cannot be read.
         """
-        if not self.may_ask_keyring(url):
-            return False
-        place = self._place_of(url)
-        login = self._of_keyring[place] = self._look_up(place)
-        return login is not None
+        with self._asking:
+            if not self.may_ask_keyring(url):
+                return False
+            place = self._place_of(url)
+            login = self._of_keyring[place] = self._look_up(place)
+            return login is not None
 
     def mark(self, url: str) -> str:
         """Return the mark of the login that a URL gets (:meth:`Login.mark`), empty where it gets none.
@@ -135,7 +144,7 @@ class Credentials:
 
     def bare(self, url: str) -> str:
         """Return a URL that a server sent without the token that :meth:`address` adds."""
-        for token in self._tokens:
+        for token in tuple(self._tokens):
             url = url.replace(token, "/", 1)
         return url
 
@@ -149,11 +158,12 @@ class Credentials:
         return parts._replace(netloc=f"{userinfo}@{parts.netloc}").geturl()
 
     def _configured(self) -> dict[_Origin, list[tuple[str, Login]]]:
-        if self._all is None:
-            from holdfast.spec.configured_logins import configured_logins
+        with self._reading:
+            if self._all is None:
+                from holdfast.spec.configured_logins import configured_logins
 
-            self._all = _by_origin(configured_logins())
-        return self._all
+                self._all = _by_origin(configured_logins())
+            return self._all
 
     def _completed(self, login: Login, url: str) -> Login:
         """Return a login that was typed, with the keyring's password where it has a user name alone."""
@@ -163,15 +173,17 @@ class Credentials:
 
     def _look_up(self, place: str, username: str = "") -> Login | None:
         """Ask about a place as a whole, then about its host, as pip and uv do."""
-        keyring = self._keyring = self._keyring or Keyring()
-        return keyring.find(place, username) or keyring.find(urlsplit(place).netloc, username)
+        with self._asking:
+            keyring = self._keyring = self._keyring or Keyring()
+            return keyring.find(place, username) or keyring.find(urlsplit(place).netloc, username)
 
     def _uses_keyring(self) -> bool:
-        if self._keyring_is_on is None:
-            from holdfast.spec.configured_logins import uses_keyring
+        with self._reading:
+            if self._keyring_is_on is None:
+                from holdfast.spec.configured_logins import uses_keyring
 
-            self._keyring_is_on = uses_keyring()
-        return self._keyring_is_on
+                self._keyring_is_on = uses_keyring()
+            return self._keyring_is_on
 
     def _place_of(self, url: str) -> str:
         """Return the index or channel that a URL belongs to, else its origin."""

@@ -147,10 +147,13 @@ class HttpClient:
         failure = ""
         for attempt in range(self._attempts):
             wait = self._backoff * 2**attempt * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, not a secret
+            learned = self.credentials.learned
             try:
                 answer = await self._follow(method, url, headers, receive)
-                if answer.status in _REFUSED and await self.ask_keyring(answer.url):
-                    answer = await self._follow(method, url, headers, receive)
+                if answer.status in _REFUSED:
+                    await self.ask_keyring(answer.url)
+                    if self.credentials.learned != learned:  # by us, or by another request meanwhile
+                        answer = await self._follow(method, url, headers, receive)
             except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError) as error:
                 raise Unreachable(f"not a usable URL ({error})", where=shown) from None
             except httpx.TransportError as error:

@@ -11,6 +11,7 @@ that host: it would give one request different identities on different machines,
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,10 @@ def configured_indexes(environ: Mapping[str, str] | None = None) -> ConfiguredIn
     )
 
 
+_PARSING = threading.Lock()
+"""CPython before 3.12 may raise SystemError where several threads parse at once."""
+
+
 def _pypi() -> str:
     """Return ``pypi_simple.PYPI_SIMPLE_ENDPOINT`` without importing that package.
 
@@ -90,7 +95,8 @@ def _pypi() -> str:
     found = importlib.util.find_spec("pypi_simple")
     if found is not None and found.origin:
         try:
-            source = ast.parse(Path(found.origin).read_bytes())
+            with _PARSING:
+                source = ast.parse(Path(found.origin).read_bytes())
         except (OSError, SyntaxError, ValueError):
             source = ast.Module([], [])
         for node in source.body:

@@ -182,14 +182,17 @@ class Fetcher:
                 return
 
     def _download(self, package: LockedPackage, incoming: Receiving) -> None:
+        learned = self._credentials.learned
         with self._answer(package, resume_at=incoming.received) as answer:
             if answer.status_code == 416 or (incoming.received and answer.status_code != 206):
                 # The origin cannot resume, or has less than we believed.
                 incoming.restart()
                 if answer.status_code == 416:
                     raise _TryAgain("the origin cannot resume")
-            if answer.status_code in _REFUSED and self._credentials.ask_keyring(package.url):
-                raise _TryAgain(f"the server answered {answer.status_code}", 0.0)
+            if answer.status_code in _REFUSED:
+                self._credentials.ask_keyring(package.url)
+                if self._credentials.learned != learned:  # by us, or by another download meanwhile
+                    raise _TryAgain(f"the server answered {answer.status_code}", 0.0)
             if answer.status_code in _TRANSIENT:
                 raise _TryAgain(f"the server answered {answer.status_code}", _retry_after(answer))
             if answer.status_code >= 400:
