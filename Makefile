@@ -14,7 +14,7 @@ setup: $(VENV)/.ready
 
 $(VENV)/.ready: pyproject.toml .ci/install.py
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python .ci/install.py
+	PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python .ci/install.py
 	touch $@
 
 # Azure's emulator for the tests. Where there is no npm its tests are skipped, with that reason.

@@ -93,10 +93,6 @@ class Locks:
         """Return whether a lock is there; it is not read."""
         return self._backend.size(lock_key(req_id, full_id)) is not None
 
-    def full_ids(self, req_id: str) -> list[str]:
-        """Return the ``full_id`` of every lock of ``req_id``, sorted."""
-        return [full_id for _, full_id in self._ids(req_id_prefix(req_id))]
-
     def beginning(self, req_id: str, full_id: str = "") -> list[tuple[str, str]]:
         """Return ``(req_id, full_id)`` of every lock whose ids begin so, sorted."""
         return [
@@ -107,7 +103,9 @@ class Locks:
 
     def ids(self) -> Iterator[tuple[str, str]]:
         """Yield ``(req_id, full_id)`` of every lock, sorted."""
-        yield from self._ids("envs")
+        for key in self._backend.keys("envs"):
+            if found := _LOCK.fullmatch(key):
+                yield found[1], found[2]
 
     def point(
         self, req_id: str, full_id: str, user: str, versions: Mapping[str, str], now: datetime | None = None
@@ -156,6 +154,3 @@ class Locks:
     def _pointer_keys(self, req_id: str, user: str | None) -> list[str]:
         prefix = pointers_prefix(req_id, plain_name(user)) if user else f"{req_id_prefix(req_id)}/by-user"
         return [key for key in self._backend.keys(prefix) if _POINTER.search(key)]
-
-    def _ids(self, prefix: str) -> list[tuple[str, str]]:
-        return [(found[1], found[2]) for key in self._backend.keys(prefix) if (found := _LOCK.fullmatch(key))]
