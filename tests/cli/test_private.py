@@ -323,3 +323,5 @@ def test_the_keyring_by_an_option(private: Private, called, monkeypatch: pytest.
     assert called("--keyring-provider", "subprocess", *asked).returncode == 0
     wrong = called("--keyring-provider", "import", *asked, "--force")
     assert (wrong.returncode, "expected subprocess or disabled" in wrong.stderr) == (2, True)
+    wrong = called("--keyring-provider", "import", "list")  # which asks no keyring
+    assert (wrong.returncode, "--keyring-provider is 'import'" in wrong.stderr) == (2, True)

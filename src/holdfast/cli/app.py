@@ -10,6 +10,7 @@ import typer
 
 from holdfast.cli.on_demand import Home, group_of
 from holdfast.cli.reporter import is_terminal
+from holdfast.errors import UsageError
 
 __all__ = ["HOMES", "make_app"]
 
@@ -75,5 +76,9 @@ def _root(
 ) -> None:
     """One exact, hash-locked environment out of conda and PyPI together, re-hydrated anywhere."""
     if keyring_provider is not None:
+        if keyring_provider not in ("subprocess", "disabled"):
+            raise UsageError(
+                f"--keyring-provider is {keyring_provider!r}", advice="expected subprocess or disabled"
+            )
         # As the variable it stands for, so that whatever is configured elsewhere is read as ever.
         os.environ["HOLDFAST_KEYRING_PROVIDER"] = keyring_provider
