@@ -11,6 +11,8 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from holdfast.hydrate.wheel_listing import INSTALLERS_OWN
+
 __all__ = ["closure", "wheel_of_installed"]
 
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -45,7 +47,7 @@ def wheel_of_installed(
     for file in found.files or ():
         member = str(file)
         generated = member.startswith("../") or "__pycache__" in member or member == f"{info}/RECORD"
-        installers = {f"{info}/{each}" for each in ("INSTALLER", "REQUESTED", "direct_url.json")}
+        installers = {f"{info}/{each}" for each in INSTALLERS_OWN}
         if generated or member in installers or not keep(member):
             continue
         members[member] = Path(str(found.locate_file(file))).read_bytes()

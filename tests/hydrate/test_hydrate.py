@@ -16,6 +16,7 @@ from holdfast.errors import IntegrityError, NotFound, Unreachable, UsageError
 from holdfast.hydrate.hydrate import hydrate
 from holdfast.hydrate.prefix import read_marker
 from holdfast.hydrate.verify import verify
+from holdfast.hydrate.wheel_listing import INSTALLERS_OWN
 from holdfast.lock.format import write_lock
 from holdfast.lock.model import Lock
 from holdfast.spec.requirements import Credential
@@ -118,6 +119,24 @@ def test_a_prefix_names_no_place_of_the_machine_that_made_it(prefix: Path, place
     assert not list(prefix.rglob("uv_cache.json"))
     assert not list(prefix.rglob("direct_url.json"))
     assert not (prefix / "CACHEDIR.TAG").exists()
+
+
+def test_a_wheel_made_of_what_was_installed_somewhere(
+    forged_channel: Path, tmp_path: Path, shared_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has what its installer wrote there; ours writes its own."""
+    notes = {f"repacked-1.0.dist-info/{name}": f"{name} of elsewhere\n" for name in INSTALLERS_OWN}
+    wheel = make_wheel(tmp_path, "repacked", "1.0", files={"repacked.py": "", **notes})
+    lock = lock_of([*conda_packages(forged_channel), locked_wheel(wheel)])
+    monkeypatch.setenv("HOLDFAST_CACHE", str(tmp_path / "cache"))
+    first, second = (hydrate(lock, prefix=tmp_path / name) for name in ("first", "second"))
+    [info] = first.glob("lib/python*/site-packages/repacked-1.0.dist-info")
+    assert {path.name for path in info.iterdir()} == {"METADATA", "WHEEL", "RECORD", "INSTALLER", "REQUESTED"}
+    assert (info / "INSTALLER").read_text() == "uv"
+    assert verify(first) == verify(second) == []
+    rows = (info / "RECORD").read_text().splitlines()
+    assert len({row.partition(",")[0] for row in rows}) == len(rows)
+    assert (info / "RECORD").read_bytes() == (second / info.relative_to(first) / "RECORD").read_bytes()
 
 
 def test_conda_meta_names_the_real_origin(prefix: Path, mixed: Lock) -> None:

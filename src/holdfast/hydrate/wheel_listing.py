@@ -19,7 +19,13 @@ from holdfast.lock.model import LockedPackage
 from holdfast.store.atomic import replace
 from holdfast.store.packages import file_sha256
 
-__all__ = ["WheelEntry", "WheelListings"]
+__all__ = ["INSTALLERS_OWN", "WheelEntry", "WheelListings"]
+
+INSTALLERS_OWN = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_build.json", "uv_cache.json")
+"""What installers write beside a wheel's ``METADATA``, the one used here among them.
+
+No wheel should have these (PEP 376, PEP 610), yet one made of what was installed somewhere may.
+"""
 
 # PEP 427: where the categories of a wheel's .data folder go.
 _SCHEMES = {
@@ -119,7 +125,7 @@ def _listed(archive: zipfile.ZipFile, where: str) -> tuple[str, tuple[PackagedPa
     hashes = {row[0]: _hex(row[1]) for row in csv.reader(io.StringIO(record)) if len(row) > 1}
     data = f"{dist_info.removesuffix('.dist-info')}.data/"
     # These are made anew by the installer, so they are the wheel's own, never shared.
-    own = {f"{dist_info}/{name}" for name in ("RECORD", "RECORD.jws", "RECORD.p7s")}
+    own = {f"{dist_info}/{name}" for name in ("RECORD", "RECORD.jws", "RECORD.p7s", *INSTALLERS_OWN)}
     paths = [
         PackagedPath(
             _place(name, data, dist_info),

@@ -20,8 +20,10 @@ from holdfast.store.atomic import replace
 
 __all__ = ["WheelLinker"]
 
-# uv's own note of when it unpacked the wheel: differs by machine, and nobody else reads it.
-_NOTE = "uv_cache.json"
+# What uv wrote about this machine (nobody else reads it), and where a wheel says it was installed from.
+_DROPPED = (DIRECT_URL, "uv_build.json", "uv_cache.json")
+# What uv wrote that stays.
+_WRITTEN = (b"INSTALLER", b"REQUESTED")
 
 
 class WheelLinker:
@@ -156,20 +158,18 @@ class WheelLinker:
     def _settle(self, package: LockedPackage, entry: WheelEntry) -> None:
         """Say where a package is from (PEP 610), and make its RECORD (PEP 376) reproducible."""
         record = self._site / entry.dist_info / "RECORD"
-        record.with_name(_NOTE).unlink(missing_ok=True)
+        for name in _DROPPED:
+            record.with_name(name).unlink(missing_ok=True)
         said = direct_url(package)
         added = []
         if said is not None:
             replace(record.with_name(DIRECT_URL), said, durable=False)
-            digest = urlsafe_b64encode(sha256(said).digest()).rstrip(b"=").decode()
-            added = [f"{entry.dist_info}/{DIRECT_URL},sha256={digest},{len(said)}".encode()]
+            added = [_row(f"{entry.dist_info}/{DIRECT_URL}".encode(), said)]
         # As lines, not as csv: ten times faster, and lines are only dropped and sorted.
-        dropped = tuple(
-            f"{entry.dist_info}/{name},".encode() for name in (_NOTE, *([DIRECT_URL] if added else []))
-        )
+        dropped = tuple(f"{entry.dist_info}/{name},".encode() for name in _DROPPED)
         with record.open("r+b") as file:
             lines = [line for line in file.read().splitlines() if not line.startswith(dropped)]
-            content = b"\n".join(sorted([*lines, *added])) + b"\n"
+            content = b"\n".join(sorted([*self._once(lines, os.fsencode(entry.dist_info)), *added])) + b"\n"
             if os.fstat(file.fileno()).st_nlink == 1:  # else it may be uv's cache as well
                 # A third of what a new file costs; and nobody reads a prefix that is not complete.
                 file.seek(0)
@@ -177,6 +177,15 @@ class WheelLinker:
                 file.truncate()
                 return
         replace(record, content, durable=False)
+
+    def _once(self, lines: list[bytes], info: bytes) -> list[bytes]:
+        """Return one row for each file that the installer wrote: the wheel may have had one for its own."""
+        for name in _WRITTEN:
+            start = info + b"/" + name + b","
+            if sum(line.startswith(start) for line in lines) > 1:
+                content = (self._site / os.fsdecode(start[:-1])).read_bytes()
+                lines = [*(line for line in lines if not line.startswith(start)), _row(start[:-1], content)]
+        return lines
 
     def _damaged(self, paths: Iterable[PackagedPath]) -> str:
         """Return a file that is missing or cut short, else an empty string."""
@@ -192,3 +201,8 @@ class WheelLinker:
             if size != packaged.size:
                 return path
         return ""
+
+
+def _row(path: bytes, content: bytes) -> bytes:
+    digest = urlsafe_b64encode(sha256(content).digest()).rstrip(b"=")
+    return b"%b,sha256=%b,%d" % (path, digest, len(content))
