@@ -26,7 +26,7 @@ MOST_LINES = 400
 """Longer than this, a module has two jobs (style.md)."""
 
 # The path of the data, and which rooms each room may use: always further left, never right.
-_PATH = ("errors", "config", "spec", "index", "solve", "lock", "store", "hydrate")
+_PATH = ("version", "errors", "config", "spec", "index", "solve", "lock", "store", "hydrate")
 MAY_IMPORT: dict[str, frozenset[str]] = {
     **{room: frozenset(_PATH[:place]) for place, room in enumerate(_PATH)},
     # What joins the rooms into one call, and what the library shows of it.

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from holdfast.lock.model import Lock
     from holdfast.spec.requirements import Requirements
     from holdfast.store.store import Store
+    from holdfast.version import __version__
 
 __all__ = [
     "HoldfastError",
     "Lock",
     "Requirements",
     "Store",
+    "__version__",
     "hydrate",
     "read_lock",
     "resolve",
@@ -36,6 +38,7 @@ _HOMES = {
     "Lock": "holdfast.lock.model",
     "Requirements": "holdfast.spec.requirements",
     "Store": "holdfast.store.store",
+    "__version__": "holdfast.version",
     "hydrate": "holdfast.api",
     "read_lock": "holdfast.lock.format",
     "resolve": "holdfast.api",

@@ -54,9 +54,9 @@ def make_app() -> typer.Typer:
 
 def _version(given: bool) -> None:
     if given:
-        from importlib.metadata import version
+        from holdfast.version import __version__
 
-        print(f"holdfast {version('holdfast')}", flush=True)
+        print(f"holdfast {__version__}", flush=True)
         raise typer.Exit
 
 

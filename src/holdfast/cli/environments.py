@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from holdfast.cli.options import RequestOptions, StoreOptions
 from holdfast.cli.reporter import Reporter
@@ -30,8 +31,7 @@ class Environment:
         self.credentials = credentials
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+class Base(msgspec.Struct, frozen=True):
     """The environment that ``--using`` means, and how it was typed."""
 
     name: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from holdfast.config.table import Setting, setting_named, unknown_key
 from holdfast.config.values import Value, of_text, of_toml
@@ -12,8 +13,7 @@ from holdfast.config.values import Value, of_text, of_toml
 __all__ = ["Layer", "Said", "Settings"]
 
 
-@dataclass(frozen=True)
-class Layer:
+class Layer(NamedTuple):
     """What one source (the variables, a file) says.
 
     :ivar name: ``variables``, ``project``, ``user``, or as who adds one calls it.
@@ -24,12 +24,11 @@ class Layer:
 
     name: str
     values: Mapping[str, Value]
-    places: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, str] = MappingProxyType({})
     folder: Path | None = None
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(NamedTuple):
     """A setting's value and where it was said.
 
     :ivar where: a variable's name, or file and line.

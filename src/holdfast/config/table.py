@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from holdfast.errors import UsageError
 
@@ -23,8 +23,7 @@ class Kind(Enum):
     TABLE_OF_LISTS = "table of texts or lists"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class Setting(NamedTuple):
     """One setting.
 
     :ivar name: as files spell it; ``_`` for ``-`` is understood too.

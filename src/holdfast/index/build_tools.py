@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.interpreters import HostPython
@@ -14,8 +15,7 @@ from holdfast.spec.names import PypiName
 __all__ = ["BuildTool", "SolveBuild", "as_texts", "solve_nothing"]
 
 
-@dataclass(frozen=True, slots=True)
-class BuildTool:
+class BuildTool(msgspec.Struct, frozen=True):
     """A wheel to build with.
 
     :ivar file: its sha256 is known.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from packaging.version import InvalidVersion, Version
 
 from holdfast.errors import Unreachable, UsageError
@@ -37,8 +37,7 @@ _REFUSED = re.compile(r"HTTP status client error \((401|403|407)\b")
 _MISSING_SUBDIR = re.compile(r"could not find subdir '(?P<subdir>[^']+)' in channel '(?P<channel>[^']+)'")
 
 
-@dataclass(frozen=True, slots=True)
-class CondaPackage:
+class CondaPackage(msgspec.Struct, frozen=True):
     """Everything the channels have under one conda name.
 
     :ivar versions: PEP 440 version -> the conda spellings equal to it; versions that are not PEP 440 are

@@ -10,9 +10,10 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urljoin, urlsplit
+
+import msgspec
 
 from holdfast.errors import Unreachable, UsageError
 from holdfast.index.credentials import Credentials
@@ -45,8 +46,7 @@ _LARGEST = 2**60  # bytes
 _CERTIFICATE_VARIABLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """An answer.
 
     :ivar url: after redirects, without credentials.
@@ -56,7 +56,7 @@ class Response:
 
     status: int
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     body: bytes = b""
 
 

@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -39,8 +38,7 @@ print(json.dumps([
 _IMPLEMENTATIONS = {"cpython": "cp", "pypy": "pp"}
 
 
-@dataclass(frozen=True, slots=True)
-class HostPython:
+class HostPython(msgspec.Struct, frozen=True):
     """One interpreter.
 
     :ivar implementation: ``cp`` or ``pp`` (PEP 425).
@@ -115,7 +113,8 @@ def _candidates() -> Iterator[Path]:
 
 def _pythons_in(folder: Path) -> list[Path]:
     try:
-        return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+        # Thousands of names: paths are made of those alone that count.
+        return [folder / name for name in sorted(os.listdir(folder)) if _NAME.fullmatch(name)]  # noqa: PTH208
     except OSError:
         return []
 

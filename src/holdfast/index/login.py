@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 from holdfast.spec.credentials import CONDA_TOKEN_USER
 from holdfast.spec.requirements import Credential
@@ -19,8 +20,7 @@ _MARK = 4
 """Bytes: two logins share one mark in four billion cases."""
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
+class Login(msgspec.Struct, frozen=True):
     """A user name and a password, or a token.
 
     :ivar kind: ``basic`` (RFC 7617), ``bearer`` (RFC 6750), or ``conda-token``: ``/t/<token>`` in the path,
@@ -31,7 +31,10 @@ class Login:
 
     kind: Kind
     username: str = ""
-    secret: str = field(default="", repr=False)
+    secret: str = ""
+
+    def __repr__(self) -> str:
+        return f"Login(kind={self.kind!r}, username={self.username!r})"  # nobody reads the secret
 
     @classmethod
     def of(cls, credential: Credential) -> Login:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from collections.abc import Mapping as AbstractMapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
@@ -40,8 +39,7 @@ _LOOKED_INSIDE = ("hash-mapping", "project-defined-mapping")
 _AFFIXES = re.compile(r"^(?:python|py)-?|-?(?:python|py|base|core|minimal|default)$")
 
 
-@dataclass(frozen=True, slots=True)
-class Provides:
+class Provides(msgspec.Struct, frozen=True):
     """What one conda package provides on the PyPI side.
 
     :ivar main: the distribution the package is made of: bridged, and evicted by its wheel. None for none.
@@ -54,16 +52,15 @@ class Provides:
     versions: frozenset[tuple[PypiName, str]] = frozenset()
 
 
-@dataclass(frozen=True)
-class Mapping:
+class Mapping(msgspec.Struct, frozen=True, dict=True):
     """Names of conda packages to names of PyPI projects, and back.
 
     :ivar user: what the user's file says; asked before everything.
     :ivar shipped: what is known of the usual channels; asked after purls.
     """
 
-    user: _Names = field(default_factory=dict)
-    shipped: _Names = field(default_factory=dict)
+    user: _Names = msgspec.field(default_factory=dict)
+    shipped: _Names = msgspec.field(default_factory=dict)
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> Mapping:

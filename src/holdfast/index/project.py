@@ -189,8 +189,7 @@ class Project:
         return tuple(self.releases.every_file())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoreMetadata:
+class CoreMetadata(msgspec.Struct, frozen=True, kw_only=True):
     """The part of a distribution's core metadata (PEP 566 and later) that resolving needs.
 
     :ivar dependencies: Requires-Dist, read.

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 
 from holdfast.errors import Unreachable
 from holdfast.index.simple_fields import Link, check_api_version
-from holdfast.index.simple_html import html_links
 from holdfast.index.simple_json import json_links
 
 __all__ = ["ACCEPT", "Link", "links"]
@@ -33,7 +32,12 @@ def links(
     if spoken := _KIND.fullmatch(kind):
         check_api_version(spoken[1], url, note)
     is_json = kind.endswith(("+json", "/json")) or body[:64].lstrip().startswith(b"{")
-    found = json_links(body, url, note) if is_json else html_links(body, content_type, url, note)
+    if is_json:
+        found = json_links(body, url, note)
+    else:
+        from holdfast.index.simple_html import html_links
+
+        found = html_links(body, content_type, url, note)
     for number, link in enumerate(found):
         if number >= _MOST_FILES:
             raise Unreachable(f"the page lists more than {_MOST_FILES} files", where=url)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+import msgspec
 from packaging.utils import canonicalize_name
 
 from holdfast.errors import UsageError
@@ -14,8 +14,7 @@ from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
 __all__ = ["Change", "changes", "refuse_unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """One package of one platform that came, went or moved.
 
     :ivar kind: of what is there now, or of what went.

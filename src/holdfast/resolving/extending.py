@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from holdfast.errors import NotFound, Unreachable
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Base"]
 
 
-@dataclass(frozen=True)
-class Base:
+class Base(msgspec.Struct, frozen=True):
     """The environment that is being extended, and what the user calls it."""
 
     lock: Lock

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from holdfast.errors import NotFound, Unreachable
 from holdfast.resolving.before import resolved_before
@@ -13,6 +14,7 @@ from holdfast.resolving.extending import Base
 from holdfast.resolving.updating import former_of, refuse_update
 from holdfast.spec.platform import host_platform, platform_name
 from holdfast.spec.requirements import Requirements
+from holdfast.version import __version__
 
 if TYPE_CHECKING:
     from holdfast.lock.changes import Change
@@ -25,12 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Resolution", "resolve_request"]
 
-_VERSIONS_OF = ("holdfast", "py-rattler", "packaging")
-"""What the pointer to a lock tells about how it was made."""
 
-
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(msgspec.Struct, frozen=True):
     """A lock, and how it came to be.
 
     :ivar newly_resolved: whether anything had to be solved.
@@ -216,12 +214,7 @@ def _keep_built(solution: PlatformSolution, store: Store) -> None:
 
 
 def _versions() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
+    """Return what the pointer to a lock tells about how it was made."""
+    from holdfast.solve.resolvo import solver_versions
 
-    found = {}
-    for name in _VERSIONS_OF:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # noqa: PERF203 - three at most
-            continue
-    return found
+    return {"holdfast": __version__, **solver_versions()}

@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from holdfast.solve.conflict import WayOut
 from holdfast.solve.resolvo import Question, Refused, Resolvo

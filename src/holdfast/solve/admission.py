@@ -8,10 +8,10 @@ meaning unsatisfiable.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
@@ -36,8 +36,7 @@ __all__ = ["Admission", "Admitted", "Refusal", "Sorted"]
 _EXACT = ("==", "===")
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """Why a file cannot be chosen.
 
     :ivar reason: one clause, fit to follow the file's name.
@@ -48,8 +47,7 @@ class Refusal:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sorted:
+class Sorted(msgspec.Struct, frozen=True):
     """The files of one release: those that may take part, and why others may not.
 
     :ivar wheels: sorted as the index lists them.

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import msgspec
 from packaging.version import InvalidVersion, Version
 
 from holdfast.index.conda import CondaChannels
@@ -40,8 +41,7 @@ _COMPARISONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(msgspec.Struct, frozen=True):
     """One side of a package's versions: where it is installed at all, it lies there.
 
     :ivar comparison: ``<``, ``<=``, ``>`` or ``>=``.

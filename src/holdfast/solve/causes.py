@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from packaging.version import InvalidVersion, Version
 
 from holdfast.index.conda import without_login
@@ -34,8 +34,7 @@ _BESIDE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(msgspec.Struct, frozen=True):
     """A sentence, what would help, and whether channels and indexes may have more to say of it."""
 
     text: str

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from holdfast.solve.reasons import Demand
 
 __all__ = ["Clash", "clash"]
 
 
-@dataclass(frozen=True, slots=True)
-class Clash:
+class Clash(msgspec.Struct, frozen=True):
     """Two requirements on one package, of which only one can be met.
 
     :ivar one: the one the account speaks of first.

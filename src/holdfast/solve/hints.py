@@ -10,15 +10,16 @@ import asyncio
 import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
 
 from holdfast.errors import HoldfastError
 from holdfast.index.conda import CondaChannels, without_login
 from holdfast.index.mapping import Mapping as NameMapping
 from holdfast.index.pypi import PypiIndexes
 from holdfast.solve.causes import said_by
-from holdfast.solve.explain import Explanation
+from holdfast.solve.explanation import Explanation
 from holdfast.solve.popular import POPULAR
 from holdfast.solve.reasons import Demand
 from holdfast.solve.ruled_out import ruled_out
@@ -42,8 +43,7 @@ _Hint: TypeAlias = tuple[str, str | None]
 """A sentence, and what would help."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Surroundings:
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """Where to ask.
 
     :ivar channels: None where no channel takes part.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.dependency import Dependency
@@ -44,8 +45,7 @@ class ProjectSource(Protocol):
         """Return an sdist's wheel; raises MetadataUnusable where it cannot be built."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True):
     """A wheel whose metadata has been read."""
 
     metadata: CoreMetadata

@@ -10,8 +10,8 @@ expectations (see :mod:`holdfast.solve.joint`).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+import msgspec
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
@@ -24,8 +24,7 @@ _SHORTEST_RELEASE = 2
 """A version like `3` equals too many bounds by chance."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lockstep:
+class Lockstep(msgspec.Struct, frozen=True):
     """A dependency on another project at the depending release's own version.
 
     :ivar exact: whether it is ``==V``, else ``>=V``.

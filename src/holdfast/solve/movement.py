@@ -8,9 +8,9 @@ higher until it cannot, and then each other one that moved is asked to stay wher
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
 from packaging.utils import canonicalize_name
 
 from holdfast.solve.pins import Pins, record_of
@@ -30,16 +30,14 @@ Key = tuple[str, str]
 _PYTHON: Key = ("conda", "python")
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where a package stands: its version, and of a conda package its build."""
 
     version: str
     build: str = ""
 
 
-@dataclass(frozen=True)
-class Former:
+class Former(msgspec.Struct, frozen=True):
     """What was decided before, and which of it may move.
 
     :ivar names: packages to be moved, as they were typed.
@@ -76,8 +74,7 @@ class Former:
         return sorted(key for key in (*conda, *wheels) if key not in self.fixed)
 
 
-@dataclass(frozen=True)
-class Steering:
+class Steering(msgspec.Struct, frozen=True):
     """What a solve near a former one is asked for, beyond the request.
 
     :ivar held: where packages must stand if they are part of the solution.
@@ -85,8 +82,8 @@ class Steering:
     """
 
     former: Former
-    held: Mapping[Key, Place] = field(default_factory=dict)
-    above: Mapping[Key, str] = field(default_factory=dict)
+    held: Mapping[Key, Place] = msgspec.field(default_factory=dict)
+    above: Mapping[Key, str] = msgspec.field(default_factory=dict)
 
     @property
     def is_first(self) -> bool:

@@ -17,13 +17,11 @@ from holdfast.solve.applicable import applicable, unwanted
 from holdfast.solve.bounds import Bounds, Key, Rank, versions_there
 from holdfast.solve.chosen import assemble
 from holdfast.solve.direct import direct_files
-from holdfast.solve.explain import Explanation, explain
-from holdfast.solve.hints import Surroundings, with_hints
+from holdfast.solve.explanation import Explanation
 from holdfast.solve.host_python import HostPythonSource
 from holdfast.solve.joint import Answer, solve_jointly
 from holdfast.solve.movement import Former, Steering, move_little
 from holdfast.solve.ownership import Ownership
-from holdfast.solve.pinned_words import in_words_of_pins, refuse_contradictions
 from holdfast.solve.pins import Pins, record_of
 from holdfast.solve.platforms import Shared
 from holdfast.solve.pool import WheelJudge
@@ -38,6 +36,8 @@ from holdfast.spec.requirements import Requirements
 
 if TYPE_CHECKING:
     from rattler import RepoDataRecord
+
+    from holdfast.solve.hints import Surroundings
 
 __all__ = ["PlatformRequest", "Progress"]
 
@@ -96,15 +96,27 @@ class PlatformRequest:
         """
         started, requests = time.monotonic(), self.indexes.requests
         if self.pins is not None:
+            from holdfast.solve.pinned_words import refuse_contradictions
+
             refuse_contradictions(self.requirements, self.pins, self.platform)
         try:
             solution = await self._solve()
         except Explanation as error:
-            told = await with_hints(error, self._surroundings())
-            raise in_words_of_pins(told, self.pins) if self.pins else told from error
+            raise await self._told(error) from error
         solution.statistics.seconds = time.monotonic() - started
         solution.statistics.requests = self.indexes.requests - requests
         return solution
+
+    async def _told(self, error: Explanation) -> NoSolution:
+        """Return an error that says more: what was found out about what is absent, in the words of pins."""
+        from holdfast.solve.hints import with_hints
+
+        told = await with_hints(error, self._surroundings())
+        if self.pins is None:
+            return told
+        from holdfast.solve.pinned_words import in_words_of_pins
+
+        return in_words_of_pins(told, self.pins)
 
     async def solve_within(self, bounds: Bounds, *, may_build: bool) -> PlatformSolution:
         """Return the decision with versions where they have to lie.
@@ -147,6 +159,8 @@ class PlatformRequest:
         return world is not None and any(pool.has_unbuilt for pool in world.loaded().values())
 
     def _surroundings(self) -> Surroundings:
+        from holdfast.solve.hints import Surroundings
+
         asked = self.requirements
 
         def index_at(url: str) -> PypiIndexes:
@@ -313,6 +327,8 @@ class PlatformRequest:
         except Unsatisfiable as error:
             if self.bounds is not None:
                 raise NoSolution("nothing lies within these bounds") from error
+            from holdfast.solve.explain import explain
+
             raise explain(await error.reasons(), self.requirements, None) from error
 
     async def _pythons(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
+import msgspec
 from packaging.version import Version
 
 from holdfast.index.conda import CondaChannels, CondaPackage
@@ -17,11 +17,10 @@ __all__ = ["Owners", "Ownership"]
 CondaVersions = Mapping[Version, tuple[str, ...]]
 
 
-@dataclass(slots=True)
-class Owners:
+class Owners(msgspec.Struct):
     """The conda packages that provide one PyPI project, with the versions each can bridge."""
 
-    versions: dict[CondaName, CondaVersions] = field(default_factory=dict)
+    versions: dict[CondaName, CondaVersions] = msgspec.field(default_factory=dict)
 
     @property
     def names(self) -> tuple[CondaName, ...]:

@@ -11,7 +11,7 @@ from packaging.version import InvalidVersion, Version
 
 from holdfast.errors import NoSolution
 from holdfast.index.urls import without_secrets
-from holdfast.solve.explain import Explanation
+from holdfast.solve.explanation import Explanation
 from holdfast.solve.host_python import HostPythonSource
 from holdfast.solve.pins import Pins, record_of
 from holdfast.spec.names import CondaName

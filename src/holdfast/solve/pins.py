@@ -10,12 +10,12 @@ import asyncio
 import zlib
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec.structs import replace
 from packaging.version import InvalidVersion, Version
 
@@ -48,8 +48,7 @@ def _no_keeper(_wheel: ChosenWheel, _fetch: bool) -> Path | None:
     return None
 
 
-@dataclass(frozen=True)
-class Pins:
+class Pins(msgspec.Struct, frozen=True, dict=True, eq=False):
     """The packages of one platform of a locked environment.
 
     :ivar solution: what was decided.
@@ -59,7 +58,7 @@ class Pins:
 
     solution: PlatformSolution
     name: str
-    keeper: Keeper = field(default=_no_keeper, compare=False)
+    keeper: Keeper = _no_keeper
 
     @cached_property
     def conda(self) -> dict[CondaName, ChosenConda]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 
+import msgspec
+from msgspec.structs import replace
 from packaging.version import Version
 
 from holdfast.index.project import Sdist, Wheel
@@ -19,8 +20,7 @@ from holdfast.spec.names import CondaName, PypiName
 __all__ = ["Bridge", "Candidate", "ProjectPool", "WheelJudge", "direct_pool", "make_pool"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True, eq=False):
     """A file, and the Python builds it is the best of its version for.
 
     :ivar file: a wheel, or a source distribution to make one of.
@@ -36,8 +36,7 @@ class Candidate:
     direct: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Bridge:
+class Bridge(msgspec.Struct, frozen=True, eq=False):
     """A conda package that provides the project in one version.
 
     :ivar spellings: the conda versions equal to it under PEP 440.
@@ -232,6 +231,13 @@ class ProjectPool:
                 self._set(ordinal, replace(files, sdist=None, unbuilt=None))
         self.dropped += left
         return left
+
+    def is_exhausted(self, specifier: str) -> bool:
+        """Tell whether nothing is left that could meet a specifier, be it conda's or built."""
+        return not any(
+            each in self._bridged or self.at(each) or self._at(each).unbuilt
+            for each in self.ordinals.allowed(specifier)
+        )
 
     def show(self, specifier: str, count: int) -> bool:
         """Show the solver the highest ``count`` versions a specifier allows; return whether any is new."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+import msgspec
 from packaging.markers import Marker
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
@@ -36,8 +36,7 @@ _BUILD_PATTERNS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PythonBuild:
+class PythonBuild(msgspec.Struct, frozen=True):
     """One build of Python that could be chosen.
 
     :ivar version: full version, e.g. 3.11.7.

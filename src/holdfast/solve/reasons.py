@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
+
+import msgspec
 
 from holdfast.solve.encoding import NO_SUCH_SUBDIR
 
@@ -30,8 +31,7 @@ _CONSTRAINT = re.compile(
 _SIDE = " (PyPI)"
 
 
-@dataclass(slots=True)
-class Demand:
+class Demand(msgspec.Struct):
     """One requirement.
 
     :ivar what: the requirement, without its side.
@@ -54,7 +54,7 @@ class Demand:
     end: End = ""
     excluded: str = ""
     verb: str = "needs"
-    options: list[str] = field(default_factory=list)
+    options: list[str] = msgspec.field(default_factory=list)
 
     @property
     def name(self) -> str:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from holdfast.index.collector import few_collections
 from holdfast.index.mapping import Mapping as NameMapping
 from holdfast.index.pypi import PypiIndexes
-from holdfast.solve.build_requirements import BuildRequirements
 from holdfast.solve.movement import Former
 from holdfast.solve.one_platform import PlatformRequest, Progress
 from holdfast.solve.pins import Pins
@@ -22,7 +21,10 @@ from holdfast.solve.solution import PlatformSolution
 from holdfast.spec.requirements import Requirements
 
 if TYPE_CHECKING:
+    from holdfast.index.build_tools import BuildTool, SolveBuild
     from holdfast.index.built_wheels import KeptBuilds
+    from holdfast.index.interpreters import HostPython
+    from holdfast.solve.build_requirements import BuildRequirements
 
 __all__ = ["solve_request"]
 
@@ -113,7 +115,7 @@ async def _solve_all(
             )
             for platform in platforms
         ]
-        indexes.decide_builds_by(BuildRequirements(requests[0]).decide, progress)
+        indexes.decide_builds_by(_decide_builds_as(requests[0]), progress)
         answers = await side_by_side({request.platform: request.solve for request in requests})
         if requirements.same_versions:
             from holdfast.solve.same_versions import alike
@@ -124,6 +126,20 @@ async def _solve_all(
         await indexes.aclose()
         atexit.unregister(_rest)
         atexit.register(_rest, time.monotonic() + _EXIT_PAUSE)
+
+
+def _decide_builds_as(request: PlatformRequest) -> SolveBuild:
+    """Return what decides on build requirements, imported once there are any."""
+    decider: BuildRequirements | None = None
+
+    async def decide(requires: Sequence[str], interpreter: HostPython) -> Sequence[BuildTool]:
+        from holdfast.solve.build_requirements import BuildRequirements
+
+        nonlocal decider
+        decider = decider or BuildRequirements(request)
+        return await decider.decide(requires, interpreter)
+
+    return decide
 
 
 def _rest(until: float) -> None:

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from holdfast.errors import HoldfastError, NoSolution, UsageError
 from holdfast.index.conda import CondaChannels, channel_error
 from holdfast.spec.requirements import Requirements, Strategy
 
 if TYPE_CHECKING:
-    from rattler import ChannelPriority, GenericVirtualPackage, MatchSpec, PackageName, RepoDataRecord, Subdir
+    from rattler import (
+        ChannelPriority,
+        Gateway,
+        GenericVirtualPackage,
+        MatchSpec,
+        PackageName,
+        RepoDataRecord,
+        Subdir,
+    )
     from rattler.repo_data.source import RepoDataSource
 
-__all__ = ["Question", "Refused", "Resolvo", "parsed"]
+__all__ = ["Question", "Refused", "Resolvo", "parsed", "solver_versions"]
 
 _TIMEOUT = timedelta(seconds=120)
 """For one question; real requests take well under a second."""
@@ -25,8 +35,7 @@ class Refused(Exception):
     """Nothing satisfies the specs. Its text is the solver's account, a tree of lines."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """What is asked.
 
     :ivar specs: MatchSpecs that must be met, in the order in which the solver decides.
@@ -63,6 +72,13 @@ class Resolvo:
         self._requirements = requirements
         self._virtual_packages = dict(virtual_packages)
 
+    @cached_property
+    def _own_gateway(self) -> Gateway:
+        """What hands our own sources on where no channel takes part; it is dear to make."""
+        from rattler import Gateway
+
+        return Gateway()
+
     async def ask(self, question: Question, *, without_channels: bool = False) -> list[RepoDataRecord]:
         """Return the records that answer a question.
 
@@ -70,7 +86,7 @@ class Resolvo:
         :raises Refused: where nothing does.
         :raises Unreachable: where a channel or an index cannot be reached.
         """
-        from rattler import Gateway, solve
+        from rattler import solve
         from rattler.exceptions import SolverError
 
         own = _Joined(question.sources, self.platform)
@@ -85,7 +101,7 @@ class Resolvo:
             return await solve(
                 [*(channels.sources if channels else ()), *([own] if question.sources else ())],
                 specs,
-                gateway=channels.gateway if channels else Gateway(),
+                gateway=channels.gateway if channels else self._own_gateway,
                 platforms=platforms,  # type: ignore[arg-type]
                 locked_packages=[
                     record for record in question.preferred if record.name.normalized not in given
@@ -199,3 +215,15 @@ def _cutoff(requirements: Requirements) -> datetime | None:
     if not requirements.exclude_newer:
         return None
     return datetime.fromisoformat(requirements.exclude_newer.replace("Z", "+00:00"))
+
+
+def solver_versions() -> dict[str, str]:
+    """Return the versions of what decides here, by distribution, as they say themselves.
+
+    importlib.metadata, and the mail parser that it reads with, would take longer than all else that is done
+    once a solve is over.
+    """
+    import packaging
+    import rattler
+
+    return {"py-rattler": rattler.__version__, "packaging": packaging.__version__}

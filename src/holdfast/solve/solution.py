@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from holdfast.index.project import Wheel
 from holdfast.spec.names import CondaName, PypiName
 
 __all__ = ["BuiltFrom", "ChosenConda", "ChosenPython", "ChosenWheel", "PlatformSolution", "SolveStatistics"]
 
 
-@dataclass(frozen=True, slots=True)
-class ChosenConda:
+class ChosenConda(msgspec.Struct, frozen=True):
     """A conda package.
 
     :ivar document: its record as the channel has it, with ``fn``, ``url`` and ``channel``.
@@ -25,8 +26,7 @@ class ChosenConda:
     provides: tuple[PypiName, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class BuiltFrom:
+class BuiltFrom(msgspec.Struct, frozen=True):
     """Where a wheel that was built here comes from, and where it lies.
 
     :ivar url: of the source; of a git repository, with the commit.
@@ -47,8 +47,7 @@ class BuiltFrom:
     built_with: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ChosenWheel:
+class ChosenWheel(msgspec.Struct, frozen=True):
     """A wheel.
 
     :ivar wheel: the file; its sha256 is known.
@@ -70,8 +69,7 @@ class ChosenWheel:
     direct: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ChosenPython:
+class ChosenPython(msgspec.Struct, frozen=True):
     """An interpreter of this host, in place of conda's Python.
 
     :ivar abi: e.g. ``cp311``, ``cp313t``.
@@ -82,8 +80,7 @@ class ChosenPython:
     abi: str
 
 
-@dataclass(slots=True)
-class SolveStatistics:
+class SolveStatistics(msgspec.Struct):
     """How hard it was; none of it enters a lock."""
 
     rounds: int = 0

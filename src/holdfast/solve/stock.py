@@ -7,9 +7,11 @@ each package that somebody asks for, and whatever is found out holds for them.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from holdfast.solve.resolvo import Question
 from holdfast.spec.names import CondaName, name_of_spec

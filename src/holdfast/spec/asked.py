@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from holdfast.errors import UsageError
 from holdfast.spec.credentials import without_credentials
@@ -21,8 +20,7 @@ from holdfast.spec.requirements import (
 __all__ = ["Asked", "combine", "located"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(NamedTuple):
     """The canonical pieces of one source.
 
     Fields are those of :class:`~holdfast.spec.requirements.Requirements`, but for:
@@ -74,12 +72,12 @@ def combine(sources: Iterable[Asked]) -> Asked:
     """
     every = tuple(sources)
     merged: dict[str, Any] = {}
-    for one in fields(Asked):
-        values = [getattr(source, one.name) for source in every]
-        if isinstance(one.default, tuple):
-            merged[one.name] = tuple(dict.fromkeys(item for value in values for item in value))
+    for name, default in Asked._field_defaults.items():
+        values = [getattr(source, name) for source in every]
+        if isinstance(default, tuple):
+            merged[name] = tuple(dict.fromkeys(item for value in values for item in value))
         else:
-            merged[one.name] = next((value for value in values if value not in (None, "")), one.default)
+            merged[name] = next((value for value in values if value not in (None, "")), default)
     return Asked(**merged)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from holdfast.errors import UsageError
 
@@ -33,8 +33,7 @@ _MAX_DEPTH = 50
 """Levels of parentheses; a thousand of them would otherwise end in a RecursionError."""
 
 
-@dataclass(frozen=True, slots=True)
-class VersionAndBuild:
+class VersionAndBuild(NamedTuple):
     """The part of a conda requirement behind the name: both canonical, empty for any."""
 
     version: str
@@ -76,19 +75,16 @@ def conjunction(expressions: Iterable[str]) -> str:
 # What an expression is made of. An _Any without operands would allow nothing, an _All without allows all.
 
 
-@dataclass(frozen=True, slots=True)
-class _Bound:
+class _Bound(NamedTuple):
     operator: str  # empty for a prefix such as 1.2.*
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class _All:
+class _All(NamedTuple):
     operands: tuple[_Bound | _All | _Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Any:
+class _Any(NamedTuple):
     operands: tuple[_Bound | _All | _Any, ...]
 
 
@@ -253,7 +249,7 @@ def _simplified(expression: _Expression) -> _Expression:
     kind = type(expression)
     flat: dict[str, _Expression] = {}
     for operand in map(_simplified, expression.operands):
-        if operand == _EVERYTHING:
+        if isinstance(operand, _All) and not operand.operands:
             if kind is _Any:
                 return _EVERYTHING
             continue

@@ -13,8 +13,8 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from holdfast.errors import UsageError
 from holdfast.spec.configured_places import said_places
@@ -25,8 +25,7 @@ from holdfast.spec.urls import index_url
 __all__ = ["ConfiguredIndexes", "configured_indexes"]
 
 
-@dataclass(frozen=True, slots=True)
-class ConfiguredIndexes:
+class ConfiguredIndexes(NamedTuple):
     """What to ask where neither a request nor Holdfast's own configuration says.
 
     :ivar default: URL of the default index.

@@ -7,7 +7,7 @@ Linux sees the same markers, tags and virtual packages as one resolved on a Mac.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from holdfast.errors import UsageError
 
@@ -25,8 +25,7 @@ _GLIBC = "2.28"
 """manylinux_2_28: what current wheels and conda-forge's own sysroot ask for."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
+class _Target(NamedTuple):
     system: str  # linux, osx or win, as conda says
     machine: str  # as platform.machine() says there
     archspec: str  # the least CPU of the platform, by archspec's name

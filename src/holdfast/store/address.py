@@ -6,11 +6,12 @@ import functools
 import os
 import re
 import shutil
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
+
+import msgspec
 
 from holdfast.errors import UsageError
 
@@ -33,8 +34,7 @@ _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!~=@-]*")
 _EXPECTED = "expected a folder, file://, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(msgspec.Struct, frozen=True):
     """The address of an object store; credentials are no part of it.
 
     :ivar scheme: ``s3``, ``gs``, ``az`` or ``memory``.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import random
 import re
 import time
 from collections.abc import Iterator
@@ -158,6 +157,8 @@ class Aliases:
             if done:
                 return True
             # Somebody else was faster. Whoever comes last wins, but never unawares.
+            import random
+
             time.sleep(random.uniform(0, 0.02 * 2 ** min(attempt, 5)))  # noqa: S311 (no secret)
         raise Conflict(
             f"the alias {alias} is being changed by others all the time",

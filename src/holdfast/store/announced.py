@@ -6,11 +6,10 @@ and remove theirs without looking at each other.
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime, timezone
 
 import msgspec
@@ -64,7 +63,7 @@ def announced(backend: Backend, gate: Gate, lock: Lock, *, may_fail: bool = Fals
     :raises Unreachable: where the store cannot be written, or garbage is being collected for too long.
     """
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-    key = f"{ANNOUNCED}/{stamp}-{secrets.token_hex(8)}.json"
+    key = f"{ANNOUNCED}/{stamp}-{os.urandom(8).hex()}.json"
     packages = {each.sha256 for locked in lock.platforms.values() for each in locked.packages if each.sha256}
     document = _Document(req_id=lock.req_id, full_id=lock.full_id, sha256=sorted(packages))
     made = Announcement(backend.where(key))
@@ -81,8 +80,7 @@ def announced(backend: Backend, gate: Gate, lock: Lock, *, may_fail: bool = Fals
             backend.delete(key)
 
 
-@dataclass(frozen=True, slots=True)
-class Announced:
+class Announced(msgspec.Struct, frozen=True):
     """Everything that is announced in a store.
 
     :ivar ids: of the locks.

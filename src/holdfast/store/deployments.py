@@ -7,7 +7,6 @@ last one count as well: runs of theirs may go on, and a deployment may be taken 
 
 from __future__ import annotations
 
-import random
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -82,6 +81,8 @@ class Deployments:
                 done = self._backend.compare_and_swap(key, data, present.version)
             if done:
                 return True
+            import random
+
             time.sleep(random.uniform(0, 0.02 * 2 ** min(attempt, 5)))  # noqa: S311 (no secret)
         raise Conflict(
             f"{workflow} is being deployed by others all the time",

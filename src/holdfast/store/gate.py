@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -204,7 +203,7 @@ class _Holding:
 
     def _swap(self, until: float) -> None:
         started = time.monotonic()
-        data = _encode(_Lease(user=current_user(), until=until, turn=secrets.token_hex(8)))
+        data = _encode(_Lease(user=current_user(), until=until, turn=os.urandom(8).hex()))
         self._backend.compare_and_swap(LEASE, data, self._version)
         # Whose lease it is says the object: the answer to a write may have been lost, and the write not.
         found = self._backend.get(LEASE)
@@ -224,7 +223,7 @@ def _encode(lease: _Lease) -> bytes:
 
 
 def _free(lease: _Lease) -> _Lease:
-    return msgspec.structs.replace(lease, until=0.0, turn=secrets.token_hex(8))
+    return msgspec.structs.replace(lease, until=0.0, turn=os.urandom(8).hex())
 
 
 def _is_past(lease: _Lease) -> bool:
