@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from holdfast.cli.options import OutputOptions
 from holdfast.cli.reporter import Reporter
 from holdfast.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
+    import typer
+
     from holdfast.store.aliases import Alias
     from holdfast.store.store import Store
 

@@ -8,34 +8,12 @@ from typing import Annotated
 
 import typer
 
-from holdfast.cli.on_demand import Home, group_of
+from holdfast.cli.homes import HOMES
+from holdfast.cli.on_demand import group_of
 from holdfast.cli.reporter import is_terminal
 from holdfast.errors import UsageError
 
 __all__ = ["HOMES", "make_app"]
-
-HOMES = {
-    "resolve": Home("resolve", "resolve"),
-    "create": Home("create", "create"),
-    # The command's own options are not ours: the first word that is no option ends them.
-    "run": Home("run", "run", context_settings={"allow_interspersed_args": False}),
-    "show": Home("show", "show"),
-    "tree": Home("tree", "tree"),
-    "why": Home("why", "why"),
-    "diff": Home("diff", "diff"),
-    "alias": Home("alias", "alias"),
-    "get": Home("get", "get"),
-    "push": Home("push", "push"),
-    "toolkit": Home("toolkit", "toolkit"),
-    "list": Home("list", "list_"),
-    "gc": Home("gc", "gc"),
-    "export": Home("export", "export"),
-    "import": Home("import_bundle", "import_bundle"),
-    "forge": Home("forge", "forge"),
-    "demo": Home("demo", "demo"),
-    "config": Home("config", "make_config", is_group=True),
-}
-"""The commands, in the order in which help lists them."""
 
 
 def make_app() -> typer.Typer:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
-
-import typer
+from typing import TYPE_CHECKING, Annotated
 
 from holdfast.cli.options import OutputOptions, RequestOptions, StoreOptions
 from holdfast.cli.reporter import Reporter
+
+if TYPE_CHECKING:
+    import typer
 
 __all__ = ["create"]
 

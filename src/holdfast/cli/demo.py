@@ -7,8 +7,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from holdfast.cli.options import OutputOptions
 from holdfast.cli.reporter import Reporter
 from holdfast.cli.story import Story
@@ -16,6 +14,8 @@ from holdfast.cli.table import Column
 from holdfast.errors import HoldfastError
 
 if TYPE_CHECKING:
+    import typer
+
     from holdfast.demo.conda_first import CondaFirst
     from holdfast.demo.environment import Report
     from holdfast.forge.interpreter import Interpreter

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from holdfast.cli.options import OutputOptions
 from holdfast.errors import Findings
 
 if TYPE_CHECKING:
+    import typer
+
     from holdfast.lock.changes import Change
 
 __all__ = ["diff"]

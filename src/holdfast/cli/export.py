@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from holdfast.cli.options import OutputOptions, StoreOptions
 from holdfast.cli.reporter import Reporter
 from holdfast.errors import UsageError
 
 if TYPE_CHECKING:
+    import typer
+
     from holdfast.store.bundle_export import Exported
 
 __all__ = ["export"]

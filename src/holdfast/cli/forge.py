@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
-
-import typer
+from typing import TYPE_CHECKING, Annotated
 
 from holdfast.cli.options import OutputOptions
 from holdfast.cli.reporter import Reporter
 from holdfast.errors import UsageError
+
+if TYPE_CHECKING:
+    import typer
 
 __all__ = ["forge"]
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from holdfast.cli.options import OutputOptions
 from holdfast.cli.reporter import Reporter
 from holdfast.errors import UsageError
 
 if TYPE_CHECKING:
+    import typer
+
     from holdfast.lock.model import Lock
     from holdfast.store.store import Store
 

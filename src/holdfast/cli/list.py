@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from holdfast.cli.options import OutputOptions
 from holdfast.cli.reporter import Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import typer
 
     from holdfast.hydrate.registry import KnownPrefix
     from holdfast.inventory import Known

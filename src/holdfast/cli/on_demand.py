@@ -1,4 +1,4 @@
-"""Commands that are imported and built when they are used: of twenty, a call uses one.
+"""Commands that are built when they are used, for typer: help, completion, and what is wrongly typed.
 
 Reading a command's options takes milliseconds, and ``holdfast --help`` needs of each command no more than
 its first sentence.
@@ -6,10 +6,7 @@ its first sentence.
 
 from __future__ import annotations
 
-import importlib
-import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 import typer
@@ -17,43 +14,9 @@ import typer.core
 import typer.main
 
 from holdfast.cli.command import takes_groups
+from holdfast.cli.homes import Home
 
-__all__ = ["Home", "group_of"]
-
-
-@dataclass(frozen=True)
-class Home:
-    """Where a command is.
-
-    :ivar module: within ``holdfast.cli``.
-    :ivar function: the command, or what makes its group.
-    :ivar is_group: whether it makes a group of commands.
-    :ivar context_settings: as typer takes them.
-    """
-
-    module: str
-    function: str
-    is_group: bool = False
-    context_settings: Mapping[str, Any] = field(default_factory=dict)
-
-    def load(self) -> Callable[..., Any]:
-        """Import the command, or what makes its group."""
-        found: Callable[..., Any] = getattr(
-            importlib.import_module(f"holdfast.cli.{self.module}"), self.function
-        )
-        return found
-
-    def help(self) -> str:
-        """Return what the command is for, in its own words."""
-        found = self.load()
-        return inspect.cleandoc((found().info.help if self.is_group else found.__doc__) or "")
-
-    def register(self, app: typer.Typer, name: str) -> None:
-        """Make the command part of an application."""
-        if self.is_group:
-            app.add_typer(self.load()(), name=name)
-        else:
-            app.command(name, context_settings=dict(self.context_settings))(takes_groups(self.load()))
+__all__ = ["group_of"]
 
 
 def group_of(homes: Mapping[str, Home]) -> type[typer.core.TyperGroup]:
@@ -81,7 +44,15 @@ def group_of(homes: Mapping[str, Home]) -> type[typer.core.TyperGroup]:
             app = typer.Typer(
                 add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=self.rich_markup_mode
             )
-            homes[name].register(app, name)
+            _register(homes[name], app, name)
             return name, typer.main.get_group(app).commands[name], rest
 
     return OnDemand
+
+
+def _register(home: Home, app: typer.Typer, name: str) -> None:
+    """Make a command part of an application."""
+    if home.is_group:
+        app.add_typer(home.load()(), name=name)
+    else:
+        app.command(name, context_settings=dict(home.context_settings))(takes_groups(home.load()))

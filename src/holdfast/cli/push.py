@@ -6,14 +6,14 @@ import threading
 import time
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from holdfast.cli.options import OutputOptions
 from holdfast.cli.reporter import Reporter
 from holdfast.errors import HoldfastError, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import typer
 
     from holdfast.lock.model import Lock
     from holdfast.store.push import Pushed

@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from holdfast.cli.options import OutputOptions, RequestOptions, StoreOptions
 from holdfast.cli.reporter import Reporter
 from holdfast.errors import Conflict, NotFound, UsageError
 
 if TYPE_CHECKING:
+    import typer
+
     from holdfast.cli.environments import Base
     from holdfast.resolving import Resolution
     from holdfast.spec.requirements import Requirements

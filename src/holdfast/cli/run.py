@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from holdfast.cli.options import RequestOptions, StoreOptions
 from holdfast.cli.reporter import Reporter
 from holdfast.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import typer
 
 __all__ = ["run"]
 
@@ -54,7 +54,7 @@ def run(
     environment = environment_of(env, request, store, offline=options.offline, reporter=reporter)
     prefix = make_prefix(environment, store, options, reporter)
     code = run_in(prefix, command)  # on POSIX the command takes this process's place
-    raise typer.Exit(code)
+    raise SystemExit(code)
 
 
 def _split(words: Sequence[str], *, has_request: bool) -> tuple[str | None, list[str]]:

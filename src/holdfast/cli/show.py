@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from holdfast.cli.options import OutputOptions
 from holdfast.cli.reporter import presentable, styled
 from holdfast.errors import NotFound
 
 if TYPE_CHECKING:
+    import typer
+
     from holdfast.inventory import Known
     from holdfast.lock.model import Lock, LockedPlatform
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from holdfast.cli.options import OutputOptions
 from holdfast.cli.reporter import Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import typer
 
     from holdfast.lock.model import Lock
     from holdfast.store.store import Store

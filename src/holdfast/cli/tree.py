@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from holdfast.cli.options import OutputOptions
 from holdfast.cli.reporter import presentable, styled
 
 if TYPE_CHECKING:
+    import typer
+
     from holdfast.lock.graph import Graph, Link, PackageKey
 
 __all__ = ["tree"]

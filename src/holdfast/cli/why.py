@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from holdfast.cli.options import OutputOptions
 from holdfast.cli.reporter import presentable, styled
 
 if TYPE_CHECKING:
+    import typer
+
     from holdfast.lock.graph import Graph, Link, PackageKey
 
 __all__ = ["why"]
