@@ -95,12 +95,14 @@ def make_building_sdist(
     fails: bool = False,
     headers: Sequence[str] = (),
     tools: Tools | None = None,
+    code: Sequence[str] = (),
 ) -> Path:
     """Write an sdist and return its path; ``<directory>/<name>.built`` gets a line for each build.
 
     :param static: whether PKG-INFO binds the build (metadata 2.2, nothing dynamic).
     :param fails: whether the build raises.
     :param headers: further lines of the metadata (``Requires-Python: >=3.9``).
+    :param code: names of further files, such as ``src/core.c``.
     """
     members = _members(
         directory,
@@ -113,6 +115,7 @@ def make_building_sdist(
         headers=headers,
         tools=tools or Tools(),
     )
+    members |= dict.fromkeys(code, "/* nothing */\n")
     return write_sdist(directory, f"{name.replace('-', '_')}-{version}", members)
 
 

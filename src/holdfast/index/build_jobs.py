@@ -119,6 +119,10 @@ class BuildJobs:
             await self._turns.once(key, job.label, lambda: self._prepare(job, key))
         return prepared.read_bytes() if prepared.is_file() else None
 
+    async def is_done(self, job: Job) -> bool:
+        """Tell whether a job's wheel was built before, here or by whoever put it into a store."""
+        return await asyncio.to_thread(self._find, job) is not None
+
     async def wheel(self, job: Job) -> BuiltWheel:
         """Return a job's wheel, found or built.
 

@@ -184,6 +184,17 @@ class PypiIndexes:
         """
         return await self._builder.build(file, name, python)
 
+    async def what_would_compile(
+        self, file: Sdist, name: PypiName, python: tuple[int, int] | None
+    ) -> str | None:
+        """Return what would compile a source distribution, as far as it can be told without building it.
+
+        :returns: as :func:`holdfast.index.compiled.what_compiles` does; None where it was built before.
+        :raises MetadataUnusable: where it cannot be read.
+        :raises Unreachable: where the network fails.
+        """
+        return await self._builder.what_would_compile(file, name, python)
+
     async def hash_of(self, file: IndexFile) -> tuple[str, int]:
         """Return sha256 and size in bytes of a file; the size is 0 where it cannot be learned cheaply.
 

@@ -8,6 +8,8 @@ import lzma
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, cast
@@ -19,13 +21,26 @@ from holdfast.index.core_metadata import MetadataUnusable, parse_core_metadata
 from holdfast.index.project import CoreMetadata
 from holdfast.spec.names import PypiName
 
-__all__ = ["read_member", "static_metadata"]
+__all__ = ["has_member", "read_member", "static_metadata"]
 
 _MAX_MEMBER = 10 * 1024 * 1024
 _MAX_UNPACKED = 4 * 1024**3  # bytes looked through: what is wanted may stand last
 _MOST_MEMBERS = 200_000
 _UNPACKERS: dict[str, Any] = {".bz2": bz2.open, ".xz": lzma.open}
 _STATIC_SINCE = Version("2.2")
+_UNREADABLE = (
+    OSError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+)
+"""What reading a damaged or hostile archive raises."""
 
 
 def static_metadata(archive: Path, name: PypiName, version: Version) -> CoreMetadata | None:
@@ -52,23 +67,38 @@ def read_member(archive: Path, name: str) -> bytes | None:
     """Return ``<top folder>/<name>`` of an sdist, None where there is none that can be read."""
     try:
         return _of_zip(archive, name) if archive.suffix == ".zip" else _of_tar(archive, name)
-    except (
-        OSError,
-        tarfile.TarError,
-        zipfile.BadZipFile,
-        zlib.error,
-        lzma.LZMAError,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        ValueError,
-        OverflowError,
-    ):
+    except _UNREADABLE:
         return None
 
 
-def _of_zip(archive: Path, name: str) -> bytes | None:
+def has_member(archive: Path, wanted: Callable[[str], bool]) -> bool:
+    """Tell whether an sdist holds a file whose name is wanted; not where it cannot be read."""
+    try:
+        with _zip(archive) if archive.suffix == ".zip" else _tar(archive) as packed:
+            if isinstance(packed, zipfile.ZipFile):
+                return any(wanted(name) for name in packed.namelist())
+            return any(member.isfile() and wanted(member.name) for member in islice(packed, _MOST_MEMBERS))
+    except _UNREADABLE:
+        return False
+
+
+@contextmanager
+def _zip(archive: Path) -> Iterator[zipfile.ZipFile]:
     with archive.open("rb") as file, zipfile.ZipFile(cast("IO[bytes]", BoundedFile(file))) as packed:
+        yield packed
+
+
+@contextmanager
+def _tar(archive: Path) -> Iterator[tarfile.TarFile]:
+    unpack = _UNPACKERS.get(archive.suffix, gzip.open)
+    with unpack(archive, "rb") as unpacked:
+        bounded = cast("IO[bytes]", BoundedFile(unpacked, _MAX_UNPACKED))
+        with tarfile.open(fileobj=bounded, mode="r:") as packed:
+            yield packed
+
+
+def _of_zip(archive: Path, name: str) -> bytes | None:
+    with _zip(archive) as packed:
         for entry in packed.infolist():
             if _is_it(entry.filename, name) and entry.file_size <= _MAX_MEMBER:
                 with packed.open(entry) as stream:
@@ -77,14 +107,11 @@ def _of_zip(archive: Path, name: str) -> bytes | None:
 
 
 def _of_tar(archive: Path, name: str) -> bytes | None:
-    unpack = _UNPACKERS.get(archive.suffix, gzip.open)
-    with unpack(archive, "rb") as unpacked:
-        bounded = cast("IO[bytes]", BoundedFile(unpacked, _MAX_UNPACKED))
-        with tarfile.open(fileobj=bounded, mode="r:") as packed:
-            for member in islice(packed, _MOST_MEMBERS):
-                if _is_it(member.name, name) and member.isfile() and member.size <= _MAX_MEMBER:
-                    stream = packed.extractfile(member)
-                    return stream.read() if stream else None
+    with _tar(archive) as packed:
+        for member in islice(packed, _MOST_MEMBERS):
+            if _is_it(member.name, name) and member.isfile() and member.size <= _MAX_MEMBER:
+                stream = packed.extractfile(member)
+                return stream.read() if stream else None
     return None
 
 

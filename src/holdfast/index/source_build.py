@@ -17,6 +17,7 @@ from packaging.version import Version
 from holdfast.errors import IntegrityError, NoSolution, UsageError
 from holdfast.index.build_jobs import BuildJobs, Job
 from holdfast.index.built_wheels import BuiltWheel, BuiltWheels, KeptBuilds
+from holdfast.index.compiled import what_compiles
 from holdfast.index.core_metadata import MetadataUnusable, parse_core_metadata
 from holdfast.index.file_names import FileNameReader
 from holdfast.index.interpreters import HostPython, find_interpreters
@@ -113,6 +114,20 @@ class SourceBuilder:
         :raises MetadataUnusable: where it cannot be built, with the last that the build said.
         """
         return await self._built(await self._sources.get(sdist), name, sdist.version, python)
+
+    async def what_would_compile(
+        self, sdist: Sdist, name: PypiName, python: tuple[int, int] | None
+    ) -> str | None:
+        """Return what would compile an archive, as far as it can be told without building it.
+
+        :returns: as :func:`what_compiles` does; None where its wheel was built before.
+        :raises MetadataUnusable: where it cannot be read.
+        """
+        source = await self._sources.get(sdist)
+        tool = await asyncio.to_thread(what_compiles, source)
+        if tool is None or await self.jobs.is_done(await self._job(source, name, sdist.version, python)):
+            return None
+        return tool
 
     @staticmethod
     async def _static(source: Source, name: PypiName, version: Version) -> CoreMetadata | None:

@@ -9,11 +9,12 @@ from packaging.specifiers import SpecifierSet
 
 from holdfast.index.project import Sdist, Wheel
 from holdfast.solve.admission import Refusal
+from holdfast.solve.foreign_builds import IN_VAIN
 from holdfast.solve.pool import ProjectPool
 from holdfast.solve.world import PypiWorld
 from holdfast.spec.requirements import Requirements
 
-__all__ = ["advice", "has_usable", "in_words", "refusals"]
+__all__ = ["advice", "could_be_built", "has_usable", "in_words", "refusals"]
 
 _SHOWN = 3
 
@@ -23,6 +24,22 @@ def has_usable(pool: ProjectPool, world: PypiWorld) -> bool:
     return bool(pool.bridges) or any(
         world.knowledge.unusable(candidate.file) is None and world.mask(candidate)
         for candidate in pool.downwards(pool.ordinals.allowed(""))
+    )
+
+
+def could_be_built(asked: Requirements, world: PypiWorld) -> bool:
+    """Tell whether source distributions that were left aside could make a request solvable.
+
+    Not where it asks for something of which every file was tried in vain, whatever becomes of the rest.
+    """
+    pools = world.loaded()
+    if not any(pool.has_unbuilt for pool in pools.values()):
+        return False
+    overridden = {item.name for item in asked.overrides}
+    return not any(
+        item.name in pools and pools[item.name].is_exhausted(item.specifier)
+        for item in asked.pypi
+        if not item.marker and not item.url and item.name not in overridden
     )
 
 
@@ -76,6 +93,11 @@ def advice(name: str, refused: Sequence[Refusal], requirements: Requirements) ->
     if glibc:
         return f"if every machine it will run on has it, say --virtual-package __glibc={glibc[1]}"
     for sign, text in (
+        (
+            IN_VAIN,
+            f"resolve for a platform that {name} has wheels for, or look whether conda has it; "
+            f"--no-binary {name} builds it here all the same",
+        ),
         ("is a pre-release", f"--pre admits pre-releases of everything, {name}>={version} those of {name}"),
         ("was yanked", f"{name}=={version} takes it all the same; better ask for another release"),
         ("--only-binary", f"leave {name} out of --only-binary, and it is built here"),

@@ -306,7 +306,9 @@ class PlatformRequest:
             answer = await solve_jointly(asked, world, solver, conda_first)
             return await reconsidered(answer, asked, world, solver, conda_first), world
         except Explanation:
-            if not may_build or not any(pool.has_unbuilt for pool in world.loaded().values()):
+            from holdfast.solve.no_file import could_be_built
+
+            if not may_build or not could_be_built(asked, world):
                 raise
         self.progress(f"{self.platform}: wheels alone have no solution; trying source distributions")
         world = self._world(asked, pythons, ownership, conda_first, sources=True)
@@ -381,4 +383,5 @@ class PlatformRequest:
             may_build=may_build,
         )
         admission = self.shared.admission(asked, sources=sources)
-        return PypiWorld(self.indexes, ownership, judge, admission, wishes, self.shared.make_record)
+        source = self.shared.source_for(self.platform, self.indexes, self.requirements)
+        return PypiWorld(source, ownership, judge, admission, wishes, self.shared.make_record)

@@ -9,9 +9,12 @@ from pathlib import Path
 
 from holdfast.errors import HoldfastError
 from holdfast.index.conda import CondaChannels
+from holdfast.index.pypi import PypiIndexes
 from holdfast.solve.admission import Admission
 from holdfast.solve.encoding import make_record
+from holdfast.solve.foreign_builds import ForeignBuilds
 from holdfast.solve.solution import PlatformSolution
+from holdfast.spec.platform import host_platform
 from holdfast.spec.requirements import Requirements
 
 __all__ = ["Shared", "side_by_side"]
@@ -26,6 +29,7 @@ class Shared:
     def __init__(self) -> None:
         self._channels: CondaChannels | None = None
         self._admissions: dict[tuple[Requirements, bool], Admission] = {}
+        self._foreign: ForeignBuilds | None = None
         self.make_record = cache(make_record)
 
     def channels_of(
@@ -43,6 +47,16 @@ class Shared:
                 aliases=dict(requirements.channel_aliases),
             )
         return self._channels.seen_from(platform)
+
+    def source_for(
+        self, platform: str, indexes: PypiIndexes, requirements: Requirements
+    ) -> PypiIndexes | ForeignBuilds:
+        """Return where a platform's projects come from: what one learns of builds, the others know."""
+        if platform == host_platform():
+            return indexes
+        if self._foreign is None:
+            self._foreign = ForeignBuilds(indexes, requirements)
+        return self._foreign
 
     def admission(self, asked: Requirements, *, sources: bool) -> Admission:
         """Return the rules on files, which sort a page once for all platforms they apply to alike.
@@ -67,14 +81,18 @@ async def side_by_side(
     """
     tasks = {platform: asyncio.ensure_future(solve()) for platform, solve in solves.items()}
     try:
-        await asyncio.gather(*tasks.values(), return_exceptions=True)
+        # In their order: once one has failed, those behind it have nothing to say any more.
+        return {platform: await _of(platform, task, len(tasks) > 1) for platform, task in tasks.items()}
     finally:
         for task in tasks.values():
             task.cancel()
-    for platform, task in tasks.items():
-        error = task.exception()
-        if isinstance(error, HoldfastError) and len(tasks) > 1 and not error.where:
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+async def _of(platform: str, task: asyncio.Task[PlatformSolution], named: bool) -> PlatformSolution:
+    try:
+        return await task
+    except HoldfastError as error:
+        if named and not error.where:
             error.where = platform
-        if error is not None:
-            raise error
-    return {platform: task.result() for platform, task in tasks.items()}
+        raise
