@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+import holdfast.solve.joint
 from holdfast.solve.request import solve_request
 from holdfast.solve.solution import PlatformSolution
 from holdfast.spec.build import build_requirements
@@ -151,3 +154,12 @@ class World:
             **{"channels": [self.channel_url], "index_url": self.index_url, **options},
         )
         return solve_request(requirements, platforms, cache_dir=self.root / "cache")
+
+
+def always_search(patch: pytest.MonkeyPatch) -> None:
+    """Have the solver search also where nothing has to be searched."""
+
+    async def no_answer(*_: Any) -> None:
+        return None
+
+    patch.setattr(holdfast.solve.joint, "greedy_answer", no_answer)

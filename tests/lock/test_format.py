@@ -64,6 +64,12 @@ def test_what_is_encoded_decodes_to_the_same_lock(lock: Lock) -> None:
     assert encode(decode(encode(lock), "test")) == encode(lock)
 
 
+@given(locks())
+def test_the_bytes_are_json_with_sorted_keys_indented_by_one_space(lock: Lock) -> None:
+    content = encode(lock).decode()
+    assert content == json.dumps(json.loads(content), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
 @given(locks(), st.randoms(use_true_random=False))
 def test_the_same_decision_has_the_same_bytes_in_whatever_order_it_was_made(lock: Lock, random: Any) -> None:
     shuffled = {}

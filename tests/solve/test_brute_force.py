@@ -13,6 +13,7 @@ import holdfast.solve.request
 import holdfast.solve.world
 from brute_force import NAMES, SmallWorld, build_world, exists, is_valid, worlds
 from holdfast.errors import NoSolution
+from solving import always_search
 
 
 @pytest.mark.slow
@@ -21,15 +22,17 @@ from holdfast.errors import NoSolution
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(small=worlds, width=st.sampled_from([1, 16]))
+@given(small=worlds, width=st.sampled_from([0, 1, 16]))
 def test_a_solution_is_found_exactly_when_oneexists(
     small: SmallWorld, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(holdfast.solve.request, "_EXIT_PAUSE", 0.0)  # this process goes on
-    # However little of each project the solver is shown at first.
-    monkeypatch.setattr(holdfast.solve.world, "_WIDTH", width)
-    monkeypatch.setattr(holdfast.solve.world, "_WIDER", 2)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, monkeypatch.context() as patch:
+        if width:
+            # However little of each project the solver is shown at first.
+            always_search(patch)
+            patch.setattr(holdfast.solve.world, "_WIDTH", width)
+            patch.setattr(holdfast.solve.world, "_WIDER", 2)
         world = build_world(small, Path(folder))
         conda = ["python", *(f"{name} >={low},<={high}" for name, low, high in small.ask_conda)]
         pypi = [f"{name}>={low},<={high}" for name, low, high in small.ask_pypi]

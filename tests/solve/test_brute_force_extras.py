@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import holdfast.solve.request
 from brute_force import NAMES, PYTHONS, Release, any_choice
 from holdfast.errors import NoSolution
-from solving import World
+from solving import World, always_search
 
 VERSIONS = (1, 2)
 
@@ -126,12 +126,14 @@ def _built(world: SmallWorld, root: Path) -> World:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(small=worlds)
+@given(small=worlds, searching=st.booleans())
 def test_extras_and_markers_have_a_solution_exactly_when_one_exists(
-    small: SmallWorld, monkeypatch: pytest.MonkeyPatch
+    small: SmallWorld, searching: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(holdfast.solve.request, "_EXIT_PAUSE", 0.0)  # this process goes on
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, monkeypatch.context() as patch:
+        if searching:
+            always_search(patch)
         world = _built(small, Path(folder))
         conda = ["python", *(f"{need.name} >={need.low},<={need.high}" for need in small.ask_conda)]
         try:

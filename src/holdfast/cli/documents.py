@@ -17,7 +17,11 @@ def write_json(document: dict[str, Any]) -> None:
     """Write a document to stdout, and nothing else."""
     import json
 
-    sys.stdout.write(f"{json.dumps(document, indent=1, ensure_ascii=False)}\n")
+    import msgspec
+
+    # Indented afterwards: json alone would do that in Python, ten times slower.
+    text = msgspec.json.format(json.dumps(document, ensure_ascii=False), indent=1)
+    sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 

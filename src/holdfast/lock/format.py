@@ -35,8 +35,9 @@ def encode(lock: Lock) -> bytes:
     for platform, locked in lock.platforms.items():
         ordered = sorted(locked.packages, key=package_order)
         document["platforms"][platform]["packages"] = [_without_empty(package) for package in ordered]
-    text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False)
-    return f"{text}\n".encode()
+    # Indented afterwards: json alone would do that in Python, ten times slower.
+    text = json.dumps(document, sort_keys=True, ensure_ascii=False)
+    return msgspec.json.format(text.encode(), indent=1) + b"\n"
 
 
 def decode(data: bytes, where: str) -> Lock:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from holdfast.index.dependency import Condition
 from holdfast.solve.knowledge import Dependency, Known
 from holdfast.solve.pool import Bridge, Candidate
 from holdfast.solve.pythons import Mask, PythonPool
 from holdfast.spec.names import CondaName, ExtraName, PypiName
+from holdfast.spec.requirements import PypiRequirement
 
 if TYPE_CHECKING:
     from rattler import RepoDataRecord
@@ -19,6 +21,8 @@ __all__ = [
     "NO_SUCH_SUBDIR",
     "Meaning",
     "Variant",
+    "applies",
+    "as_dependency",
     "evicting",
     "is_solver_name",
     "make_record",
@@ -114,12 +118,12 @@ def variants(mask: Mask, known: Known | None, extra: str, pythons: PythonPool) -
         return [Variant(part, spec, ()) for part, spec in _split(mask, pythons)]
     groups: dict[Mask, list[Dependency]] = {mask: []} if mask else {}
     for dependency in known.dependencies:
-        applies = _applies(dependency, extra, pythons)
-        if applies & mask == 0:
+        where = applies(dependency, extra, pythons)
+        if where & mask == 0:
             continue
         split: dict[Mask, list[Dependency]] = {}
         for part, found in groups.items():
-            inside, outside = part & applies, part & ~applies
+            inside, outside = part & where, part & ~where
             if inside:
                 split[inside] = [*found, dependency]
             if outside:
@@ -138,13 +142,26 @@ def _split(mask: Mask, pythons: PythonPool) -> list[tuple[Mask, tuple[str, ...]]
     return [(part, (spec,)) for part, spec in pythons.split(mask)]
 
 
-def _applies(dependency: Dependency, extra: str, pythons: PythonPool) -> Mask:
+def applies(dependency: Dependency, extra: str, pythons: PythonPool) -> Mask:
+    """Return the Pythons that a dependency applies for; with an extra, those where the extra adds it."""
     if dependency.marker is None:
         return 0 if extra else pythons.all
     always = pythons.marker(dependency.marker, "")
     if not extra:
         return always
     return pythons.marker(dependency.marker, extra) & ~always
+
+
+def as_dependency(requirement: PypiRequirement) -> Dependency:
+    """Return what the user asks for in the shape of what wheels ask for."""
+    return Dependency(
+        requirement.name,
+        requirement.extras,
+        requirement.specifier,
+        Condition(requirement.marker) if requirement.marker else None,
+        requirement.url,
+        str(requirement),
+    )
 
 
 def make_record(

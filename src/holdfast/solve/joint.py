@@ -1,9 +1,10 @@
 """The joint solve: conda and PyPI in one satisfiability problem (design, section 5).
 
-The loop in one paragraph: show the solver every candidate, with the dependencies known so far; read the
-metadata of those it chose; repeat until it chooses only what is known. Unknown dependencies count as
-none, so every round is a relaxation: unsatisfiable means unsatisfiable, and a solution without unknowns
-is one.
+Where every package can be had in its best version, that is the answer, and nothing is searched (see
+:mod:`holdfast.solve.greedy`). Else the loop, in one paragraph: show the solver every candidate, with the
+dependencies known so far; read the metadata of those it chose; repeat until it chooses only what is known.
+Unknown dependencies count as none, so every round is a relaxation: unsatisfiable means unsatisfiable, and a
+solution without unknowns is one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 from holdfast.errors import HoldfastError, NoSolution
 from holdfast.index.project import Sdist, Wheel
 from holdfast.solve.encoding import Meaning
+from holdfast.solve.greedy import greedy_answer
 from holdfast.solve.lookahead import LookAhead
 from holdfast.solve.movement import Steering
 from holdfast.solve.pool import Candidate
@@ -68,10 +70,10 @@ async def solve_jointly(
     conditional = [item for item in requirements.pypi if item.marker]
     always = [item for item in requirements.constraints if not item.marker]
     partly = [item for item in requirements.constraints if item.marker]
-    ahead = LookAhead(world, {CondaName(r.name.normalized): str(r.version) for r in conda_first})
-    _expect_python(ahead, conda_first)
-    await asyncio.gather(*(world.pool(item.name) for item in given))
-    await ahead.follow(requirements.pypi)
+    await world.pools(item.name for item in given)
+    ahead = await _look_ahead(requirements, world, conda_first)
+    if not trial and (greedy := await greedy_answer(requirements, world, solver, conda_first, ahead.python)):
+        return Answer(tuple(conda_first), greedy, 1)
     deadline = time.monotonic() + MAX_SECONDS
     expecting, forgotten = True, False
     for number in range(1, (_TRIAL_ROUNDS if trial else MAX_ROUNDS) + 1):
@@ -121,6 +123,15 @@ async def solve_jointly(
         f"gave up after {MAX_ROUNDS} rounds or {MAX_SECONDS:.0f} s: {culprit} has too many versions to try",
         advice=f"add a lower bound for {culprit}, or for whatever depends on it",
     )
+
+
+async def _look_ahead(
+    requirements: Requirements, world: PypiWorld, conda_first: Sequence[RepoDataRecord]
+) -> LookAhead:
+    ahead = LookAhead(world, {CondaName(r.name.normalized): str(r.version) for r in conda_first})
+    _expect_python(ahead, conda_first)
+    await ahead.follow(requirements.pypi)
+    return ahead
 
 
 async def _staying(

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
-from holdfast.index.dependency import Condition
 from holdfast.index.project import CoreMetadata, Sdist
-from holdfast.index.urls import without_secrets
 from holdfast.solve.encoding import (
     Meaning,
     Variant,
+    as_dependency,
     evicting,
     is_solver_name,
     make_record,
@@ -24,7 +23,7 @@ from holdfast.solve.encoding import (
     variants,
     wheel_token,
 )
-from holdfast.solve.knowledge import Dependency, Known
+from holdfast.solve.knowledge import Known
 from holdfast.solve.lockstep import Lockstep, common_lockstep
 from holdfast.solve.movement import Steering
 from holdfast.solve.pool import Bridge, Candidate, ProjectPool
@@ -150,8 +149,8 @@ class PypiRecords:
         if not requirements and not constraints:
             return []
         if _CONDITIONAL not in self._records:
-            wanted = [_as_dependency(item) for item in requirements]
-            bounds = [_as_dependency(item) for item in constraints]
+            wanted = [as_dependency(item) for item in requirements]
+            bounds = [as_dependency(item) for item in constraints]
             known = Known(_NOTHING, (*wanted, *bounds))
             parts = variants(self._world.pythons.all, known, "", self._world.pythons)
             self._records[_CONDITIONAL] = [
@@ -244,7 +243,7 @@ class PypiRecords:
         foreign = ""
         for number, base in enumerate(variants(self._world.mask(candidate), known, "", pythons)):
             build = f"w{candidate.number}_{number}"
-            url = next((each for each in base.dependencies if self._is_foreign_url(each)), None)
+            url = next((each for each in base.dependencies if self._world.is_foreign_url(each)), None)
             if url is not None:
                 foreign = f"depends on a URL ({url.name} @ ...), which only the user may ask for"
             elif subject.extra:
@@ -299,7 +298,7 @@ class PypiRecords:
         exact = f"{solver_name(subject.pool.name)} =={chosen.ordinal} {build}"
         records = []
         for number, part in enumerate(parts):
-            if any(self._is_foreign_url(dependency) for dependency in part.dependencies):
+            if any(self._world.is_foreign_url(dependency) for dependency in part.dependencies):
                 continue
             depends = [*part.python_specs, exact, *await self._specs(part)]
             records.append(self._record(subject, chosen, f"{build}_{number}", build_number, depends, part))
@@ -317,16 +316,6 @@ class PypiRecords:
                 expression = pool.ordinals.around(low, high, _GRAIN)
             specs.append(f"{solver_name(lockstep.name)} {expression}")
         return specs
-
-    def _is_foreign_url(self, dependency: Dependency) -> bool:
-        """Tell whether a dependency names a URL that is not the one the user named for that project."""
-        if not dependency.url:
-            return False
-        url = without_secrets(dependency.url)
-        if self._world.is_pinned_url(dependency.name, url):
-            return False
-        direct = self._world.wishes.direct.get(dependency.name)
-        return direct is None or without_secrets(direct.url) != url
 
     async def _specs(self, part: Variant) -> list[str]:
         return await self._world.all_specs(part.dependencies)
@@ -379,14 +368,3 @@ def _serves(record: RepoDataRecord, python: RepoDataRecord | None) -> bool:
 
     specs = [text for text in record.depends if re.match(r"python(?![\w.-])", text)]
     return python is None or all(MatchSpec(text, strict=False).matches(python) for text in specs)
-
-
-def _as_dependency(requirement: PypiRequirement) -> Dependency:
-    return Dependency(
-        requirement.name,
-        requirement.extras,
-        requirement.specifier,
-        Condition(requirement.marker) if requirement.marker else None,
-        requirement.url,
-        str(requirement),
-    )

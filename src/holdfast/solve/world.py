@@ -12,6 +12,7 @@ from packaging.version import Version
 
 from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.project import YANKED, Project, Releases, Sdist, Wheel
+from holdfast.index.urls import without_secrets
 from holdfast.solve.admission import Admission
 from holdfast.solve.direct import Direct
 from holdfast.solve.encoding import make_record, solver_name
@@ -21,7 +22,7 @@ from holdfast.solve.ownership import Ownership
 from holdfast.solve.pins import PinnedSource, Pins, pinned_pool, still_open
 from holdfast.solve.pool import Bridge, Candidate, ProjectPool, WheelJudge, direct_pool, make_pool
 from holdfast.solve.pythons import Mask, PythonPool, is_valid_version
-from holdfast.spec.names import CondaName, PypiName
+from holdfast.spec.names import CondaName, ExtraName, PypiName
 from holdfast.spec.requirements import PypiRequirement, Strategy
 
 if TYPE_CHECKING:
@@ -316,13 +317,18 @@ class PypiWorld:
         self._spoken[(subject, expression)] = specifier
         return f"{subject} {expression}".strip()
 
-    async def specs(self, dependency: Dependency | PypiRequirement) -> list[str]:
-        """Return the MatchSpecs for a dependency: the project, then each extra."""
+    def demanded(self, dependency: Dependency | PypiRequirement) -> tuple[str, tuple[ExtraName, ...]]:
+        """Return the specifier and the extras of a dependency, the user's overrides in their place."""
         specifier, extras = dependency.specifier, dependency.extras
         overrides = self._overrides.get(dependency.name)
         if overrides is not None:
             specifier = ",".join(override.specifier for override in overrides if override.specifier)
             extras = tuple(sorted({*extras, *(each for override in overrides for each in override.extras)}))
+        return specifier, extras
+
+    async def specs(self, dependency: Dependency | PypiRequirement) -> list[str]:
+        """Return the MatchSpecs for a dependency: the project, then each extra."""
+        specifier, extras = self.demanded(dependency)
         self._extras.setdefault(dependency.name, set()).update(extras)
         self._reopen_for(dependency.name, extras)
         return [await self.spec(dependency.name, extra, specifier) for extra in ("", *extras)]
@@ -337,10 +343,16 @@ class PypiWorld:
         self.knowledge.reopen(self.pins.files[name])
         self._changed.add(name)
 
-    def is_pinned_url(self, name: PypiName, url: str) -> bool:
-        """Tell whether a project is pinned to the file at a URL."""
-        pinned = self.pins.wheels.get(name) if self.pins else None
-        return pinned is not None and pinned.wheel.url == url
+    def is_foreign_url(self, dependency: Dependency) -> bool:
+        """Tell whether a dependency names a URL that is not the one the user named for that project."""
+        if not dependency.url:
+            return False
+        url = without_secrets(dependency.url)
+        pinned = self.pins.wheels.get(dependency.name) if self.pins else None
+        if pinned is not None and pinned.wheel.url == url:
+            return False
+        direct = self.wishes.direct.get(dependency.name)
+        return direct is None or without_secrets(direct.url) != url
 
     def extras_of(self, name: PypiName) -> list[str]:
         """Return the extras of a project that somebody asked for so far."""

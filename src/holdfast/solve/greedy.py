@@ -1,0 +1,213 @@
+"""The answer that needs no search: everything in its best version, and nothing that speaks against it.
+
+Most requests have one. It is found by looking: of each project that is asked for take the best candidate that
+all who ask for it allow, and read what that one asks for, until nothing changes any more. What comes out is a
+solution in which no single package could be better while the others stay; where the greedy choices do not
+agree, there is none to be had this way, and the solver searches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from holdfast.index.project import Sdist
+from holdfast.solve.encoding import Meaning, applies, as_dependency
+from holdfast.solve.knowledge import Dependency
+from holdfast.solve.pool import Bridge, Candidate, ProjectPool
+from holdfast.solve.pythons import Mask
+from holdfast.solve.solver import CondaSolver
+from holdfast.solve.world import PypiWorld
+from holdfast.spec.names import PypiName
+from holdfast.spec.requirements import Requirements
+
+if TYPE_CHECKING:
+    from rattler import RepoDataRecord
+
+__all__ = ["greedy_answer"]
+
+_MOST_TURNS = 30
+"""Each turn follows every requirement once; what has not come to rest by then goes round in circles."""
+_MOST_LEVELS = 100
+"""Depth at which following dependencies stops; real chains are under 20."""
+_MOST_READ = 16
+"""Metadata read one after the other, beyond what was read ahead; the search reads many at once."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What is asked of one project."""
+
+    specifiers: set[str] = field(default_factory=set)
+    extras: set[str] = field(default_factory=set)
+
+
+class _Unclear(Exception):
+    """The greedy choices do not agree, or the solver has more to weigh than versions."""
+
+
+async def greedy_answer(
+    requirements: Requirements,
+    world: PypiWorld,
+    solver: CondaSolver,
+    conda_first: Sequence[RepoDataRecord],
+    python: Mask,
+) -> tuple[Meaning, ...] | None:
+    """Return what is chosen on the PyPI side beside the conda side's own solution, which stays as it is.
+
+    :param conda_first: the solution of the conda side alone.
+    :param python: the one Python build in it.
+    :returns: None where that takes a search; nothing where nothing is asked for.
+    :raises Unreachable: where an index or a channel cannot be reached.
+    """
+    # With something to stay near to, or other versions than the highest, the best is not this simple.
+    if requirements.strategy != "highest" or solver.steering is not None or solver.bounds is not None:
+        return None
+    if world.pins is not None or python.bit_count() != 1:
+        return None
+    if any(item.marker for item in requirements.constraints):
+        return None
+    settled = {record.name.normalized: str(record.version) for record in conda_first}
+    try:
+        return await _Greedy(world, settled, python).answer(
+            [as_dependency(item) for item in requirements.pypi]
+        )
+    except _Unclear:
+        return None
+
+
+class _Greedy:
+    def __init__(self, world: PypiWorld, settled: Mapping[str, str], python: Mask) -> None:
+        self._world = world
+        self._settled = settled
+        self._python = python
+        self._picked: dict[tuple[PypiName, frozenset[str]], Candidate | Bridge] = {}
+        self._read = 0
+        self._needed: dict[tuple[str, str], tuple[Dependency, ...]] = {}
+
+    async def answer(self, roots: Sequence[Dependency]) -> tuple[Meaning, ...]:
+        chosen: dict[PypiName, Candidate | Bridge] = {}
+        for _ in range(_MOST_TURNS):
+            asked = await self._follow(roots, chosen)
+            again = {name: await self._pick(name, each) for name, each in asked.items()}
+            if again == chosen:
+                return tuple(
+                    Meaning(chosen[name], extra, self._needs(chosen[name], extra))
+                    for name, each in sorted(asked.items())
+                    for extra in ("", *sorted(each.extras))
+                )
+            chosen = again
+        raise _Unclear
+
+    async def _follow(
+        self, roots: Sequence[Dependency], chosen: dict[PypiName, Candidate | Bridge]
+    ) -> dict[PypiName, _Asked]:
+        """Return what is asked of each project by the roots and by all that is chosen because of them.
+
+        :param chosen: what is not in there is chosen on the way, by what was asked of it until then.
+        """
+        asked: dict[PypiName, _Asked] = {}
+        followed: set[tuple[PypiName, str]] = set()
+        frontier = [each for each in roots if self._is_needed(each, "")]
+        for _ in range(_MOST_LEVELS):
+            if not frontier:
+                return asked
+            await self._world.pools({each.name for each in frontier})
+            touched: dict[PypiName, None] = {}
+            for dependency in frontier:
+                specifier, extras = self._world.demanded(dependency)
+                if self._world.is_foreign_url(dependency):
+                    raise _Unclear
+                one = asked.setdefault(dependency.name, _Asked())
+                one.specifiers.add(specifier)
+                one.extras.update(extras)
+                touched[dependency.name] = None
+            frontier = []
+            for name in sorted(touched):
+                if name not in chosen:
+                    chosen[name] = await self._pick(name, asked[name])
+                for extra in ("", *sorted(asked[name].extras)):
+                    if (name, extra) not in followed:
+                        followed.add((name, extra))
+                        frontier += self._needs(chosen[name], extra)
+        raise _Unclear
+
+    def _needs(self, chosen: Candidate | Bridge, extra: str) -> tuple[Dependency, ...]:
+        """Return what a choice depends on; of an extra, what that adds."""
+        if isinstance(chosen, Bridge):
+            return ()
+        key = (chosen.file.url, extra)
+        if key not in self._needed:
+            known = self._world.knowledge.known(chosen.file)
+            assert known is not None
+            self._needed[key] = tuple(each for each in known.dependencies if self._is_needed(each, extra))
+        return self._needed[key]
+
+    def _is_needed(self, dependency: Dependency, extra: str) -> bool:
+        return bool(applies(dependency, extra, self._world.pythons) & self._python)
+
+    async def _pick(self, name: PypiName, asked: _Asked) -> Candidate | Bridge:
+        """Return the best of a project that all who ask for it allow.
+
+        :raises _Unclear: where there is none, or where versions alone do not tell which is the best.
+        """
+        key = (name, frozenset(asked.specifiers))
+        if key not in self._picked:
+            pool = await self._world.pool(name)
+            allowed = set.intersection(*(set(pool.ordinals.allowed(each)) for each in key[1]))
+            self._picked[key] = await self._best(pool, sorted(allowed - self._world.excluded(pool)))
+        picked = self._picked[key]
+        if isinstance(picked, Bridge) and asked.extras:
+            raise _Unclear  # what its extras ask for may move the conda side
+        return picked
+
+    async def _best(self, pool: ProjectPool, allowed: Sequence[int]) -> Candidate | Bridge:
+        if not self._settled.keys().isdisjoint(pool.owners):
+            return self._settled_bridge(pool, allowed)
+        bridged = {bridge.ordinal for bridge in pool.bridges}
+        for ordinal in reversed(allowed):
+            candidate = await self._readable(pool, ordinal)
+            if candidate is not None and not await self._is_hopeless(candidate):
+                return candidate
+            if ordinal in bridged:
+                break  # a conda package has what no wheel has
+        raise _Unclear
+
+    async def _readable(self, pool: ProjectPool, ordinal: int) -> Candidate | None:
+        """Return the wheel of a version that serves the Python, with its metadata read.
+
+        :raises _Unclear: where the version is worth another Python, or a build.
+        """
+        while usable := [each for each in pool.at(ordinal) if self._serves(each)]:
+            fitting = [each for each in usable if self._world.mask(each) & self._python]
+            if not fitting or isinstance(fitting[0].file, Sdist):
+                raise _Unclear
+            if self._world.knowledge.known(fitting[0].file):
+                return fitting[0]
+            self._read += 1
+            if self._read > _MOST_READ:
+                raise _Unclear
+            # One that turns out to be unusable is gone then, and another of its version may stand in for it.
+            await self._world.learn(fitting)
+        return None
+
+    async def _is_hopeless(self, candidate: Candidate) -> bool:
+        """Tell whether a candidate asks for what does not exist: a release goes up before its twin does."""
+        needs = self._needs(candidate, "")
+        pools = await self._world.pools(each.name for each in needs)
+        return any(
+            not set(pool.ordinals.allowed(self._world.demanded(need)[0])) - self._world.excluded(pool)
+            for need, pool in zip(needs, pools, strict=True)
+        )
+
+    def _settled_bridge(self, pool: ProjectPool, allowed: Sequence[int]) -> Bridge:
+        """Return the bridge to a package that the conda side wants anyway."""
+        for bridge in pool.bridges:
+            if self._settled.get(bridge.conda) in bridge.spellings and bridge.ordinal in set(allowed):
+                return bridge
+        raise _Unclear
+
+    def _serves(self, candidate: Candidate) -> bool:
+        """Tell whether a candidate serves any Python."""
+        return self._world.knowledge.unusable(candidate.file) is None and bool(self._world.mask(candidate))
