@@ -7,6 +7,7 @@ import inspect
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from pathlib import Path  # noqa: F401 - so do they Path
 from typing import Annotated, Any  # noqa: F401 - annotations below say Annotated
 
@@ -65,6 +66,11 @@ _NOT_PLAIN = [
 ]
 
 
+def _opened(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a command, groups of options as what they hold."""
+    return {name: vars(value) if is_dataclass(value) else value for name, value in values.items()}
+
+
 def _by_typer(arguments: list[str]) -> dict[str, Any] | None:
     """Return the arguments that typer calls a command with, None where it calls none."""
     home = HOMES[arguments[0]]
@@ -81,13 +87,13 @@ def _by_typer(arguments: list[str]) -> dict[str, Any] | None:
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
-    return got[0] if got else None
+    return _opened(got[0]) if got else None
 
 
 def _plainly(arguments: list[str]) -> dict[str, Any] | None:
     call = plain_call(arguments)
     assert call is None or isinstance(call, functools.partial)
-    return None if call is None else call.keywords
+    return None if call is None else _opened(call.keywords)
 
 
 @pytest.mark.parametrize("line", _PLAIN)

@@ -17,7 +17,7 @@ _WHERE = "Where packages come from"
 _CHOICE = "Which versions"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class RequestOptions:
     """Everything that says what environment is wanted; texts as they were typed."""
 
@@ -178,7 +178,7 @@ class RequestOptions:
     ] = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class StoreOptions:
     """Where environments and packages are kept, and whether the network may be used."""
 
@@ -201,7 +201,7 @@ class StoreOptions:
         return load_settings().flag("offline")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class OutputOptions:
     """How much is said, and in which form."""
 

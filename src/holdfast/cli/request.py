@@ -70,12 +70,13 @@ def read_request(options: RequestOptions, reporter: Reporter) -> Requirements:
 
 
 def _sources(options: RequestOptions) -> list[Asked]:
-    from holdfast.spec.read import read_requirements
-    from holdfast.spec.requirements_txt import read_constraints
-
     if (options.extra or options.group) and not options.pyproject:
         given = "--extra" if options.extra else "--group"
         raise UsageError(f"{given} needs a pyproject.toml", advice="give it with -p")
+    if not (options.file or options.requirement or options.pyproject or options.script):
+        return _bounds(options)
+    from holdfast.spec.read import read_requirements
+
     return [
         # `-f` takes what its name says it is: conda users also write `-f requirements.txt`.
         *(read_requirements(path, _kind_of_file(path)) for path in options.file),  # type: ignore[arg-type]
@@ -85,6 +86,16 @@ def _sources(options: RequestOptions) -> list[Asked]:
             for path in options.pyproject
         ),
         *(read_requirements(path, "script") for path in options.script),
+        *_bounds(options),
+    ]
+
+
+def _bounds(options: RequestOptions) -> list[Asked]:
+    if not (options.constraint or options.override):
+        return []
+    from holdfast.spec.requirements_txt import read_constraints
+
+    return [
         *(read_constraints(path) for path in options.constraint),
         *(read_constraints(path, overrides=True) for path in options.override),
     ]

@@ -85,6 +85,6 @@ def _applicable(listed: Iterable[PypiRequirement], pythons: PythonPool) -> Itera
             raise UsageError(f"the marker of {item} cannot be evaluated", advice="compare versions or names")
         mask = pythons.marker(Condition(item.marker))
         if mask == pythons.all:
-            yield replace(item, marker="")
+            yield item._replace(marker="")
         elif mask:
             yield item

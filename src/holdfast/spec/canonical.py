@@ -90,8 +90,8 @@ def from_canonical(document: Mapping[str, Any]) -> Requirements:
 
 def _as_dict(requirement: CondaRequirement | PypiRequirement) -> dict[str, Any]:
     """Return the fields that say something: one added later changes no identity made before."""
-    values = {field.name: getattr(requirement, field.name) for field in fields(requirement)}
-    return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items() if v}
+    said = {name: value for name, value in requirement._asdict().items() if value}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
 
 
 def _from_dict(kind: type[_Requirement], document: Mapping[str, Any]) -> _Requirement:

@@ -59,13 +59,16 @@ def said_places(environ: Mapping[str, str]) -> Iterator[Said]:
 
 
 def _pip_files(environ: Mapping[str, str]) -> Said:
-    import configparser
-
     own = environ.get("PIP_CONFIG_FILE", "")
     if own == os.devnull:
         return Said("")  # pip: "load no configuration files"
+    there = [path for path in (*_pip_paths(environ), *([Path(own)] if own else [])) if path.exists()]
+    if not there:
+        return Said("")
+    import configparser
+
     parser = configparser.RawConfigParser()
-    for path in (*_pip_paths(environ), *([Path(own)] if own else [])):
+    for path in there:
         # Not ours to judge: pip itself warns about a file it cannot read.
         with suppress(OSError, UnicodeDecodeError, configparser.Error):
             parser.read_string(path.read_text(encoding="utf-8"), source=str(path))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -79,7 +78,7 @@ class Gathering:
             self.note(f"-e is left aside: {requirement.url} is built into a wheel")
             self._add("pypi", requirement)
             return
-        self._add("pypi", replace(requirement, editable=True))
+        self._add("pypi", requirement._replace(editable=True))
 
     def constraint(self, text: str) -> None:
         """Add a PyPI requirement that bounds a project without asking for it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from holdfast.spec.names import CondaName, ExtraName, PypiName
 
@@ -23,8 +23,7 @@ Strategy: TypeAlias = Literal["highest", "lowest", "lowest-direct"]
 PythonSource: TypeAlias = Literal["channel", "host"]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class CondaRequirement:
+class CondaRequirement(NamedTuple):
     """One conda requirement, in canonical form.
 
     :ivar name: the package.
@@ -52,8 +51,7 @@ class CondaRequirement:
         return f"{self.channel}::{self.match_spec()}" if self.channel else self.match_spec()
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PypiRequirement:
+class PypiRequirement(NamedTuple):
     """One PyPI requirement (PEP 508), in canonical form.
 
     :ivar name: the project.
@@ -80,13 +78,15 @@ class PypiRequirement:
         return f"{self.name}{extras}{target}{marker}"
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(NamedTuple):
     """A user name and password somebody wrote into a URL: kept apart, never in an id, a lock or a log."""
 
     url_prefix: str
     username: str
-    password: str = field(repr=False)
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Credential(url_prefix={self.url_prefix!r}, username={self.username!r})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import time
 from collections.abc import Iterator
@@ -220,6 +219,8 @@ class Aliases:
         if found is not None:
             return self._decode(alias, found.data)
         known = [str(each) for each in self.all()]
+        import difflib
+
         near = difflib.get_close_matches(str(alias), known, n=3, cutoff=0.6)
         advice = f"did you mean {' or '.join(near)}?" if near else "name one with: holdfast resolve --alias"
         raise NotFound(f"no alias {alias}", where=self._backend.place, advice=advice)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from holdfast.errors import NotFound, UsageError
@@ -36,8 +35,7 @@ class Whose(NamedTuple):
     users: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """A lock that somebody resolved before.
 
     :ivar user: who.
