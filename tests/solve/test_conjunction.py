@@ -35,14 +35,18 @@ def _spelled(comparison: tuple[str, str, str, bool]) -> str:
 
 
 @given(
-    st.lists(single, min_size=1, max_size=4), st.lists(st.sampled_from(("and", "or")), min_size=3, max_size=3)
+    st.lists(single, min_size=1, max_size=4),
+    st.lists(st.sampled_from(("and", "or")), min_size=3, max_size=3),
+    st.sampled_from(["", "fast", "Fast_IO", "v1"]),
 )
 def test_a_marker_holds_for_the_pythons_that_packaging_says(
-    parts: list[tuple[str, str, str, bool]], joints: list[str]
+    parts: list[tuple[str, str, str, bool]], joints: list[str], of_extra: str
 ) -> None:
     text = _spelled(parts[0])
     for joint, part in zip(joints, parts[1:], strict=False):
         text += f" {joint} {_spelled(part)}"
+    if of_extra:
+        text = f"({text}) and extra == '{of_extra}'"
     if not is_meaningful(text):
         return
     condition = Condition(str(Marker(text)))
@@ -61,6 +65,10 @@ def test_a_marker_holds_for_the_pythons_that_packaging_says(
     [
         ("os_name == 'a' and extra == 'b'", ('os_name == "a"', 'extra == "b"')),
         ("'a' in os_name", ('"a" in os_name',)),
+        (
+            "(os_name == 'a' or os_name == 'b') and extra == 'c'",
+            ('os_name == "a" or os_name == "b"', 'extra == "c"'),
+        ),
     ],
 )
 def test_a_conjunction_is_taken_apart(text: str, expected: tuple[str, ...]) -> None:
@@ -73,6 +81,8 @@ def test_a_conjunction_is_taken_apart(text: str, expected: tuple[str, ...]) -> N
         "os_name == 'a' or extra == 'b'",
         "os_name == 'a' and (extra == 'b' or extra == 'c')",
         "platform_version == 'x and y'",
+        "(os_name == 'a' or os_name == 'b') and (os_name == 'c' or os_name == 'd') and extra == 'e'",
+        "(os_name == 'a' or os_name == '(') and extra == 'e'",
     ],
 )
 def test_anything_else_stays_whole(text: str) -> None:

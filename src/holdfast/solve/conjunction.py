@@ -25,16 +25,22 @@ _OF_TEXTS = re.compile(
     r'|implementation_name) (==|!=) "([^"]*)"'
 )
 _OF_VERSIONS = re.compile(r'(python_version|python_full_version) (<=|>=|<|>|!=|==|~=) "([0-9][0-9.*]*)"')
+# How backends write what an extra adds for some machines: the same condition again for dozens of extras.
+_OF_AN_EXTRA = re.compile(r'\(([^()]*)\) and (extra == "[\w.-]*")')
 _EXTRA = re.compile(r'extra == "((?!v[0-9])[a-zA-Z][\w.-]*)"')
 
 
 @lru_cache(maxsize=1 << 14)
 def comparisons(condition: Condition) -> tuple[Condition, ...]:
-    """Return the comparisons that all have to hold; the whole marker where it is more than that.
+    """Return what all has to hold, taken apart where that is plain; else the whole marker.
 
     >>> comparisons(Condition('python_version < "3.8" and extra == "fast"'))
     ('python_version < "3.8"', 'extra == "fast"')
+    >>> comparisons(Condition('(os_name == "nt" or os_name == "java") and extra == "fast"'))
+    ('os_name == "nt" or os_name == "java"', 'extra == "fast"')
     """
+    if match := _OF_AN_EXTRA.fullmatch(condition):
+        return Condition(match[1]), Condition(match[2])
     parts = condition.split(" and ")
     if all(_COMPARISON.fullmatch(part) for part in parts):
         return tuple(Condition(part) for part in parts)
