@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 
@@ -171,8 +170,7 @@ def kind_of(version: Version, files: Iterable[tuple[bool, bool]]) -> int:
     return kind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
+class Project(msgspec.Struct, frozen=True, kw_only=True):
     """All files of one project, from the first index that has it.
 
     :ivar releases: none where no index has the project.
@@ -180,7 +178,7 @@ class Project:
     """
 
     name: PypiName
-    releases: Releases = field(default_factory=Releases)
+    releases: Releases = msgspec.field(default_factory=Releases)
     index: str = ""
 
     @property

@@ -8,7 +8,6 @@ string says it on conda's side), and by conda's rules where nothing on PyPI is m
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -56,8 +55,7 @@ class Bound(msgspec.Struct, frozen=True):
         return bool(_COMPARISONS[self.comparison](rank, self.rank))
 
 
-@dataclass(frozen=True)
-class Bounds:
+class Bounds(msgspec.Struct, frozen=True):
     """What holds of several packages.
 
     :ivar owners: conda packages that provide a project, as far as solutions have shown.
@@ -65,7 +63,7 @@ class Bounds:
     """
 
     bounds: frozenset[Bound] = frozenset()
-    owners: Mapping[PypiName, frozenset[CondaName]] = field(default_factory=dict)
+    owners: Mapping[PypiName, frozenset[CondaName]] = msgspec.field(default_factory=dict)
     former: Sequence[ChosenConda] = ()
 
     def admit(self, key: Key, rank: Rank) -> bool:

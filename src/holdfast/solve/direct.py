@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from urllib.parse import unquote, urldefrag, urlsplit
 
+import msgspec
 from packaging.version import Version
 
 from holdfast.errors import NoSolution, UsageError
@@ -23,8 +23,7 @@ _ARCHIVES = (".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz")
 _OTHERS = ("hg+", "svn+", "bzr+")
 
 
-@dataclass(frozen=True, slots=True)
-class Direct:
+class Direct(msgspec.Struct, frozen=True):
     """What a requirement with a URL names.
 
     :ivar url: as it was asked for.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from holdfast.index.dependency import Condition
 from holdfast.solve.knowledge import Dependency, Known
@@ -83,8 +84,7 @@ def evicting(owner: CondaName) -> str:
     return f"{owner} {_EVICTED}"
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
+class Meaning(msgspec.Struct, frozen=True):
     """What a record of ours stands for.
 
     :ivar chosen: the wheel or the bridge.
@@ -97,8 +97,7 @@ class Meaning:
     dependencies: tuple[Dependency, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(msgspec.Struct, frozen=True):
     """A part of a candidate's Pythons for which the same dependencies apply.
 
     :ivar python_specs: a MatchSpec on Python, or none where any Python will do.

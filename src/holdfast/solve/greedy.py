@@ -9,8 +9,9 @@ agree, there is none to be had this way, and the solver searches.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from holdfast.index.project import Sdist
 from holdfast.solve.encoding import Meaning, applies, as_dependency
@@ -35,12 +36,11 @@ _MOST_READ = 16
 """Metadata read one after the other, beyond what was read ahead; the search reads many at once."""
 
 
-@dataclass(slots=True)
-class _Asked:
+class _Asked(msgspec.Struct):
     """What is asked of one project."""
 
-    specifiers: set[str] = field(default_factory=set)
-    extras: set[str] = field(default_factory=set)
+    specifiers: set[str] = msgspec.field(default_factory=set)
+    extras: set[str] = msgspec.field(default_factory=set)
 
 
 class _Unclear(Exception):

@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from holdfast.errors import HoldfastError, NoSolution
 from holdfast.index.project import Sdist, Wheel
@@ -40,8 +41,7 @@ MAX_SECONDS = 300.0
 _TRIAL_ROUNDS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """The records of a solution: conda's own, and what ours stand for."""
 
     conda: tuple[RepoDataRecord, ...]

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
+
+import msgspec
 
 from holdfast.index.project import Sdist
 from holdfast.solve.knowledge import Dependency
@@ -29,14 +30,13 @@ _MOST_LEVELS = 100
 """Depth at which following dependencies stops; real chains are under 20."""
 
 
-@dataclass(slots=True)
-class _Guess:
+class _Guess(msgspec.Struct):
     """What is expected of one project."""
 
     allowed: set[int]
-    extras: set[str] = field(default_factory=set)
+    extras: set[str] = msgspec.field(default_factory=set)
     candidate: Candidate | None = None
-    followed: set[str] = field(default_factory=set)
+    followed: set[str] = msgspec.field(default_factory=set)
 
     @property
     def still_stands(self) -> bool:

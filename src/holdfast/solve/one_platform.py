@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
 
 from holdfast.errors import NoSolution, UsageError
 from holdfast.index.conda import ChannelUnreachable, CondaChannels
@@ -49,16 +51,14 @@ def _silent(_: str) -> None:
     pass
 
 
-@dataclass(slots=True)
-class _Seen:
+class _Seen(msgspec.Struct):
     """What the last solve for a platform was made of."""
 
     ownership: Ownership | None = None
     world: PypiWorld | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlatformRequest:
+class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=False):
     """One request, for one platform.
 
     :ivar bounds: where versions have to lie, None where other platforms have no say in it.
@@ -74,10 +74,10 @@ class PlatformRequest:
     progress: Progress
     pins: Pins | None = None
     former: Former | None = None
-    shared: Shared = field(default_factory=Shared)
+    shared: Shared = msgspec.field(default_factory=Shared)
     bounds: Bounds | None = None
     may_build: bool = True
-    _seen: _Seen = field(default_factory=_Seen)
+    _seen: _Seen = msgspec.field(default_factory=_Seen)
 
     @cached_property
     def virtual_packages(self) -> dict[str, str]:

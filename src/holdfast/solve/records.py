@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 from packaging.version import InvalidVersion, Version
 
 from holdfast.index.project import CoreMetadata, Sdist
@@ -45,8 +45,7 @@ _GRAIN = 8
 """Releases that share an expectation; exact ones cost a second for boto3's 2,200 against botocore's 2,500."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
+class _Subject(msgspec.Struct, frozen=True):
     """What records are being made for: a project, or one of its extras."""
 
     name: str

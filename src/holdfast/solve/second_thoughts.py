@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from holdfast.errors import NoSolution
 from holdfast.solve.joint import Answer, solve_jointly
 from holdfast.solve.pool import ProjectPool
@@ -62,7 +64,7 @@ async def reconsidered(
             break  # an owner nobody had thought of: ordinals moved, and nothing can be compared
         if _keeps(answer, other, conda_first) and fall.depths(other) < fall.depths(answer):
             answer, constraints = other, tried.constraints
-    return replace(answer, rounds=rounds)
+    return msgspec.structs.replace(answer, rounds=rounds)
 
 
 class _Fall:

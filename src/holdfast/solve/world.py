@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 from packaging.version import Version
 
 from holdfast.index.core_metadata import MetadataUnusable
@@ -41,8 +41,7 @@ _FAILURES = 3
 """Builds of one project that may fail before its other releases are left aside: each may take minutes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
+class Wishes(msgspec.Struct, frozen=True):
     """What of a request bears on single projects.
 
     :ivar favoured: conda packages that the conda side wants anyway: their bridges beat wheels.
@@ -57,7 +56,7 @@ class Wishes:
     """
 
     favoured: frozenset[CondaName] = frozenset()
-    direct: dict[PypiName, Direct] = field(default_factory=dict)
+    direct: dict[PypiName, Direct] = msgspec.field(default_factory=dict)
     overrides: Sequence[PypiRequirement] = ()
     unwanted: frozenset[PypiName] = frozenset()
     bounds: Sequence[PypiRequirement] = ()
@@ -78,8 +77,7 @@ def _unyanked(project: Project, kept: frozenset[str]) -> Project:
     return replace(
         project,
         releases=Releases.of(
-            msgspec.structs.replace(file, yanked=None) if file.filename in kept else file
-            for file in releases.every_file()
+            replace(file, yanked=None) if file.filename in kept else file for file in releases.every_file()
         ),
     )
 
