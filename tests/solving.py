@@ -18,6 +18,15 @@ from holdfast.spec.build import build_requirements
 from worlds import make_index, make_wheel
 
 PLATFORM = "linux-64"
+FIVE = ("linux-64", "linux-aarch64", "osx-64", "osx-arm64", "win-64")
+TAGS = {
+    "linux-64": "manylinux_2_17_x86_64",
+    "linux-aarch64": "manylinux_2_17_aarch64",
+    "osx-64": "macosx_11_0_x86_64",
+    "osx-arm64": "macosx_11_0_arm64",
+    "win-64": "win_amd64",
+}
+"""What the wheels of each are named after."""
 
 
 @dataclass(frozen=True)

@@ -15,17 +15,9 @@ from holdfast.solve.solution import PlatformSolution
 from holdfast.spec.build import build_requirements
 from holdfast.spec.platform import host_platform
 from sdists import Tools, builds, make_building_sdist
-from solving import World
+from solving import FIVE, TAGS, World
 
-FIVE = ("linux-64", "linux-aarch64", "osx-64", "osx-arm64", "win-64")
 OTHERS = tuple(platform for platform in FIVE if platform != host_platform())
-TAGS = {
-    "linux-64": "manylinux_2_17_x86_64",
-    "linux-aarch64": "manylinux_2_17_aarch64",
-    "osx-64": "macosx_11_0_x86_64",
-    "osx-arm64": "macosx_11_0_arm64",
-    "win-64": "win_amd64",
-}
 HERE = "cp312-cp312-linux_x86_64"
 """Of what is compiled here."""
 CODE = ("src/core.c",)

@@ -17,16 +17,7 @@ from holdfast.solve.solution import PlatformSolution
 from holdfast.spec.build import build_requirements
 from holdfast.spec.names import CondaName
 from loopback import LoopbackServer
-from solving import World, always_search
-
-FIVE = ("linux-64", "linux-aarch64", "osx-64", "osx-arm64", "win-64")
-TAGS = {
-    "linux-64": "manylinux_2_17_x86_64",
-    "linux-aarch64": "manylinux_2_17_aarch64",
-    "osx-64": "macosx_11_0_x86_64",
-    "osx-arm64": "macosx_11_0_arm64",
-    "win-64": "win_amd64",
-}
+from solving import FIVE, TAGS, World, always_search
 
 
 @pytest.fixture

@@ -100,7 +100,8 @@ class BuildJobs:
         self._slots = asyncio.Semaphore(_BUILDS_AT_ONCE)
 
     async def stop(self) -> None:
-        """Give up what is being built."""
+        """Give up what is being built: what runs for it is ended, compilers and all."""
+        self._uv.stop()
         await self._turns.stop()
 
     async def metadata(self, job: Job) -> bytes | None:

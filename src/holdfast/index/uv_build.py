@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from holdfast.index.core_metadata import MetadataUnusable
+from holdfast.index.stoppable import Programs, TooLong
 from holdfast.spec.credentials import without_credentials
 
 __all__ = ["UvBuild"]
@@ -32,6 +32,11 @@ class UvBuild:
 
     def __init__(self, cache_dir: Path) -> None:
         self._cache_dir = cache_dir
+        self._programs = Programs()
+
+    def stop(self) -> None:
+        """End whatever runs, with all it has started; nothing is started any more."""
+        self._programs.stop()
 
     def run(self, arguments: Sequence[str], work: Path) -> None:
         """Run uv.
@@ -51,21 +56,11 @@ class UvBuild:
         if first_in_path is not None:
             environment["PATH"] = os.pathsep.join([str(first_in_path), environment.get("PATH", os.defpath)])
         try:
-            done = subprocess.run(
-                command,
-                env=environment,
-                cwd=work,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
+            is_done, said = self._programs.run(command, work, environment, _SECONDS)
+        except TooLong:
             raise MetadataUnusable(f"cannot be built: it took longer than {_SECONDS} s") from None
-        if done.returncode:
-            said = without_credentials(done.stderr).replace(str(work), "...")
+        if not is_done:
+            said = without_credentials(said).replace(str(work), "...")
             raise MetadataUnusable(f"cannot be built: {_last_words(said)}")
 
     def _environment(self) -> dict[str, str]:
