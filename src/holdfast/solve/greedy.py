@@ -168,7 +168,7 @@ class _Greedy:
         bridged = {bridge.ordinal for bridge in pool.bridges}
         for ordinal in reversed(allowed):
             candidate = await self._readable(pool, ordinal)
-            if candidate is not None and not await self._is_hopeless(candidate):
+            if candidate is not None and not await self._world.is_in_vain(self._needs(candidate, "")):
                 return candidate
             if ordinal in bridged:
                 break  # a conda package has what no wheel has
@@ -191,15 +191,6 @@ class _Greedy:
             # One that turns out to be unusable is gone then, and another of its version may stand in for it.
             await self._world.learn(fitting)
         return None
-
-    async def _is_hopeless(self, candidate: Candidate) -> bool:
-        """Tell whether a candidate asks for what does not exist: a release goes up before its twin does."""
-        needs = self._needs(candidate, "")
-        pools = await self._world.pools(each.name for each in needs)
-        return any(
-            not set(pool.ordinals.allowed(self._world.demanded(need)[0])) - self._world.excluded(pool)
-            for need, pool in zip(needs, pools, strict=True)
-        )
 
     def _settled_bridge(self, pool: ProjectPool, allowed: Sequence[int]) -> Bridge:
         """Return the bridge to a package that the conda side wants anyway."""

@@ -12,7 +12,7 @@ from itertools import islice
 import msgspec
 
 from holdfast.index.project import Sdist
-from holdfast.solve.knowledge import Dependency
+from holdfast.solve.knowledge import Dependency, Known
 from holdfast.solve.pool import Candidate, ProjectPool
 from holdfast.solve.pythons import Mask
 from holdfast.solve.world import PypiWorld
@@ -26,6 +26,8 @@ _FIRST_LOOK = 16
 costs as much as reading some twenty."""
 _MOST_AT_ONCE = 64
 """Metadata read at once for one project that keeps coming back: boto3 has 2,000 releases."""
+_MOST_IN_VAIN = 8
+"""Releases of one project passed over for asking for what nobody has; more of them are the solver's."""
 _MOST_LEVELS = 100
 """Depth at which following dependencies stops; real chains are under 20."""
 
@@ -110,14 +112,19 @@ class LookAhead:
         guess.followed.clear()
         if self._is_settled(pool, guess.allowed):
             return
-        width = 1
+        width, in_vain = 1, 0
         hopeful = self._hopeful(pool, guess.allowed)
         while batch := list(islice(hopeful, width)):
             await self._world.learn(batch)
             for candidate in batch:
-                if self._world.knowledge.known(candidate.file) and self._fits(candidate):
-                    guess.candidate = candidate
-                    return
+                known = self._world.knowledge.known(candidate.file)
+                if known is None or not self._fits(candidate):
+                    continue
+                if in_vain < _MOST_IN_VAIN and await self._world.is_in_vain(self._applying(known, "")):
+                    in_vain += 1
+                    continue
+                guess.candidate = candidate
+                return
             width = min(2 * width, _MOST_AT_ONCE)
 
     def _is_settled(self, pool: ProjectPool, allowed: set[int]) -> bool:
@@ -150,18 +157,20 @@ class LookAhead:
         known = self._world.knowledge.known(candidate.file) if candidate else None
         if known is None:
             return []
-        python = self.python or self._world.pythons.all
         needed: list[Dependency] = []
         for extra in ["", *sorted(guess.extras)]:
-            if extra in guess.followed:
-                continue
-            guess.followed.add(extra)
-            needed.extend(
-                dependency
-                for dependency in known.dependencies
-                if dependency.marker is None or self._world.pythons.marker(dependency.marker, extra) & python
-            )
+            if extra not in guess.followed:
+                guess.followed.add(extra)
+                needed += self._applying(known, extra)
         return needed
+
+    def _applying(self, known: Known, extra: str) -> list[Dependency]:
+        python = self.python or self._world.pythons.all
+        return [
+            dependency
+            for dependency in known.dependencies
+            if dependency.marker is None or self._world.pythons.marker(dependency.marker, extra) & python
+        ]
 
     def next_of(self, candidates: Iterable[Candidate], pools: dict[PypiName, ProjectPool]) -> list[Candidate]:
         """Return what to read when the solver has chosen these unknown candidates.

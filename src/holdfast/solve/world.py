@@ -193,6 +193,17 @@ class PypiWorld:
         inside = set.intersection(*(set(pool.ordinals.allowed(bound)) for bound in bounds))
         return frozenset(pool.ordinals.allowed("")) - inside
 
+    async def is_in_vain(self, dependencies: Sequence[Dependency]) -> bool:
+        """Tell whether one of these asks for versions that nobody has: a release goes up before its twin.
+
+        :raises Unreachable: where an index or a channel cannot be reached.
+        """
+        pools = await self.pools(each.name for each in dependencies)
+        return any(
+            not set(pool.ordinals.allowed(self.demanded(each)[0])) - self.excluded(pool)
+            for each, pool in zip(dependencies, pools, strict=True)
+        )
+
     def loaded(self) -> dict[PypiName, ProjectPool]:
         """Return all pools fetched so far."""
         return {
