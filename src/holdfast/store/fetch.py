@@ -236,6 +236,7 @@ class Fetcher:
         import httpx
 
         from holdfast.index.http import tls_context
+        from holdfast.store.wide_reads import read_widely
 
         with self._client_lock:
             if self._client is None:
@@ -245,6 +246,7 @@ class Fetcher:
                     timeout=httpx.Timeout(30.0, connect=15.0),
                     headers={"User-Agent": "holdfast"},
                 )
+                read_widely(self._client)
             return self._client
 
 
