@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 from benchmarks.timing import run_command
 from benchmarks.workshop import Workshop, each
 from holdfast.forge import forge
+from holdfast.store.packages import file_sha256
 from worlds import make_index
 
 __all__ = ["Kit", "make_kit", "make_small_kit"]
@@ -105,4 +105,4 @@ def _download(workshop: Workshop, packages: list[dict[str, str]]) -> list[Path]:
 
 
 def _is_there(path: Path, package: dict[str, str]) -> bool:
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == package["sha256"]
+    return path.is_file() and file_sha256(path) == package["sha256"]

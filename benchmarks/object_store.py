@@ -80,17 +80,18 @@ def _both_ways(
     commands = _Commands(workshop, parcels, programs, variables["AWS_ENDPOINT_URL"])
     environment = workshop.environment(None, **variables, HOLDFAST_STORE=str(parcels.store))
     pushed, fetched = {tool: _Runs() for tool in TOOLS}, {tool: _Runs() for tool in TOOLS}
-    # In turn, so that whatever else the machine does meets all of them. Every push has a prefix of its own.
+    # In turn, so that whatever else the machine does meets all of them, and each begins once: who comes after
+    # another finds memory that the machine just had in use. Every push has a prefix of its own.
     first = workshop.fresh_in(folder / "s3" / BUCKET, "push").name
     for number in range(workshop.runs(3)):
-        for tool in TOOLS:
+        for tool in _turned(number):
             source = workshop.fresh_in(folder / "s3" / BUCKET, "push").name
             kept = tool == "holdfast" and number == 0  # is what is fetched
             to = f"s3://{BUCKET}/{first if kept else source}"
             pushed[tool].run(commands.push(tool, to), environment)
             shutil.rmtree(folder / "s3" / BUCKET / source)
-    for _ in range(workshop.runs(3)):
-        for tool in TOOLS:
+    for number in range(workshop.runs(3)):
+        for tool in _turned(number):
             here = workshop.fresh_in(folder, "fetched")
             command = commands.fetch(tool, f"s3://{BUCKET}/{first}", here)
             fetched[tool].run(command, environment | {"HOLDFAST_STORE": str(here)})
@@ -101,6 +102,12 @@ def _both_ways(
             note = f"peak {int(ours.said)} MiB; processor {ours.cost:.1f} s, theirs {runs[tool].cost:.1f} s"
             what = f"{work} {parcels.text}{condition}"
             yield Row(NAME, what, ours.timing, tool, runs[tool].timing, note=note)
+
+
+def _turned(number: int) -> tuple[str, ...]:
+    """Return the tools in the order of a round, ours first in the first one."""
+    first = number % len(TOOLS)
+    return TOOLS[first:] + TOOLS[:first]
 
 
 @dataclass
