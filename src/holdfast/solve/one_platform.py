@@ -261,7 +261,8 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
         say = self.progress if steering is None or steering.is_first else _silent
         say(f"{self.platform}: solving the conda side")
         staying = steering.preferred(host.records() if host else ()) if steering else []
-        conda_first = await self._conda_first(solver, staying)
+        alone = host.newest(self.requirements) if host and self._is_unbound and not steering else None
+        conda_first = [alone] if alone else await self._conda_first(solver, staying)
         answer, world = Answer(tuple(conda_first), (), 1), None
         if self.requirements.pypi or (self.pins is not None and self.pins.wheels):
             pythons = await self._pythons(solver, channels, host)
@@ -318,6 +319,11 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
     def _is_given(self, name: PypiName) -> bool:
         return self.pins is not None and self.pins.version_of(name) is not None
 
+    @property
+    def _is_unbound(self) -> bool:
+        """Whether nothing but the request itself says which Python it may be."""
+        return self.pins is None and self.bounds is None and not self.requirements.conda
+
     async def _conda_first(
         self, solver: CondaSolver, staying: Sequence[RepoDataRecord]
     ) -> list[RepoDataRecord]:
@@ -336,8 +342,9 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
     async def _pythons(
         self, solver: CondaSolver, channels: CondaChannels | None, host: HostPythonSource | None
     ) -> PythonPool:
+        admitted = host.admitted(self.requirements) if host and self._is_unbound else None
         if host is not None:
-            records = host.records()
+            records = host.records() if admitted is None else admitted
         elif self.pins is not None and self.pins.has_python:
             records = [record_of(self.pins.conda[CondaName("python")])]
         elif channels is not None:
@@ -345,7 +352,7 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
         else:
             records = []
         builds = []
-        for record in solver.admitted_pythons(records):
+        for record in solver.admitted_pythons(records) if admitted is None else admitted:
             version = str(record.version)
             if is_valid_version(version):
                 builds.append(PythonBuild.from_record(version, str(record.build)))

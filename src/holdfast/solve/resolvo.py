@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -11,6 +12,7 @@ import msgspec
 
 from holdfast.errors import HoldfastError, NoSolution, UsageError
 from holdfast.index.conda import CondaChannels, channel_error
+from holdfast.solve.host_python import as_records
 from holdfast.spec.requirements import Requirements, Strategy
 
 if TYPE_CHECKING:
@@ -103,9 +105,9 @@ class Resolvo:
                 specs,
                 gateway=channels.gateway if channels else self._own_gateway,
                 platforms=platforms,  # type: ignore[arg-type]
-                locked_packages=[
+                locked_packages=as_records(
                     record for record in question.preferred if record.name.normalized not in given
-                ],
+                ),
                 pinned_packages=question.pinned,
                 virtual_packages=virtual_packages,
                 timeout=_TIMEOUT,
@@ -218,12 +220,10 @@ def _cutoff(requirements: Requirements) -> datetime | None:
 
 
 def solver_versions() -> dict[str, str]:
-    """Return the versions of what decides here, by distribution, as they say themselves.
+    """Return the versions of what decided here, by distribution, as they say themselves.
 
     importlib.metadata, and the mail parser that it reads with, would take longer than all else that is done
     once a solve is over.
     """
-    import packaging
-    import rattler
-
-    return {"py-rattler": rattler.__version__, "packaging": packaging.__version__}
+    there = {"py-rattler": "rattler", "packaging": "packaging"}
+    return {name: sys.modules[module].__version__ for name, module in there.items() if module in sys.modules}
