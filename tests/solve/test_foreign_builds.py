@@ -62,7 +62,7 @@ def test_what_compiles_is_not_built_for_platforms_that_it_would_not_serve(wide: 
         "native-1.0-cp312-cp312-win_amd64.whl is for Windows (win_amd64)"
     )
     assert caught.value.advice == (
-        "resolve for a platform that native has wheels for, or look whether conda has it; "
+        "resolve on a machine of that platform, which can build native, or look whether conda has it; "
         "--no-binary native builds it here all the same"
     )
     assert builds(folder, "native") == 0

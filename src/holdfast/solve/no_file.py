@@ -95,7 +95,7 @@ def advice(name: str, refused: Sequence[Refusal], requirements: Requirements) ->
     for sign, text in (
         (
             IN_VAIN,
-            f"resolve for a platform that {name} has wheels for, or look whether conda has it; "
+            f"resolve on a machine of that platform, which can build {name}, or look whether conda has it; "
             f"--no-binary {name} builds it here all the same",
         ),
         ("is a pre-release", f"--pre admits pre-releases of everything, {name}>={version} those of {name}"),
