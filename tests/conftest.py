@@ -45,8 +45,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests run after the fast ones: a broken build shows within seconds."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    """Slow tests run after the fast ones: a broken build shows within seconds.
+
+    With several workers (``--dist worksteal``), each begins with a stretch of the list, and one that has
+    nothing left takes from the end of another's: what stands first stays together on the first one, which
+    makes once what these tests share.
+    """
+    several = "PYTEST_XDIST_WORKER" in os.environ
+
+    def order(item: pytest.Item) -> int:
+        if several and item.get_closest_marker("together"):
+            return 0
+        return 2 if item.get_closest_marker("slow") else 1
+
+    items.sort(key=order)
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +82,19 @@ def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     monkeypatch.setenv("HOLDFAST_PUSH_TOOLKIT", "false")
     monkeypatch.setenv("RATTLER_CACHE_DIR", str(home / "rattler"))
     return home
+
+
+@pytest.fixture(scope="session")
+def installed_toolkit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toolkit's wheels, as they are installed here; made once for all xdist workers."""
+    from containers import toolkit_wheels
+
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "installed-toolkit"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return toolkit_wheels(folder / "wheels")
 
 
 @pytest.fixture(scope="session")

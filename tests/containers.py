@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -129,4 +128,3 @@ def _repack(project: str, folder: Path) -> None:
             if member.startswith("../"):
                 member = f"{name}.data/scripts/{path.name}"
             archive.writestr(zipfile.ZipInfo(member, _DATE), path.read_bytes(), zipfile.ZIP_DEFLATED)
-    os.sync()

@@ -20,6 +20,25 @@ FLOWS = Path(__file__).parent / "metaflow" / "flows"
 
 _RUN_ID = re.compile(r"\(run-id (\S+)\)")
 
+# Importing Metaflow takes longer than reading a run: one process reads all runs of a home.
+_READER = """
+import json, sys, traceback
+from metaflow import Run, namespace
+namespace(None)
+for line in sys.stdin:
+    try:
+        found = {
+            step.id: [
+                {'id': task.id, 'seen': getattr(task.data, 'seen', None),
+                 'metadata': task.metadata_dict,
+                 'stdout': task.stdout, 'stderr': task.stderr, 'information': task.environment_info}
+                for task in step]
+            for step in Run(line.strip())}
+    except Exception:
+        found = traceback.format_exc()
+    print(json.dumps(found), flush=True)
+"""
+
 
 @dataclass(frozen=True)
 class Ran:
@@ -66,6 +85,13 @@ class Flows:
             "METAFLOW_CONDA_CHANNELS": f"{server.url}/channel",
             "METAFLOW_CONDA_DEFAULT_PYPI_SOURCE": f"{server.url}/simple/",
         }
+        self._reader: subprocess.Popen[str] | None = None
+
+    def close(self) -> None:
+        """End the process that reads runs, if there is one."""
+        if self._reader is not None:
+            self._reader.communicate()
+            self._reader = None
 
     @property
     def envs(self) -> list[Path]:
@@ -105,22 +131,21 @@ class Flows:
 
     def tasks(self, flow: str, ran: Ran) -> dict[str, list[dict[str, Any]]]:
         """Return what tasks of a run left: by step, artifacts (``seen`` alone) and metadata of each task."""
-        program = (
-            "import json, sys\n"
-            "from metaflow import Run, namespace\n"
-            "namespace(None)\n"
-            "found = {}\n"
-            "for step in Run(sys.argv[1]):\n"
-            "    found[step.id] = [\n"
-            "        {'id': task.id, 'seen': getattr(task.data, 'seen', None),\n"
-            "         'metadata': task.metadata_dict,\n"
-            "         'stdout': task.stdout, 'stderr': task.stderr, 'information': task.environment_info}\n"
-            "        for task in step]\n"
-            "print(json.dumps(found))\n"
-        )
-        done = self.call(sys.executable, "-c", program, f"{flow}/{ran.run_id}")
-        assert done.code == 0, done.said
-        found: dict[str, list[dict[str, Any]]] = json.loads(done.stdout)
+        if self._reader is None:
+            self._reader = subprocess.Popen(
+                [sys.executable, "-c", _READER],
+                cwd=self.folder,
+                env=self.variables,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        assert self._reader.stdin is not None
+        assert self._reader.stdout is not None
+        self._reader.stdin.write(f"{flow}/{ran.run_id}\n")
+        self._reader.stdin.flush()
+        found: dict[str, list[dict[str, Any]]] | str = json.loads(self._reader.stdout.readline())
+        assert not isinstance(found, str), found
         return found
 
     def task(self, flow: str, ran: Ran) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from containers import Container, bare_python, copy_code, toolkit_wheels
+from containers import Container, bare_python, copy_code
 from holdfast.lock.model import Lock
 from holdfast.store.store import Store
 from holdfast.toolkit.making import Made, make_toolkit
@@ -58,26 +58,18 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     return folder
 
 
-@pytest.fixture(scope="session")
-def wheels(shared_folder: Path) -> Path:
-    """The toolkit's wheels, as they are installed here."""
-    with (shared_folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return toolkit_wheels(shared_folder / "wheels")
-
-
 @pytest.fixture
-def configured_wheels(wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def configured_wheels(installed_toolkit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Take toolkits from those wheels alone."""
     (tmp_path / "empty index").mkdir()
     monkeypatch.setenv("HOLDFAST_INDEX_URL", (tmp_path / "empty index").as_uri())
-    monkeypatch.setenv("HOLDFAST_FIND_LINKS", str(wheels))
-    return wheels
+    monkeypatch.setenv("HOLDFAST_FIND_LINKS", str(installed_toolkit))
+    return installed_toolkit
 
 
 @pytest.fixture(scope="session")
 def cloud_world(
-    tmp_path_factory: pytest.TempPathFactory, wheels: Path, forged_channel: Path
+    tmp_path_factory: pytest.TempPathFactory, installed_toolkit: Path, forged_channel: Path
 ) -> Iterator[CloudWorld]:
     folder = tmp_path_factory.mktemp("cloud")
     (folder / "empty").mkdir()
@@ -91,7 +83,7 @@ def cloud_world(
         patch.setenv("HOLDFAST_CONFIG", os.devnull)
         patch.setenv("HOLDFAST_PROJECT", os.devnull)
         patch.setenv("HOLDFAST_INDEX_URL", (folder / "empty").as_uri())
-        patch.setenv("HOLDFAST_FIND_LINKS", str(wheels))
+        patch.setenv("HOLDFAST_FIND_LINKS", str(installed_toolkit))
         place = f"s3://{s3.new_bucket()}/team/envs"
         store = Store(place)
         wheel = make_wheel(folder, "shelf", "1.0", entry_points={"shelf": "shelf:main"})

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import importlib.util
 import json
+import marshal
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +17,6 @@ from typing import Any
 import pytest
 
 import schedulers
-from containers import toolkit_wheels
 from flow_runs import Flows
 from installed import closure, wheel_of_installed
 from loopback import LoopbackServer
@@ -69,6 +72,7 @@ def _make_world(world: Path) -> None:
     conda_only = make_wheel(wheels, "condaonly", "1.5")
     pypi_only = make_wheel(wheels, "pypionly", "3.1", ["tinylib"])
     forge(world / "channel", wheels=[*common, conda_only], level=3)
+    _add_bytecode(world / "channel")
     _make_other_processor(world / "channel")
     activated = make_wheel(
         wheels,
@@ -82,6 +86,44 @@ def _make_world(world: Path) -> None:
     _make_old(world)
 
 
+def _add_bytecode(channel: Path) -> None:
+    """Give the channel's Python the bytecode of what tasks import, as conda's own Pythons have all of it.
+
+    Else each new prefix would compile it anew, and thirty tasks that start in one at once, thirty times.
+    """
+    from holdfast.forge.channel import Channel
+    from holdfast.forge.interpreter import find_interpreters
+    from holdfast.forge.package import Package, PackageFile
+    from holdfast.forge.python_package import python_package
+
+    [interpreter] = find_interpreters()
+    program = (
+        "import json, sys, metaflow, requests\n"
+        "print(json.dumps([getattr(each, '__file__', None) for each in sys.modules.values()]))\n"
+    )
+    asked = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    folders = {interpreter.prefix, interpreter.recorded_prefix}
+    imported = {
+        os.path.relpath(path, folder) for path in json.loads(asked.stdout) if path for folder in folders
+    }
+
+    def build() -> list[Package]:
+        package = python_package(interpreter)
+        for path in sorted(imported & package.files.keys()):
+            if path.endswith(".py"):
+                source = package.files[path].read()
+                code = compile(source, path, "exec", dont_inherit=True)
+                # PEP 552: valid for this source, whenever its file was written.
+                header = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little")
+                content = header + importlib.util.source_hash(source) + marshal.dumps(code)
+                package.add(importlib.util.cache_from_source(path), PackageFile(content))
+        return [package]
+
+    with Channel.open(channel, level=3) as opened:
+        [made] = opened.make({"kind": "python with bytecode"}, build)
+    assert made.made
+
+
 def _make_other_processor(channel: Path) -> None:
     """Make the channel have for linux-aarch64 what it has for linux-64: the same files, by other names."""
     here, there = channel / "linux-64", channel / "linux-aarch64"
@@ -93,12 +135,15 @@ def _make_other_processor(channel: Path) -> None:
         (there / "repodata.json").write_text(repodata.replace('"linux-64"', '"linux-aarch64"'))
 
 
-def _tag_for_other_processor(wheels: Path) -> None:
-    """Make wheels beside those of this processor: the same files, by other names."""
-    for wheel in wheels.glob("*.whl"):
-        other = wheels / f"{wheel.stem.rpartition('-')[0]}-manylinux_2_17_aarch64.whl"
-        if not other.exists():
-            other.symlink_to(wheel)
+def _for_both_processors(wheels: Path, folder: Path) -> Path:
+    """Return a folder with the wheels of this processor, and the same files by the other's names."""
+    if not folder.exists():
+        folder.mkdir()
+        for wheel in wheels.glob("*.whl"):
+            (folder / wheel.name).symlink_to(wheel)
+            other = f"{wheel.stem.rpartition('-')[0]}-manylinux_2_17_aarch64.whl"
+            (folder / other).symlink_to(wheel)
+    return folder
 
 
 def _make_old(world: Path) -> None:
@@ -124,16 +169,19 @@ def flows(flow_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     is the server.
     """
     with LoopbackServer(flow_world) as server:
-        yield Flows(tmp_path_factory.mktemp("flows"), server)
+        made = Flows(tmp_path_factory.mktemp("flows"), server)
+        yield made
+        made.close()
 
 
 @pytest.fixture(scope="session")
-def cloud(flow_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def cloud(
+    flow_world: Path, installed_toolkit: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cloud]:
     """Run flows as :func:`flows` does, with a datastore in S3 and containers beside it."""
     with (flow_world / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        wheels = toolkit_wheels(flow_world / "toolkit")
-        _tag_for_other_processor(wheels)
+        wheels = _for_both_processors(installed_toolkit, flow_world / "toolkit")
         container = container_python(flow_world / "container")
     s3 = S3()
     s3.start()
@@ -144,6 +192,7 @@ def cloud(flow_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         made = Cloud(tmp_path_factory.mktemp("cloud"), server, s3, wheels, container, network)
         made.make_queue()
         yield made
+        made.close()
     s3.stop()
     if network:
         network.close()

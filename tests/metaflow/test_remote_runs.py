@@ -17,7 +17,7 @@ import schedulers
 from networks import no_networks
 from remote_runs import Cloud, Pod
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.together]
 
 STEPS = ("start", "plain", "mixed", "named", "fetched", "end")
 IDS = re.compile(r"environment\.remote_task s3://\S+ linux-64 ([0-9a-f]{40}:[0-9a-f]{40}) &&")
