@@ -8,7 +8,8 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -125,9 +126,12 @@ except HoldfastError as error:
 """
 
 
-DIES_AT = """
-import os, signal, sys
-left, below = int(sys.argv.pop()), sys.argv.pop()
+DIES = """
+import json, os, signal, sys
+from pathlib import Path
+from holdfast.hydrate.hydrate import hydrate
+from holdfast.lock.format import read_lock
+left, below = 0, ""
 changes = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.chmod", "open"}
 def hook(event, arguments):
     global left
@@ -138,14 +142,38 @@ def hook(event, arguments):
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     left -= 1
-sys.addaudithook(hook)
+for line in sys.stdin:
+    lock_file, prefix, below, left, variables = json.loads(line)
+    if not os.fork():
+        os.environ.update(variables)
+        sys.addaudithook(hook)
+        hydrate(read_lock(Path(lock_file)), prefix=Path(prefix))
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
 """
 
 
-def dying_process(lock_file: Path, prefix: Path, below: Path, change: int) -> int:
-    """Hydrate in a process that is killed just before its ``change``-th change below a folder."""
-    command = [sys.executable, "-c", DIES_AT + HYDRATE, str(lock_file), str(prefix), str(below), str(change)]
-    return subprocess.run(command, capture_output=True, check=False).returncode
+@contextmanager
+def dying_processes(lock_file: Path) -> Iterator[Callable[..., int]]:
+    """Yield what hydrates a lock in a process that is killed, and returns how that ended.
+
+    It is called with the prefix, a folder, and the number of the change below that folder before which the
+    process is killed; what is given by name are variables of that process. All are forked from one that has
+    done nothing but import: importing takes longer than hydrating.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", DIES], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        talk, listen = parent.stdin, parent.stdout
+
+        def die(prefix: Path, below: Path, change: int, **variables: str) -> int:
+            talk.write(json.dumps([str(lock_file), str(prefix), str(below), change, variables]) + "\n")
+            talk.flush()
+            return int(listen.readline())
+
+        yield die
 
 
 def hydrating_process(lock_file: Path, prefix: Path, **options: Any) -> subprocess.Popen[str]:

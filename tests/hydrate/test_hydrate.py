@@ -24,7 +24,7 @@ from holdfast.store.store import Store
 from hydrating import (
     BASE,
     conda_packages,
-    dying_process,
+    dying_processes,
     hydrating_process,
     lock_of,
     locked_wheel,
@@ -403,20 +403,22 @@ def test_killed_before_any_of_its_changes_the_next_run_completes(
     lock = lock_of(conda_packages(forged_channel, names=("python_abi",)))
     write_lock(tmp_path / "lock.json", lock)
     expected = None
-    for change in range(500):
-        world = tmp_path / f"world{change}"
-        world.mkdir()
-        monkeypatch.setenv("HOLDFAST_STORE", str(world / "store"))
-        monkeypatch.setenv("HOLDFAST_CACHE", str(world / "cache"))
-        status = dying_process(tmp_path / "lock.json", world / "env", world, change)
-        assert status in (0, -signal.SIGKILL)
-        assert hydrate(lock, prefix=world / "env") == world / "env"
-        expected = expected or tree(world / "env")
-        assert tree(world / "env") == expected, change
-        assert neighbours(world / "env") == {"store", "cache"}, change
-        assert verify(world / "env") == []
-        if status == 0:
-            break
+    with dying_processes(tmp_path / "lock.json") as die:
+        for change in range(500):
+            world = tmp_path / f"world{change}"
+            world.mkdir()
+            places = {"HOLDFAST_STORE": str(world / "store"), "HOLDFAST_CACHE": str(world / "cache")}
+            for variable, place in places.items():
+                monkeypatch.setenv(variable, place)
+            status = die(world / "env", world, change, **places)
+            assert status in (0, -signal.SIGKILL)
+            assert hydrate(lock, prefix=world / "env") == world / "env"
+            expected = expected or tree(world / "env")
+            assert tree(world / "env") == expected, change
+            assert neighbours(world / "env") == {"store", "cache"}, change
+            assert verify(world / "env") == []
+            if status == 0:
+                break
     assert status == 0
     assert change > 20
 
