@@ -95,7 +95,7 @@ def test_a_push_shows_how_much_went_out(on_terminal, called, world, tmp_path: Pa
     done, shown = on_terminal("push", "mine", "--store", str(tmp_path / "team"))
     assert done.returncode == 0, shown
     plain = _ESCAPES.sub("", shown)
-    assert re.search(r"pushing to \S+team: [\d.]+ [kM]?B", plain), plain
+    assert re.search(r"pushing to\s+\S+team: [\d.]+ [kM]?B", plain), plain
     assert re.search(r"sent \d+ packages", plain), plain
     assert done.stdout == ""
 

@@ -299,7 +299,9 @@ def channel_error(error: Exception, channels: Sequence[str] = ()) -> ChannelUnre
 
 def without_login(url: str) -> str:
     """Return a URL or channel name without user name, password and ``/t/<token>``."""
-    return without_secrets(re.sub(r"/t/[^/]+/", "/", url))
+    # A folder of this machine may well be called t.
+    bare = url if url.startswith("file:") else re.sub(r"/t/[^/]+/", "/", url)
+    return without_secrets(bare)
 
 
 def record_document(record: RepoDataRecord) -> dict[str, Any]:
