@@ -1,0 +1,128 @@
+"""What a call imports: a resolve that succeeds from the cache pays for nothing that it does not use."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loopback import LoopbackServer
+from worlds import make_index, make_wheel
+
+Holdfast = Callable[..., "subprocess.CompletedProcess[str]"]
+
+_PYTHON = ".".join(map(str, sys.version_info[:3]))
+
+NEVER = {
+    # the command line, where nobody asks for help and nothing is mistyped
+    "typer",
+    "rich",
+    "holdfast.cli.app",
+    "holdfast.cli.failure",
+    "holdfast.cli.progress",
+    # the network
+    "httpx",
+    "h2",
+    "html",
+    "holdfast.index.simple_html",
+    "holdfast.index.remote_zip",
+    # reading metadata of what is installed, a mail parser included
+    "importlib.metadata",
+    "email.parser",
+    "secrets",
+    # files that nobody named
+    "ruamel",
+    "ruamel.yaml",
+    "tomlkit",
+    "holdfast.spec.requirements_txt",
+    "holdfast.spec.environment_yml",
+    "holdfast.spec.pyproject",
+    # builds
+    "holdfast.index.source_build",
+    "holdfast.index.build_jobs",
+    "holdfast.index.uv_build",
+    "holdfast.index.git",
+    "holdfast.solve.build_requirements",
+    # explanations
+    "holdfast.solve.account",
+    "holdfast.solve.causes",
+    "holdfast.solve.clash",
+    "holdfast.solve.explain",
+    "holdfast.solve.hints",
+    "holdfast.solve.pinned_words",
+    "holdfast.solve.reasons",
+    "holdfast.solve.translate",
+    # other rooms
+    "obstore",
+    "holdfast.hydrate",
+    "holdfast.forge",
+    "holdfast.bootstrap",
+    "holdfast.toolkit",
+}
+
+
+def _loaded(*arguments: str) -> tuple[set[str], Any]:
+    """Return the modules that are there after a call, and what it said as JSON."""
+    code = (
+        "import sys; from holdfast.cli.main import main; code = main(sys.argv[1:]); "
+        "print(*sys.modules, file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+    )
+    return set(done.stderr.splitlines()[-1].split()), json.loads(done.stdout)
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[str]:
+    """The URL of an index with ``reader``, which needs ``shelf``."""
+    wheels = [
+        make_wheel(tmp_path / "wheels", "reader", "1.0", ["shelf>=1,<2; python_version >= '3.8'"]),
+        *(make_wheel(tmp_path / "wheels", "shelf", version) for version in ("1.0", "1.1", "2.0")),
+    ]
+    with LoopbackServer(make_index(tmp_path / "index", wheels, format="both")) as server:
+        yield f"{server.url}/"
+
+
+@pytest.fixture
+def pypi_only(index: str, called: Holdfast) -> list[str]:
+    """A request on PyPI alone, all of whose pages and metadata are in the cache."""
+    asked = ["resolve", "--pypi", "reader", "--python", _PYTHON, "--python-source", "host", "--json"]
+    asked += ["--index-url", index]
+    done = called(*asked, "--alias", "here:v1")
+    assert done.returncode == 0, done.stderr
+    return asked
+
+
+def test_a_resolve_out_of_the_cache_imports_neither_the_engine_nor_what_it_does_not_use(
+    pypi_only: list[str],
+) -> None:
+    loaded, said = _loaded(*pypi_only, "--offline", "--force")
+    assert said["newly_resolved"]
+    assert loaded & (NEVER | {"rattler"}) == set()
+
+
+def test_resolving_what_is_locked_imports_no_solver(pypi_only: list[str]) -> None:
+    loaded, said = _loaded(*pypi_only, "--offline")
+    assert not said["newly_resolved"]
+    assert loaded & (NEVER | {"rattler", "asyncio", "holdfast.solve", "holdfast.index"}) == set()
+
+
+def test_showing_an_environment_imports_no_reader_of_requirements(pypi_only: list[str]) -> None:
+    loaded, said = _loaded("show", "here:v1", "--json")
+    assert said["platforms"]
+    never = NEVER - {"holdfast.hydrate"}  # which knows whether its prefix is there
+    assert loaded & (never | {"rattler", "asyncio", "packaging", "holdfast.solve", "holdfast.index"}) == set()
+
+
+def test_a_mixed_resolve_imports_the_engine_and_no_more(world, called: Holdfast) -> None:
+    assert called("resolve", *world.asked).returncode == 0
+    loaded, said = _loaded("resolve", *world.asked, "--offline", "--force", "--json")
+    assert said["newly_resolved"]
+    assert "rattler" in loaded
+    assert loaded & NEVER == set()
