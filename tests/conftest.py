@@ -33,7 +33,7 @@ def _no_network() -> str | None:
     page = f"{PYPI_SIMPLE_ENDPOINT.rstrip('/')}/pip/"
     try:
         # Trusting what the program trusts: the user's certificates may stand in pip's variables alone.
-        answer = httpx.head(page, timeout=5, follow_redirects=True, verify=tls_context())
+        answer = httpx.head(page, timeout=20, follow_redirects=True, verify=tls_context())
     except httpx.HTTPError as error:
         return f"{type(error).__name__}: {error}"
     return None if answer.status_code < 400 else f"it answered {answer.status_code}"

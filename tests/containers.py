@@ -67,7 +67,7 @@ class Container:
     def run(self, *words: object, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run ``python -m holdfast.bootstrap`` there."""
         process = self.start(*words, **options)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=600)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 

@@ -132,7 +132,7 @@ class ObjectServer:
         return self.ask(method, path, headers, body)
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
-        connection = http.client.HTTPConnection(*self._behind, timeout=30)
+        connection = http.client.HTTPConnection(*self._behind, timeout=300)
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()

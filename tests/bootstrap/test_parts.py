@@ -215,7 +215,7 @@ def test_an_engine_that_dies_is_told_with_its_signal() -> None:
         told.set()
 
     engine = Engine(sys.executable, ["/nowhere"], {}, {}, say)
-    assert told.wait(60)
+    assert told.wait(600)
     engine.tell("go", True)  # to nobody
     [(word, error)] = said
     assert word == "end"

@@ -49,7 +49,7 @@ def on_terminal() -> OnTerminal:
             check=False,
         )
         os.close(terminal)
-        reader.join(10)
+        reader.join()
         os.close(controller)
         return done, b"".join(shown).decode()
 

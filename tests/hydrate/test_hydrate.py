@@ -492,7 +492,7 @@ def test_killed_at_any_moment_the_next_run_completes(
             if marker is not None and marker.complete:
                 assert tree(tmp_path / "env") == expected
             rescuer = hydrating_process(tmp_path / "lock.json", tmp_path / "env")
-            _, errors = rescuer.communicate(timeout=60)
+            _, errors = rescuer.communicate(timeout=600)
             assert rescuer.returncode == 0, errors
             assert tree(tmp_path / "env") == expected, attempt
             assert verify(tmp_path / "env") == []

@@ -136,7 +136,7 @@ def test_too_many_requests_waits_as_long_as_the_server_says(ask: Ask, index: Loo
     index.fail("/tiny/", status=429, times=1, headers={"Retry-After": "1"})
     start = time.monotonic()
     assert len(ask(tiny).files) == 3
-    assert 1.0 <= time.monotonic() - start < 5
+    assert 1.0 <= time.monotonic() - start < 25
 
 
 def test_a_server_error_that_stays_is_unreachable(ask: Ask, index: LoopbackServer) -> None:

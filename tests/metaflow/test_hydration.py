@@ -65,7 +65,7 @@ def launched(plan: Plan, *, attempt: int = 0, fallback: bool = False, log: str |
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
 
 

@@ -161,7 +161,7 @@ def test_thirty_tasks_hydrate_once_while_others_go_on(flows: Flows) -> None:
         except BaseException:
             running.kill()
             raise
-    rest, _ = running.communicate(timeout=240)
+    rest, _ = running.communicate(timeout=1800)
     assert running.returncode == 0, "".join(lines) + rest
     downloads = [path for path in flows.server.paths("GET") if "/tinyapp-" in path]
     assert len(downloads) == 1, downloads

@@ -103,10 +103,10 @@ def test_reading_and_naming_takes_milliseconds(tmp_path):
     path.write_text(FULL.replace("      - -r requirements.txt\n      - -c constraints.txt\n", ""))
     req_id(Requirements.from_file(path))  # imports
     took = []
-    for _ in range(3):
-        began = time.perf_counter()
+    for _ in range(9):
+        began = time.process_time()  # whatever else the machine does meanwhile
         req_id(Requirements.from_file(path))
-        took.append(time.perf_counter() - began)
+        took.append(time.process_time() - began)
     assert min(took) < 0.06
 
 

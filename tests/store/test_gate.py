@@ -81,7 +81,7 @@ def test_who_is_about_to_work_waits_for_who_collects(store: Store, make_environm
     with store.gate.held():
         thread = threading.Thread(target=push)
         thread.start()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 300
         while not store.backend.keys(ANNOUNCED) and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(0.1)
