@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +89,7 @@ class CondaChannels:
         self._records: dict[CondaName, list[RepoDataRecord]] = {}
         self._packages: dict[CondaName, CondaPackage | None] = {}
         self._noarch: dict[CondaName, CondaPackage] = {}
+        self._next: tuple[dict[CondaName, None], asyncio.Task[None]] | None = None
 
     def seen_from(self, platform: str) -> CondaChannels:
         """Return the same channels as seen from another platform; what both read is read once."""
@@ -162,21 +165,35 @@ class CondaChannels:
         wanted = list(dict.fromkeys(names))
         missing = [name for name in wanted if name not in self._records]
         if missing and self.channels:
-            try:
-                answers = await self.gateway.query(
-                    self.sources,
-                    self.platforms,  # type: ignore[arg-type]
-                    missing,
-                    recursive=False,
-                )
-            except Exception as error:
-                raise channel_error(error, self.channels) from error
-            for name in missing:
-                self._records[name] = []
-            for answer in answers:
-                for record in answer:
-                    self._records[CondaName(record.name.normalized)].append(record)
+            if self._next is None:
+                self._next = {}, asyncio.ensure_future(self._query_next())
+                # Whoever asked may be gone by then, and nobody has to hear of it.
+                self._next[1].add_done_callback(lambda done: done.cancelled() or done.exception())
+            together, query = self._next
+            together.update(dict.fromkeys(missing))
+            await asyncio.shield(query)
         return {name: self._records.get(name, []) for name in wanted}
+
+    async def _query_next(self) -> None:
+        """Read the records of all names that are asked for in one turn of the event loop, in one query."""
+        assert self._next is not None
+        await asyncio.sleep(0)
+        names = list(self._next[0])
+        self._next = None
+        try:
+            answers = await self.gateway.query(
+                self.sources,
+                self.platforms,  # type: ignore[arg-type]
+                names,
+                recursive=False,
+            )
+        except Exception as error:
+            raise channel_error(error, self.channels) from error
+        for name in names:
+            self._records[name] = []
+        for answer in answers:
+            for record in answer:
+                self._records[CondaName(record.name.normalized)].append(record)
 
     async def names(self) -> list[CondaName]:
         """Return every name that a channel has for the platform or for all.
@@ -228,6 +245,11 @@ class CondaChannels:
         return self._noarch[name]
 
 
+@lru_cache(maxsize=1 << 15)
+def _version(spelling: str) -> Version:
+    return Version(spelling)  # the same releases for one platform after the other
+
+
 def _package(name: CondaName, records: Sequence[RepoDataRecord]) -> CondaPackage:
     versions: dict[Version, list[str]] = {}
     spellings: set[str] = set()
@@ -238,7 +260,7 @@ def _package(name: CondaName, records: Sequence[RepoDataRecord]) -> CondaPackage
         if spelling not in spellings:
             spellings.add(spelling)
             try:
-                versions.setdefault(Version(spelling), []).append(spelling)
+                versions.setdefault(_version(spelling), []).append(spelling)
             except InvalidVersion:
                 continue
         document = record.to_json()

@@ -106,6 +106,7 @@ class PypiIndexes:
         self._builds_by: tuple[SolveBuild, Callable[[str], None]] | None = None
         self._announcing: set[str] = set()
         self._once = Once()
+        self._at_hand: dict[str, CoreMetadata | MetadataUnusable] = {}
 
     def decide_builds_by(self, solve: SolveBuild, say: Callable[[str], None]) -> None:
         """Have build requirements decided on; without it, nothing is built that has any.
@@ -153,6 +154,15 @@ class PypiIndexes:
         """
         return await self._once.do(("metadata", file.url), lambda: self._metadata(file))
 
+    def at_hand(self, file: Wheel) -> CoreMetadata | MetadataUnusable | None:
+        """Return what is known of a wheel without asking anybody: its metadata, why it has none, or None."""
+        known = self._at_hand.get(file.url)
+        if known is None and local_path(file.url) is None:
+            known = self._metadata_cache.load(file)
+            if known is not None:
+                self._at_hand[file.url] = known
+        return known
+
     async def named_source(
         self, file: Sdist, name: PypiName, python: tuple[int, int] | None, hashes: Sequence[str] = ()
     ) -> Sdist:
@@ -184,16 +194,14 @@ class PypiIndexes:
         """
         return await self._builder.build(file, name, python)
 
-    async def what_would_compile(
-        self, file: Sdist, name: PypiName, python: tuple[int, int] | None
-    ) -> str | None:
+    async def what_would_compile(self, file: Sdist, name: PypiName) -> str | None:
         """Return what would compile a source distribution, as far as it can be told without building it.
 
-        :returns: as :func:`holdfast.index.compiled.what_compiles` does; None where it was built before.
+        :returns: see :func:`holdfast.index.compiled.what_compiles`; None where a pure wheel is there already.
         :raises MetadataUnusable: where it cannot be read.
         :raises Unreachable: where the network fails.
         """
-        return await self._builder.what_would_compile(file, name, python)
+        return await self._builder.what_would_compile(file, name)
 
     async def hash_of(self, file: IndexFile) -> tuple[str, int]:
         """Return sha256 and size in bytes of a file; the size is 0 where it cannot be learned cheaply.
@@ -244,15 +252,15 @@ class PypiIndexes:
         return None
 
     async def _metadata(self, file: Wheel) -> CoreMetadata:
-        local = local_path(file.url) is not None
-        known = None if local else self._metadata_cache.load(file)
+        known = self.at_hand(file)
         if known is None:
             try:
                 known = await self._reader.read(file, announced_elsewhere=file.index in self._announcing)
             except MetadataUnusable as unusable:
                 known = unusable
-            if not local:
+            if local_path(file.url) is None:
                 self._metadata_cache.store(file, known)
+            self._at_hand[file.url] = known
         if isinstance(known, MetadataUnusable):
             raise known
         return known

@@ -85,6 +85,7 @@ class Admitted:
         self.has_unbuilt = has_unbuilt
         self._sort = sort
         self._sorted: dict[int, Sorted] = {}
+        self._known: dict[int, frozenset[Version]] = {}
         self._numbered: dict[tuple[int, frozenset[Version]], Ordinals] = {}
 
     def at(self, position: int) -> Sorted:
@@ -103,10 +104,13 @@ class Admitted:
 
         Platforms for which they are the same share them, with what specifiers allow of them.
         """
-        key = (len(present), bridged)
+        if bridged and len(present) not in self._known:
+            self._known[len(present)] = frozenset(present)
+        # Conda mostly provides what wheels do.
+        new = bridged - self._known[len(present)] if bridged else bridged
+        key = (len(present), new)
         if key not in self._numbered:
-            ordinals = Ordinals([*present, *bridged]) if bridged else Ordinals.of_ascending(present)
-            self._numbered[key] = ordinals
+            self._numbered[key] = Ordinals([*present, *new]) if new else Ordinals.of_ascending(present)
         return self._numbered[key]
 
     def refusals(self) -> tuple[Refusal, ...]:

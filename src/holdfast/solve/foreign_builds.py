@@ -56,6 +56,10 @@ class ForeignBuilds:
         """Return a wheel's metadata."""
         return await self._indexes.metadata(file)
 
+    def at_hand(self, file: Wheel) -> CoreMetadata | MetadataUnusable | None:
+        """Return what is known of a wheel without asking anybody."""
+        return self._indexes.at_hand(file)
+
     async def named_source(
         self, file: Sdist, name: PypiName, python: tuple[int, int] | None, hashes: Sequence[str] = ()
     ) -> Sdist:
@@ -70,29 +74,34 @@ class ForeignBuilds:
         self, file: Sdist, name: PypiName, python: tuple[int, int] | None
     ) -> CoreMetadata:
         """Return an sdist's metadata; raises MetadataUnusable where its wheel would be of no use."""
-        await self._refuse_in_vain(file, name, python)
+        await self._refuse_in_vain(file, name)
         return await self._indexes.source_metadata(file, name, python)
 
     async def build(self, file: Sdist, name: PypiName, python: tuple[int, int] | None) -> BuiltWheel:
         """Return an sdist's wheel; raises MetadataUnusable where it would be of no use."""
-        await self._refuse_in_vain(file, name, python)
+        await self._refuse_in_vain(file, name)
         built = await self._indexes.build(file, name, python)
         if not _serves_all(built.tags):
             self._gave[name] = f"{file.version} gave {built.path.name}"
         return built
 
-    async def _refuse_in_vain(self, file: Sdist, name: PypiName, python: tuple[int, int] | None) -> None:
-        if name in self._demanded:
-            return
-        ground = await self._once.do((file.url, python), lambda: self._ground(file, name, python))
-        if ground == "":
-            ground = self._gave.get(name, "")
-        if ground:
+    async def is_in_vain(self, file: Sdist, name: PypiName) -> bool:
+        """Tell whether it is certain that a source's wheel would be of no use; it is not built for that."""
+        return bool(await self._why_in_vain(file, name))
+
+    async def _refuse_in_vain(self, file: Sdist, name: PypiName) -> None:
+        if ground := await self._why_in_vain(file, name):
             raise MetadataUnusable(
                 f"{IN_VAIN}{host_platform()} alone when built here: it has to be compiled, and {ground}"
             )
 
-    async def _ground(self, file: Sdist, name: PypiName, python: tuple[int, int] | None) -> str | None:
+    async def _why_in_vain(self, file: Sdist, name: PypiName) -> str:
+        if name in self._demanded:
+            return ""
+        ground = await self._once.do(file.url, lambda: self._ground(file, name))
+        return self._gave.get(name, "") if ground == "" else ground or ""
+
+    async def _ground(self, file: Sdist, name: PypiName) -> str | None:
         """Return what makes it certain that a build would be in vain.
 
         :returns: empty where nothing but a build of another release could; None where not even that.
@@ -102,7 +111,7 @@ class ForeignBuilds:
         own = _wheels(releases, [place] if place < len(releases) and releases[place] == file.version else [])
         if any(_serves_all(wheel.tags) for wheel in own):
             return None
-        tool = await self._indexes.what_would_compile(file, name, python)
+        tool = await self._indexes.what_would_compile(file, name)
         if tool is None:
             return None
         if own:

@@ -28,6 +28,9 @@ class ProjectSource(Protocol):
     async def metadata(self, file: Wheel) -> CoreMetadata:
         """Return a wheel's metadata; raises MetadataUnusable where there is none to be had."""
 
+    def at_hand(self, file: Wheel) -> CoreMetadata | MetadataUnusable | None:
+        """Return what is known of a wheel without asking anybody: metadata, why it has none, or None."""
+
     async def source_metadata(
         self, file: Sdist, name: PypiName, python: tuple[int, int] | None
     ) -> CoreMetadata:
@@ -108,19 +111,31 @@ class Knowledge:
         :raises Unreachable: where the index cannot be reached.
         """
         fresh = list({file.url: (name, file) for name, file in files if self.is_open(file)}.values())
-        await asyncio.gather(*(self._learn(name, file, python) for name, file in fresh))
+        ask = []
+        for name, file in fresh:
+            known = self._source.at_hand(file) if isinstance(file, Wheel) else None
+            if known is None:
+                ask.append(self._learn(name, file, python))
+            else:
+                self._note(file, known)
+        if ask:
+            await asyncio.gather(*ask)
         return [name for name, _ in fresh]
 
     async def _learn(self, name: PypiName, wheel: Wheel | Sdist, python: tuple[int, int] | None) -> None:
         try:
             if isinstance(wheel, Sdist):
-                metadata = await self._source.source_metadata(wheel, name, python)
+                self._note(wheel, await self._source.source_metadata(wheel, name, python))
             else:
-                metadata = await self._source.metadata(wheel)
+                self._note(wheel, await self._source.metadata(wheel))
         except MetadataUnusable as error:
-            self._unusable[wheel.url] = error.reason
-        else:
-            dependencies = metadata.dependencies
-            if self._unwanted:
-                dependencies = tuple(each for each in dependencies if each.name not in self._unwanted)
-            self._known[wheel.url] = Known(metadata, dependencies)
+            self._note(wheel, error)
+
+    def _note(self, wheel: Wheel | Sdist, metadata: CoreMetadata | MetadataUnusable) -> None:
+        if isinstance(metadata, MetadataUnusable):
+            self._unusable[wheel.url] = metadata.reason
+            return
+        dependencies = metadata.dependencies
+        if self._unwanted:
+            dependencies = tuple(each for each in dependencies if each.name not in self._unwanted)
+        self._known[wheel.url] = Known(metadata, dependencies)

@@ -12,7 +12,7 @@ from itertools import islice
 import msgspec
 
 from holdfast.index.project import Sdist
-from holdfast.solve.knowledge import Dependency, Known
+from holdfast.solve.knowledge import Dependency
 from holdfast.solve.pool import Candidate, ProjectPool
 from holdfast.solve.pythons import Mask
 from holdfast.solve.world import PypiWorld
@@ -102,25 +102,44 @@ class LookAhead:
 
     async def _settle(self, names: set[PypiName]) -> None:
         """Guess a candidate for each project; where its metadata speaks against it, the next."""
-        open_ones = [name for name in sorted(names) if not self._guesses[name].still_stands]
-        await asyncio.gather(*(self._settle_one(name) for name in open_ones))
+        first: dict[PypiName, Candidate] = {}
+        for name in sorted(names):
+            guess = self._guesses[name]
+            if guess.still_stands:
+                continue
+            guess.candidate = None
+            guess.followed.clear()
+            pool = await self._world.pool(name)
+            if not self._is_settled(pool, guess.allowed):
+                first.update((name, candidate) for candidate in islice(self._hopeful(pool, guess.allowed), 1))
+        # For nearly all of them the first will do: what is read of these is asked for at once.
+        await self._world.learn(first.values())
+        needs = (self._applying(candidate) for candidate in first.values())
+        await self._world.pools(each.name for needed in needs for each in needed)
+        left = []
+        for name, candidate in first.items():
+            if await self._will_do(candidate):
+                self._guesses[name].candidate = candidate
+            else:
+                left.append(name)
+        if left:
+            await asyncio.gather(*(self._settle_one(name) for name in left))
+
+    async def _will_do(self, candidate: Candidate) -> bool:
+        known = self._world.knowledge.known(candidate.file) is not None
+        return known and self._fits(candidate) and not await self._world.is_in_vain(self._applying(candidate))
 
     async def _settle_one(self, name: PypiName) -> None:
         guess = self._guesses[name]
         pool = await self._world.pool(name)
-        guess.candidate = None
-        guess.followed.clear()
-        if self._is_settled(pool, guess.allowed):
-            return
         width, in_vain = 1, 0
         hopeful = self._hopeful(pool, guess.allowed)
         while batch := list(islice(hopeful, width)):
             await self._world.learn(batch)
             for candidate in batch:
-                known = self._world.knowledge.known(candidate.file)
-                if known is None or not self._fits(candidate):
+                if self._world.knowledge.known(candidate.file) is None or not self._fits(candidate):
                     continue
-                if in_vain < _MOST_IN_VAIN and await self._world.is_in_vain(self._applying(known, "")):
+                if in_vain < _MOST_IN_VAIN and await self._world.is_in_vain(self._applying(candidate)):
                     in_vain += 1
                     continue
                 guess.candidate = candidate
@@ -153,22 +172,21 @@ class LookAhead:
         return bool(mask & self.python) if self.python else bool(mask)
 
     def _newly_needed(self, guess: _Guess) -> list[Dependency]:
-        candidate = guess.candidate
-        known = self._world.knowledge.known(candidate.file) if candidate else None
-        if known is None:
-            return []
         needed: list[Dependency] = []
+        if guess.candidate is None:
+            return needed
         for extra in ["", *sorted(guess.extras)]:
             if extra not in guess.followed:
                 guess.followed.add(extra)
-                needed += self._applying(known, extra)
+                needed += self._applying(guess.candidate, extra)
         return needed
 
-    def _applying(self, known: Known, extra: str) -> list[Dependency]:
+    def _applying(self, candidate: Candidate, extra: str = "") -> list[Dependency]:
+        known = self._world.knowledge.known(candidate.file)
         python = self.python or self._world.pythons.all
         return [
             dependency
-            for dependency in known.dependencies
+            for dependency in (known.dependencies if known else ())
             if dependency.marker is None or self._world.pythons.marker(dependency.marker, extra) & python
         ]
 

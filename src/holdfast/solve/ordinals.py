@@ -49,6 +49,7 @@ class Ordinals:
 
     def _deal(self, versions: Sequence[Version]) -> None:
         self.versions = versions
+        self._ordinals: dict[Version, int] = {}
         self._allowed: dict[str, tuple[int, ...]] = {}
         self._ranges: dict[str, str] = {}
 
@@ -60,8 +61,11 @@ class Ordinals:
         return place < len(self.versions) and self.versions[place] == version
 
     def of(self, version: Version) -> int:
-        """Return the ordinal of a version that is in the list. O(log n)."""
-        return bisect_left(self.versions, version) + 1
+        """Return the ordinal of a version that is in the list. O(log n) the first time."""
+        ordinal = self._ordinals.get(version)
+        if ordinal is None:
+            ordinal = self._ordinals[version] = bisect_left(self.versions, version) + 1
+        return ordinal
 
     def version(self, ordinal: int) -> Version:
         """Return the version an ordinal stands for."""

@@ -161,6 +161,10 @@ class PinnedSource:
             raise MetadataUnusable("was built elsewhere, and is not in this store")
         return await self._source.metadata(replace(file, url=path.absolute().as_uri(), metadata=None))
 
+    def at_hand(self, file: Wheel) -> CoreMetadata | MetadataUnusable | None:
+        """Return what is known of a wheel without asking anybody; nothing of a pinned one."""
+        return None if file.url in self._by_url else self._source.at_hand(file)
+
     async def source_metadata(
         self, file: Sdist, name: PypiName, python: tuple[int, int] | None
     ) -> CoreMetadata:

@@ -317,7 +317,8 @@ def make_pool(
     ordinals = admitted.numbered(present, frozenset(bridged))
 
     def position(ordinal: int) -> int | None:
-        return present.position(ordinals.version(ordinal)) if bridged else ordinal - 1
+        same = len(ordinals) == len(present)  # conda has no version of its own
+        return ordinal - 1 if same else present.position(ordinals.version(ordinal))
 
     def files(ordinal: int) -> Sorted:
         found = present.files(position(ordinal), judge.fits)

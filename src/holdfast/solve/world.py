@@ -139,9 +139,7 @@ class PypiWorld:
         loaded = self._loaded.get(name)
         if loaded is not None:
             return loaded
-        if name not in self._pools:
-            self._pools[name] = asyncio.ensure_future(self._load_pool(name))
-        task = self._pools[name]
+        task = self._loading(name)
         pool = await task
         if self._pools.get(name) is task:  # not dropped meanwhile
             self._loaded[name] = pool
@@ -155,8 +153,13 @@ class PypiWorld:
         wanted = list(names)
         missing = {name for name in wanted if name not in self._loaded}
         if missing:
-            await asyncio.gather(*(self.pool(name) for name in sorted(missing)))
+            await asyncio.gather(*(self._loading(name) for name in sorted(missing)))
         return [await self.pool(name) for name in wanted]
+
+    def _loading(self, name: PypiName) -> asyncio.Task[ProjectPool]:
+        if name not in self._pools:
+            self._pools[name] = asyncio.ensure_future(self._load_pool(name))
+        return self._pools[name]
 
     async def _load_pool(self, name: PypiName) -> ProjectPool:
         owners = await self.ownership.owners(name)
@@ -251,7 +254,8 @@ class PypiWorld:
         for name, file in fresh:
             self._leave_settled(name, file)
         demanded = [(name, file) for name, file in fresh if self._admission.hashes(name)]
-        await asyncio.gather(*(self._check_hash(name, file) for name, file in demanded))
+        if demanded:
+            await asyncio.gather(*(self._check_hash(name, file) for name, file in demanded))
         for name, file in fresh:
             self._drop_if_unusable(name, file)
 
