@@ -120,6 +120,17 @@ def test_showing_an_environment_imports_no_reader_of_requirements(pypi_only: lis
     assert loaded & (never | {"rattler", "asyncio", "packaging", "holdfast.solve", "holdfast.index"}) == set()
 
 
+def test_an_environment_that_is_there_is_found_without_what_makes_one(
+    pypi_only: list[str], called: Holdfast
+) -> None:
+    assert called("create", "here:v1").returncode == 0
+    loaded, said = _loaded("create", "here:v1", "--json")
+    assert Path(said["prefix"]).is_dir()
+    never = NEVER - {"holdfast.hydrate", "holdfast.cli.progress"}
+    never |= {"holdfast.hydrate.making", "holdfast.hydrate.wheels", "rattler", "asyncio", "zipfile"}
+    assert loaded & (never | {"packaging", "holdfast.solve"}) == set()
+
+
 def test_a_mixed_resolve_imports_the_engine_and_no_more(world, called: Holdfast) -> None:
     assert called("resolve", *world.asked).returncode == 0
     loaded, said = _loaded("resolve", *world.asked, "--offline", "--force", "--json")

@@ -514,12 +514,12 @@ def test_a_place_that_cannot_be_written_is_named(
 def test_a_failure_while_linking_leaves_nothing(
     mixed: Lock, tmp_path: Path, shared_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from holdfast.hydrate import hydrate as module
+    from holdfast.hydrate.wheels import WheelLinker
 
     def fail(*arguments: object, **options: object) -> None:
         raise subprocess.SubprocessError("the disk is full")
 
-    monkeypatch.setattr(module.WheelLinker, "link", fail)
+    monkeypatch.setattr(WheelLinker, "link", fail)
     with pytest.raises(subprocess.SubprocessError):
         hydrate(mixed, prefix=tmp_path / "env")
     assert list(tmp_path.iterdir()) == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from holdfast.errors import NotFound, UsageError
-from holdfast.hydrate import rattler_bridge
 from holdfast.index.urls import local_path
 from holdfast.lock.model import Lock, LockedPlatform
 from holdfast.spec.platform import host_platform, wheel_platform_tags
@@ -62,6 +61,8 @@ def check_host(platform: str, locked: LockedPlatform, host: Mapping[str, str] | 
     :param host: virtual packages, default: those detected (``CONDA_OVERRIDE_*`` respected).
     :raises UsageError: naming the packages and what is missing.
     """
+    from holdfast.hydrate import rattler_bridge
+
     present = rattler_bridge.host_virtual_packages() if host is None else host
     missing = [
         f"{package.name} needs {text}"

@@ -1,45 +1,27 @@
-"""The main path: a lock becomes a prefix."""
+"""The main path: a lock becomes a prefix. What makes one is imported where it is not there yet."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-from holdfast.errors import HoldfastError, Unreachable, UsageError
-from holdfast.hydrate import conda_meta, rattler_bridge
-from holdfast.hydrate.conda_cache import CondaCache
-from holdfast.hydrate.host import check_folders, check_host, choose_platform
-from holdfast.hydrate.overlap import linking_order
-from holdfast.hydrate.packaged_path import PythonLayout, python_layout
+from holdfast.hydrate.host import choose_platform
 from holdfast.hydrate.prefix import Marker, Prefix, prefix_path
-from holdfast.hydrate.prepare import Prepared, prepare
-from holdfast.hydrate.progress import Progress, Silent
 from holdfast.hydrate.registry import Registry
-from holdfast.hydrate.stand_in import StandIn
-from holdfast.hydrate.unpacked_wheels import UnpackedWheels
-from holdfast.hydrate.venv import FindPython, host_interpreter, make_venv, tidy_venv
-from holdfast.hydrate.wheel_listing import WheelListings
-from holdfast.hydrate.wheels import WheelLinker
-from holdfast.lock.model import Lock, LockedPackage
-from holdfast.spec.requirements import Credential
-from holdfast.store.announced import announced
-from holdfast.store.contents import places_of
-from holdfast.store.fetch import Fetcher
-from holdfast.store.filelock import locked
-from holdfast.store.folder import FolderBackend
-from holdfast.store.gate import FolderGate
-from holdfast.store.packages import Packages
-from holdfast.store.paths import cache_dir
+from holdfast.lock.model import Lock
 from holdfast.store.store import Store, local_folder
 from holdfast.store.usage import note_use_in_folder
 
+if TYPE_CHECKING:
+    from holdfast.hydrate.progress import Progress
+    from holdfast.hydrate.venv import FindPython
+    from holdfast.spec.requirements import Credential
+    from holdfast.store.fetch import Fetcher
+
 __all__ = ["MakeFetcher", "hydrate"]
 
-MakeFetcher = Callable[[Callable[[int], None]], Fetcher]
+MakeFetcher: TypeAlias = "Callable[[Callable[[int], None]], Fetcher]"
 """Given what to call with the bytes received, returns what brings packages into the store."""
 
 
@@ -86,157 +68,18 @@ def hydrate(
         note_use_in_folder(store.root if store is not None else local_folder(), lock.req_id, lock.full_id)
         target.tidy()
         return target.path
-    target.refuse_foreign()
-    locked_platform = lock.platforms[platform]
-    check_host(platform, locked_platform)
-    check_folders(locked_platform)
-    packages = locked_platform.packages
-    interpreters = [host_interpreter(each, find_python) for each in packages if each.kind == "python"]
-    kept = store or Store()
-    packages_store = kept.packages
-    making = _Making(
-        platform=platform,
-        packages=packages,
-        layout=python_layout(platform, locked_platform),
-        interpreter=interpreters[0] if interpreters else None,
-        store=packages_store,
-        progress=progress or Silent(),
-        make_fetcher=make_fetcher
-        or (
-            lambda received: Fetcher(
-                packages_store,
-                shared=kept.shared,
-                offline=offline,
-                credentials=credentials,
-                places=places_of(lock),
-                received=received,
-            )
-        ),
+    from holdfast.hydrate.making import make
+
+    make(
+        lock,
+        target,
+        wanted,
+        registry,
+        store=store,
+        progress=progress,
+        offline=offline,
+        credentials=credentials,
+        find_python=find_python,
+        make_fetcher=make_fetcher,
     )
-    try:
-        with _kept_meanwhile(kept.local, lock), locked(target.lock_file) as descriptor:
-            if not target.is_complete():  # nobody made it while we waited
-                registry.add(target.path, wanted)
-                making.run(target, descriptor)
-    except OSError as error:
-        raise Unreachable(
-            f"the prefix or a cache cannot be written ({error.strerror or error})",
-            where=str(error.filename or target.path),
-            advice="check permissions and space, or set HOLDFAST_ENVS and HOLDFAST_CACHE",
-        ) from error
     return target.path
-
-
-@contextmanager
-def _kept_meanwhile(store: Store, lock: Lock) -> Iterator[None]:
-    """Keep what we are about to link from being collected as garbage; and keep the lock, too."""
-    caches = cache_dir()
-    with (
-        announced(store.backend, store.gate, lock, may_fail=True),
-        announced(FolderBackend(caches), FolderGate(caches), lock, may_fail=True),
-    ):
-        with suppress(HoldfastError):  # a store that we may only read
-            if not store.locks.has(lock.req_id, lock.full_id):
-                store.locks.put(lock)
-        note_use_in_folder(store.root, lock.req_id, lock.full_id)
-        yield
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Making:
-    """The steps from a lock's packages to a prefix, and what they share."""
-
-    platform: str
-    packages: tuple[LockedPackage, ...]
-    layout: PythonLayout | None
-    interpreter: Path | None
-    store: Packages
-    progress: Progress
-    make_fetcher: MakeFetcher
-
-    def run(self, target: Prefix, lock_descriptor: int) -> None:
-        target.refuse_foreign()
-        target.clear_work()
-        try:
-            rattler_bridge.run(self._make(target, lock_descriptor))
-        finally:
-            self.progress.finish()
-            target.clean_up()
-
-    async def _make(self, target: Prefix, lock_descriptor: int) -> None:
-        conda_cache = CondaCache(cache_dir() / "conda")
-        prepared = await prepare(
-            self.packages,
-            store=self.store,
-            cache=conda_cache,
-            listings=WheelListings(cache_dir() / "wheel-listings"),
-            progress=self.progress,
-            make_fetcher=self.make_fetcher,
-        )
-        _check_placeholders(prepared, target.path)
-        groups: list[list[LockedPackage]] = []
-        if self.layout is not None:
-            groups, warnings = linking_order(prepared.conda, prepared.wheels, self.layout)
-            for warning in warnings:
-                self.progress.warn(warning)
-        target.claim()
-        try:
-            if prepared.conda:
-                self.progress.phase("link")
-                extracted = {package: conda_cache.folder(package) for package in prepared.conda}
-                layer = target.work / "layer"
-                await rattler_bridge.link(extracted, layer, target.path, self.platform)
-            await asyncio.to_thread(self._finish, target, prepared, groups, lock_descriptor)
-        except BaseException:
-            target.give_up()
-            raise
-        target.complete()
-
-    def _finish(
-        self,
-        target: Prefix,
-        prepared: Prepared,
-        groups: list[list[LockedPackage]],
-        lock_descriptor: int,
-    ) -> None:
-        uv_cache = cache_dir() / "wheels"
-        conda_meta.normalise(target.path, prepared.conda)
-        if self.interpreter is not None:
-            make_venv(target.path, self.interpreter, cache=uv_cache, lock_descriptor=lock_descriptor)
-        if groups and self.layout is not None:
-            self.progress.phase("wheels")
-            stand_in = StandIn(
-                target.path, root=cache_dir() / "answers", work=target.work, packages=prepared.conda
-            )
-            linker = WheelLinker(
-                target.path,
-                self.layout,
-                prepared.archives,
-                # uv made the virtual environment and knows its interpreter.
-                python=stand_in.executable() if self.interpreter is None else stand_in.python,
-                cache=uv_cache,
-                unpacked=UnpackedWheels(cache_dir() / "wheel-listings", uv_cache),
-                work=target.work,
-                lock_descriptor=lock_descriptor,
-            )
-            try:
-                linker.link(groups, prepared.wheels)
-            except HoldfastError:
-                stand_in.forget()
-                raise
-            stand_in.learn()
-        if self.interpreter is not None:
-            tidy_venv(target.path)
-
-
-def _check_placeholders(prepared: Prepared, prefix: Path) -> None:
-    # rattler would notice halfway through, and leave the first half behind.
-    length = len(os.fsencode(prefix))
-    for package, entry in prepared.conda.items():
-        if 0 < entry.shortest_placeholder < length:
-            raise UsageError(
-                f"the conda package {package.name} leaves room for a prefix of {entry.shortest_placeholder} "
-                f"bytes, this one has {length}",
-                where=str(prefix),
-                advice="choose a shorter one with --prefix, or set HOLDFAST_ENVS",
-            )
