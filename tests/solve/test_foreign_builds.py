@@ -14,6 +14,7 @@ from holdfast.solve.request import solve_request
 from holdfast.solve.solution import PlatformSolution
 from holdfast.spec.build import build_requirements
 from holdfast.spec.platform import host_platform
+from loopback import LoopbackServer
 from sdists import Tools, builds, make_building_sdist
 from solving import FIVE, TAGS, World
 
@@ -84,6 +85,24 @@ def test_that_there_is_nothing_left_to_build_is_told_without_a_second_search(
     with pytest.raises(NoSolution, match="native has no file"):
         solve_request(requirements, ["osx-64"], cache_dir=wide.root / "cache", progress=told.append)
     assert told == ["osx-64: solving the conda side", "osx-64: solving conda and PyPI together"]
+
+
+def test_what_cannot_be_had_is_told_before_the_rest_is_looked_at(wide: World, folder: Path) -> None:
+    """Performance, without a clock: of three levels of dependencies the first alone is asked for."""
+    _wheels(wide, "native", "1.0", ["linux-64"])
+    wide.add(_native(folder, "native", "1.0"))
+    wide.wheel("first", "1.0", ["second"])
+    wide.wheel("second", "1.0", ["third"])
+    wide.wheel("third", "1.0")
+    wide.write()
+    asked = {"pypi": ["native", "first"], "channels": [wide.channel_url]}
+    with LoopbackServer(wide.root / "index") as server:
+        requirements = build_requirements(index_url=f"{server.url}/", **asked)  # type: ignore[arg-type]
+        with pytest.raises(NoSolution, match="native has no file"):
+            solve_request(requirements, ["osx-64"], cache_dir=wide.root / "fresh")
+        paths = [request.path for request in server.requests]
+    assert any("/first/" in path for path in paths)
+    assert not any("/second/" in path or "/third/" in path for path in paths)
 
 
 def test_a_dependent_falls_rather_than_having_something_compiled_in_vain(wide: World, folder: Path) -> None:

@@ -115,19 +115,19 @@ class SourceBuilder:
         """
         return await self._built(await self._sources.get(sdist), name, sdist.version, python)
 
-    async def what_would_compile(
-        self, sdist: Sdist, name: PypiName, python: tuple[int, int] | None
-    ) -> str | None:
+    async def what_would_compile(self, sdist: Sdist, name: PypiName) -> str | None:
         """Return what would compile an archive, as far as it can be told without building it.
 
-        :returns: as :func:`what_compiles` does; None where its wheel was built before.
+        :returns: as :func:`what_compiles` does; None where a pure wheel of it was built before.
         :raises MetadataUnusable: where it cannot be read.
         """
         source = await self._sources.get(sdist)
         tool = await asyncio.to_thread(what_compiles, source)
-        if tool is None or await self.jobs.is_done(await self._job(source, name, sdist.version, python)):
+        if tool is None:
             return None
-        return tool
+        # A pure wheel is found without an interpreter.
+        job = await asyncio.to_thread(Job.of, source, name, sdist.version, None, self._exclude_newer)
+        return None if await self.jobs.is_done(job) else tool
 
     @staticmethod
     async def _static(source: Source, name: PypiName, version: Version) -> CoreMetadata | None:

@@ -303,8 +303,9 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
         asked = applicable(self.requirements, pythons)
         await ownership.note(CondaName(record.name.normalized) for record in conda_first)
         world = self._world(asked, pythons, ownership, conda_first, sources=False, may_build=may_build)
+        in_vain = await self.shared.asked_in_vain(self.platform, asked, world)
         try:
-            answer = await solve_jointly(asked, world, solver, conda_first)
+            answer = await solve_jointly(in_vain or asked, world, solver, conda_first)
             return await reconsidered(answer, asked, world, solver, conda_first), world
         except Explanation:
             from holdfast.solve.no_file import could_be_built

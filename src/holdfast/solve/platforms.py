@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from holdfast.errors import HoldfastError
 from holdfast.index.conda import CondaChannels
@@ -16,6 +17,9 @@ from holdfast.solve.foreign_builds import ForeignBuilds
 from holdfast.solve.solution import PlatformSolution
 from holdfast.spec.platform import host_platform
 from holdfast.spec.requirements import Requirements
+
+if TYPE_CHECKING:
+    from holdfast.solve.world import PypiWorld
 
 __all__ = ["Shared", "side_by_side"]
 
@@ -57,6 +61,19 @@ class Shared:
         if self._foreign is None:
             self._foreign = ForeignBuilds(indexes, requirements)
         return self._foreign
+
+    async def asked_in_vain(
+        self, platform: str, asked: Requirements, world: PypiWorld
+    ) -> Requirements | None:
+        """Return the part of a request that has no solution for the builds it would take, None for no such.
+
+        :raises Unreachable: where an index or a channel cannot be reached.
+        """
+        if platform == host_platform() or self._foreign is None:
+            return None
+        from holdfast.solve.early_refusals import asked_in_vain
+
+        return await asked_in_vain(asked, world, self._foreign)
 
     def admission(self, asked: Requirements, *, sources: bool) -> Admission:
         """Return the rules on files, which sort a page once for all platforms they apply to alike.
