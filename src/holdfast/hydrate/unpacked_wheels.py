@@ -82,12 +82,12 @@ class UnpackedWheels:
         if not wanted:
             return
         for folder in self._cache.glob("archive-v*/*"):
-            for dist_info in folder.glob("*.dist-info"):
-                witness = identity(dist_info)
+            for name in _dist_infos(folder):
+                witness = identity(folder / name)
                 if witness is None or witness not in wanted:
                     continue
                 package, entry = wanted.pop(witness)
-                if (files := _listing(folder, entry)) is not None:
+                if (files := _listing(f"{folder}/", entry)) is not None:
                     unpacked = _Unpacked(folder.relative_to(self._cache).as_posix(), witness, files)
                     path = self._path(package)
                     path.parent.mkdir(parents=True, exist_ok=True)
@@ -118,15 +118,23 @@ def _damaged(top: str, files: tuple[tuple[str, int, int, int], ...]) -> str:
     return ""
 
 
-def _listing(folder: Path, entry: WheelEntry) -> tuple[tuple[str, int, int, int], ...] | None:
-    """Return what lies unpacked in ``folder``, None where that is not what the wheel holds."""
+def _dist_infos(folder: Path) -> list[str]:
+    try:
+        return [name for name in os.listdir(folder) if name.endswith(".dist-info")]  # noqa: PTH208
+    except OSError:
+        return []  # no folder, or removed meanwhile
+
+
+def _listing(top: str, entry: WheelEntry) -> tuple[tuple[str, int, int, int], ...] | None:
+    """Return what lies unpacked below ``top``, None where that is not what the wheel holds."""
     found = []
+    lstat = os.lstat
     for packaged in entry.paths:
         if not packaged.sha256 or not packaged.path.startswith(IN_ARCHIVE):
             continue  # made, or placed elsewhere, on linking
         path = packaged.path[len(IN_ARCHIVE) :]
         try:
-            facts = os.lstat(folder / path)
+            facts = lstat(top + path)
         except OSError:
             return None
         if facts.st_size != packaged.size:

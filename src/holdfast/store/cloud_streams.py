@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast.store.cloud_errors import cloud_errors
 
 if TYPE_CHECKING:
-    from obstore import WritableFile
+    from obstore import Bytes, WritableFile
     from obstore.store import ObjectStore
 
 __all__ = ["CloudWriter", "open_stream", "open_writer"]
@@ -89,7 +89,7 @@ def _chunks(where: str, result: Any) -> Iterator[bytes]:
 def _parts(store: ObjectStore, key: str, where: str, first: Any) -> Iterator[bytes]:
     size = first.meta["size"]
     starts = iter(range(_RANGE, size, _RANGE))
-    ahead: deque[Future[bytes]] = deque()
+    ahead: deque[Future[Bytes]] = deque()
     pool = ThreadPoolExecutor(_PARTS_AT_ONCE, thread_name_prefix="holdfast-parts")
 
     def ask_for(parts: int) -> None:
@@ -102,13 +102,16 @@ def _parts(store: ObjectStore, key: str, where: str, first: Any) -> Iterator[byt
         while ahead:
             part = ahead.popleft().result()
             ask_for(1)
-            yield part
+            with memoryview(part) as view:
+                # Not a part at once: what is hashed and written after this is still in the processor's cache.
+                for start in range(0, len(view), _CHUNK):
+                    yield bytes(view[start : start + _CHUNK])
     finally:  # whoever stops reading, or fails, waits for nothing
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _part(store: ObjectStore, key: str, where: str, start: int, end: int) -> bytes:
+def _part(store: ObjectStore, key: str, where: str, start: int, end: int) -> Bytes:
     import obstore
 
     with cloud_errors(where):
-        return bytes(obstore.get_range(store, key, start=start, end=end))
+        return obstore.get_range(store, key, start=start, end=end)
