@@ -137,18 +137,51 @@ def test_what_the_conda_side_has_serves_where_it_is_allowed(plain: World, search
     assert searches.count > 0
 
 
-def test_a_conda_package_with_the_best_version_is_weighed_by_the_solver(
+def test_a_conda_package_with_the_best_version_joins_where_nothing_has_to_move(
     plain: World, searches: Searches
 ) -> None:
-    plain.conda("numpy", "2.3.0", ["python"])
-    plain.wheel("numpy", "2.2.0")
-    solved = plain.solve(["python"], ["numpy"])
-    assert (solved.conda["numpy"], solved.wheels) == ("2.3.0", {})
-    assert searches.count > 0
-    plain.wheel("numpy", "2.3.0")
-    searches.count = 0
-    assert plain.solve(["python"], ["numpy"]).wheels == {"numpy": "2.3.0"}
+    plain.conda("openssl", "3.0", [])
+    plain.conda("openssl", "3.5", [])
+    plain.conda("cffi", "2.0", ["python"])
+    plain.conda("cryptography", "48.0", ["python", "cffi", "openssl >=3.5"])
+    plain.wheel("cryptography", "47.0", ["cffi"])
+    plain.wheel("cffi", "2.0")
+    plain.wheel("app", "1.0", ["cffi", "cryptography"])
+    solved = plain.solve(["python"], ["app"])
+    assert solved.wheels == {"app": "1.0"}
+    assert {name: solved.conda[name] for name in ("cryptography", "cffi")} == {
+        "cryptography": "48.0",
+        "cffi": "2.0",
+    }
     assert searches.count == 0
+    solved = plain.solve(["python", "openssl 3.0"], ["app"])
+    assert solved.wheels == {"app": "1.0", "cffi": "2.0", "cryptography": "47.0"}
+    assert searches.count > 0
+
+
+def test_what_a_conda_package_brings_along_is_weighed_against_better_wheels(
+    plain: World, searches: Searches
+) -> None:
+    plain.conda("cffi", "2.0", ["python"])
+    plain.conda("cryptography", "48.0", ["python", "cffi"])
+    plain.wheel("cryptography", "47.0")
+    plain.wheel("cffi", "2.1")
+    plain.wheel("app", "1.0", ["cffi", "cryptography"])
+    plain.solve(["python"], ["app"])
+    assert searches.count > 0
+
+
+def test_a_conda_package_that_is_needed_no_more_does_not_stay(plain: World, searches: Searches) -> None:
+    """`app` falls, and with it what asked for `lib`."""
+    plain.conda("lib", "2.0", ["python"])
+    plain.wheel("lib", "1.0")
+    for version in ("0.7", "0.8", "0.9", "1.0"):
+        plain.wheel("app", version)
+    plain.wheel("app", "2.0", ["lib"])
+    plain.wheel("tight", "1.0", ["app<2"])
+    solved = plain.solve(["python"], ["app", "tight"])
+    assert solved.wheels == {"app": "1.0", "tight": "1.0"}
+    assert "lib" not in solved.conda
 
 
 def test_what_only_a_source_has_is_weighed_by_the_solver(plain: World, searches: Searches) -> None:

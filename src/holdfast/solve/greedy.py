@@ -8,7 +8,7 @@ agree, there is none to be had this way, and the solver searches.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,22 +18,34 @@ from holdfast.solve.encoding import Meaning, applies, as_dependency
 from holdfast.solve.knowledge import Dependency
 from holdfast.solve.pool import Bridge, Candidate, ProjectPool
 from holdfast.solve.pythons import Mask
-from holdfast.solve.solver import CondaSolver
+from holdfast.solve.solver import CondaSolver, Unsatisfiable
 from holdfast.solve.world import PypiWorld
-from holdfast.spec.names import PypiName
+from holdfast.spec.names import CondaName, PypiName
 from holdfast.spec.requirements import Requirements
 
 if TYPE_CHECKING:
     from rattler import RepoDataRecord
 
-__all__ = ["greedy_answer"]
+__all__ = ["Greedy", "greedy_answer"]
 
 _MOST_TURNS = 30
 """Each turn follows every requirement once; what has not come to rest by then goes round in circles."""
 _MOST_LEVELS = 100
 """Depth at which following dependencies stops; real chains are under 20."""
+_MOST_ADDED = 4
+"""Conda packages that are added for one project each: for each of them the conda side is solved again."""
 _MOST_READ = 16
 """Metadata read one after the other, beyond what was read ahead; the search reads many at once."""
+
+
+class Greedy(msgspec.Struct, frozen=True):
+    """An answer.
+
+    :ivar conda: the conda side's own solution, and what was added to it.
+    """
+
+    conda: tuple[RepoDataRecord, ...]
+    pypi: tuple[Meaning, ...]
 
 
 class _Asked(msgspec.Struct):
@@ -53,12 +65,12 @@ async def greedy_answer(
     solver: CondaSolver,
     conda_first: Sequence[RepoDataRecord],
     python: Mask,
-) -> tuple[Meaning, ...] | None:
-    """Return what is chosen on the PyPI side beside the conda side's own solution, which stays as it is.
+) -> Greedy | None:
+    """Return what is chosen beside the conda side's own solution, which stays as it is.
 
     :param conda_first: the solution of the conda side alone.
     :param python: the one Python build in it.
-    :returns: None where that takes a search; nothing where nothing is asked for.
+    :returns: None where that takes a search.
     :raises Unreachable: where an index or a channel cannot be reached.
     """
     # With something to stay near to, or other versions than the highest, the best is not this simple.
@@ -68,35 +80,85 @@ async def greedy_answer(
         return None
     if any(item.marker for item in requirements.constraints):
         return None
-    settled = {record.name.normalized: str(record.version) for record in conda_first}
     try:
-        return await _Greedy(world, settled, python).answer(
-            [as_dependency(item) for item in requirements.pypi]
-        )
+        search = _Greedy(world, _CondaSide(solver, conda_first), python)
+        return await search.answer([as_dependency(item) for item in requirements.pypi])
     except _Unclear:
         return None
 
 
+class _CondaSide:
+    """The conda packages that stand, to which others may be added but of which none may move.
+
+    :ivar records: all of them.
+    :ivar versions: their versions by their names.
+    """
+
+    def __init__(self, solver: CondaSolver, first: Sequence[RepoDataRecord]) -> None:
+        self._solver = solver
+        self._first = first
+        self._specs: dict[Bridge, str] = {}
+        self._stand(first)
+
+    def _stand(self, records: Sequence[RepoDataRecord]) -> None:
+        self.records = tuple(records)
+        self.versions = {record.name.normalized: str(record.version) for record in records}
+
+    async def add(self, bridge: Bridge) -> set[CondaName]:
+        """Add the package of a bridge, and what it needs; return the names that are new.
+
+        :raises _Unclear: where something would have to move.
+        """
+        alternatives = "|".join(f"=={spelling}" for spelling in bridge.spellings)
+        self._specs[bridge] = f"{bridge.conda} {alternatives}"
+        try:
+            if len(self._specs) > _MOST_ADDED:
+                raise _Unclear
+            found = await self._solver.solve(sorted(self._specs.values()), preferred=self._first)
+        except Unsatisfiable:
+            raise _Unclear from None
+        if not {_identity(each) for each in self._first} <= {_identity(each) for each in found}:
+            raise _Unclear
+        before = self.versions.keys()
+        self._stand(found)
+        return {CondaName(name) for name in self.versions.keys() - before}
+
+    def was_added(self, name: CondaName) -> bool:
+        """Tell whether a package is here for the PyPI side alone."""
+        return all(each.name.normalized != name for each in self._first)
+
+    def is_all_needed(self, chosen: Iterable[Candidate | Bridge]) -> bool:
+        """Tell whether everything that was added still serves."""
+        return self._specs.keys() <= {each for each in chosen if isinstance(each, Bridge)}
+
+
+def _identity(record: RepoDataRecord) -> tuple[str, str, str]:
+    return record.name.normalized, str(record.version), str(record.build)
+
+
 class _Greedy:
-    def __init__(self, world: PypiWorld, settled: Mapping[str, str], python: Mask) -> None:
+    def __init__(self, world: PypiWorld, conda: _CondaSide, python: Mask) -> None:
         self._world = world
-        self._settled = settled
+        self._conda = conda
         self._python = python
         self._picked: dict[tuple[PypiName, frozenset[str]], Candidate | Bridge] = {}
         self._read = 0
         self._needed: dict[tuple[str, str], tuple[Dependency, ...]] = {}
 
-    async def answer(self, roots: Sequence[Dependency]) -> tuple[Meaning, ...]:
+    async def answer(self, roots: Sequence[Dependency]) -> Greedy:
         chosen: dict[PypiName, Candidate | Bridge] = {}
         for _ in range(_MOST_TURNS):
             asked = await self._follow(roots, chosen)
             again = {name: await self._pick(name, each) for name, each in asked.items()}
-            if again == chosen:
-                return tuple(
+            if again == chosen and again.keys() == asked.keys():
+                if not self._conda.is_all_needed(chosen.values()):
+                    break
+                meanings = (
                     Meaning(chosen[name], extra, self._needs(chosen[name], extra))
                     for name, each in sorted(asked.items())
                     for extra in ("", *sorted(each.extras))
                 )
+                return Greedy(self._conda.records, tuple(meanings))
             chosen = again
         raise _Unclear
 
@@ -163,16 +225,33 @@ class _Greedy:
         return picked
 
     async def _best(self, pool: ProjectPool, allowed: Sequence[int]) -> Candidate | Bridge:
-        if not self._settled.keys().isdisjoint(pool.owners):
-            return self._settled_bridge(pool, allowed)
+        if not self._conda.versions.keys().isdisjoint(pool.owners):
+            bridge = self._settled_bridge(pool, allowed)
+            higher = (each for ordinal in allowed if ordinal > bridge.ordinal for each in pool.at(ordinal))
+            if self._conda.was_added(bridge.conda) and any(self._serves(each) for each in higher):
+                raise _Unclear  # perhaps what brought it should fall
+            return bridge
         bridged = {bridge.ordinal for bridge in pool.bridges}
         for ordinal in reversed(allowed):
             candidate = await self._readable(pool, ordinal)
             if candidate is not None and not await self._world.is_in_vain(self._needs(candidate, "")):
                 return candidate
             if ordinal in bridged:
-                break  # a conda package has what no wheel has
+                return await self._added(pool, ordinal)
         raise _Unclear
+
+    async def _added(self, pool: ProjectPool, ordinal: int) -> Bridge:
+        """Return the bridge to a conda package that has what no wheel has."""
+        [bridge, *others] = [each for each in pool.bridges if each.ordinal == ordinal]
+        if others:
+            raise _Unclear
+        names = await self._conda.add(bridge)
+        # What it brings may serve others, too: they are looked at again.
+        self._picked.clear()
+        if found := await self._world.ownership.discover(names, self._world.loaded()):
+            self._world.forget(found)
+            raise _Unclear
+        return bridge
 
     async def _readable(self, pool: ProjectPool, ordinal: int) -> Candidate | None:
         """Return the wheel of a version that serves the Python, with its metadata read.
@@ -195,7 +274,7 @@ class _Greedy:
     def _settled_bridge(self, pool: ProjectPool, allowed: Sequence[int]) -> Bridge:
         """Return the bridge to a package that the conda side wants anyway."""
         for bridge in pool.bridges:
-            if self._settled.get(bridge.conda) in bridge.spellings and bridge.ordinal in set(allowed):
+            if self._conda.versions.get(bridge.conda) in bridge.spellings and bridge.ordinal in allowed:
                 return bridge
         raise _Unclear
 

@@ -73,7 +73,7 @@ async def solve_jointly(
     await world.pools(item.name for item in given)
     ahead = await _look_ahead(requirements, world, conda_first)
     if not trial and (greedy := await greedy_answer(requirements, world, solver, conda_first, ahead.python)):
-        return Answer(tuple(conda_first), greedy, 1)
+        return Answer(greedy.conda, greedy.pypi, 1)
     deadline = time.monotonic() + MAX_SECONDS
     expecting, forgotten = True, False
     for number in range(1, (_TRIAL_ROUNDS if trial else MAX_ROUNDS) + 1):
