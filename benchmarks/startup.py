@@ -19,5 +19,6 @@ def measure(workshop: Workshop) -> Iterator[Row | Skipped]:
     for work, command in (
         ("import holdfast", [sys.executable, "-c", "import holdfast"]),
         ("holdfast --help", workshop.holdfast("--help")),
+        ("holdfast list, of an empty store", workshop.holdfast("list")),
     ):
         yield Row(NAME, work, time_command(command, environment, runs), "python -c pass", bare)

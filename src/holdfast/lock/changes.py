@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -55,6 +54,8 @@ def refuse_unknown(names: Iterable[str], lock: Lock) -> None:
     known |= {project for package in packages for project in package.provides}
     for name in names:
         if name not in known and canonicalize_name(name) not in known:
+            import difflib
+
             near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.6)
             raise UsageError(
                 f"{name!r} is not among the locked packages, so it cannot be updated",

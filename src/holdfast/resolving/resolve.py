@@ -113,7 +113,6 @@ def resolve_request(
     pins = {platform: base.pins(platform, store) for platform in missing} if base else {}
     former = former_of(update, known, missing, pins) if update and known else {}
     solutions = _solve(requirements, missing, offline, progress, pins, former, store)
-    from holdfast.lock.changes import changes
     from holdfast.lock.from_solution import locked_platform, make_lock_of
     from holdfast.store.builds import note_builds
 
@@ -135,7 +134,11 @@ def resolve_request(
     warnings = dict.fromkeys(warning for solution in solutions.values() for warning in solution.warnings)
     warnings |= dict.fromkeys(_of_this_machine(lock))
     rounds = max(solution.statistics.rounds for solution in solutions.values())
-    moved = changes(known.platforms if known else {}, lock.platforms)
+    moved: tuple[Change, ...] = ()
+    if known is not None:
+        from holdfast.lock.changes import changes
+
+        moved = changes(known.platforms, lock.platforms)
     return Resolution(lock, True, time.monotonic() - started, rounds, tuple(warnings), taken, moved)
 
 

@@ -9,9 +9,7 @@ from typing import Any, get_args
 
 from holdfast.errors import UsageError
 from holdfast.spec.asked import Asked
-from holdfast.spec.conda_requirement import channel_name, conda_requirement
 from holdfast.spec.credentials import take_credentials, without_credentials
-from holdfast.spec.instant import instant
 from holdfast.spec.local_path import local_path
 from holdfast.spec.names import pypi_name
 from holdfast.spec.platform import platform_name
@@ -19,7 +17,6 @@ from holdfast.spec.pypi_requirement import is_location, pypi_requirement, requir
 from holdfast.spec.python_version import python_version, requires_python
 from holdfast.spec.requirements import ChannelPriority, Credential, PythonSource, Strategy
 from holdfast.spec.urls import find_links_url, index_url
-from holdfast.spec.virtual_package import virtual_package
 
 __all__ = ["Gathering"]
 
@@ -44,6 +41,8 @@ class Gathering:
 
     def conda(self, text: str) -> None:
         """Add a conda requirement; one on ``python`` alone goes to the Python version."""
+        from holdfast.spec.conda_requirement import conda_requirement
+
         requirement = conda_requirement(self._public(text), folder=self.folder)
         # A build or channel of python is a wish about the package, not about the version alone.
         if requirement.name == PYTHON and not (
@@ -100,6 +99,8 @@ class Gathering:
 
     def channel(self, text: str) -> None:
         """Add a conda channel."""
+        from holdfast.spec.conda_requirement import channel_name
+
         self._add("channels", channel_name(self._public(text), folder=self.folder))
 
     def channel_alias(self, name: str, places: Sequence[str]) -> None:
@@ -108,6 +109,8 @@ class Gathering:
             raise UsageError(
                 f"{name!r} is not the name of a channel", advice="expected a name as in conda-forge"
             )
+        from holdfast.spec.conda_requirement import channel_name
+
         urls = tuple(channel_name(self._public(text), folder=self.folder) for text in places)
         for text, url in zip(places, urls, strict=True):
             if "://" not in url:
@@ -159,10 +162,14 @@ class Gathering:
 
     def exclude_newer(self, text: str) -> None:
         """Set the instant after which uploads do not count."""
+        from holdfast.spec.instant import instant
+
         self._values["exclude_newer"] = instant(text)
 
     def virtual_package(self, text: str) -> None:
         """Set a virtual package of the target, as in ``__cuda=12.0``."""
+        from holdfast.spec.virtual_package import virtual_package
+
         self._add("virtual_packages", virtual_package(text))
 
     def python_source(self, text: str) -> None:
