@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -93,6 +94,11 @@ def test_help_imports_of_holdfast_the_commands_alone() -> None:
     assert _imported(["--help"], [*rooms, "holdfast.resolving", "holdfast.api", "holdfast.inventory"]) == "[]"
 
 
+def test_help_imports_no_command() -> None:
+    commands = {f"holdfast.cli.{home.module}" for home in HOMES.values()}
+    assert _imported(["--help"], sorted({*commands, "holdfast.cli.options"})) == "[]"
+
+
 def test_a_call_imports_no_command_but_its_own() -> None:
     commands = [f"holdfast.cli.{name}" for name in ("resolve", "create", "push", "demo", "request", "config")]
     assert _imported(["config", "path"], commands) == "['holdfast.cli.config']"
@@ -103,7 +109,8 @@ def test_help_lists_every_command_in_its_own_words() -> None:
     listed = CliRunner().invoke(make_app(), ["--help"], terminal_width=500).output
     for name, home in HOMES.items():
         own = CliRunner().invoke(make_app(), [name, "--help"], terminal_width=500).output
-        first = home.help().partition("\n\n")[0].replace("\n", " ")
+        first = home.help
+        assert home.is_group or first == inspect.cleandoc(home.load().__doc__ or "").partition("\n\n")[0]
         assert first.rstrip(".") in " ".join(own.split()), name
         assert re.search(
             rf"^ +{name} +{re.escape(first.split('. ')[0].rstrip('.'))}", listed, re.MULTILINE

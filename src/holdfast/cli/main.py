@@ -73,11 +73,12 @@ def _main(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    from holdfast.cli.plain import plain_call
+    if not arguments[0].startswith("-"):
+        from holdfast.cli.plain import plain_call
 
-    if (call := plain_call(arguments)) is not None:
-        call()
-        return 0
+        if (call := plain_call(arguments)) is not None:
+            call()
+            return 0
     from holdfast.cli.app import make_app
 
     code = make_app()(arguments, prog_name="holdfast", standalone_mode=False)

@@ -34,7 +34,7 @@ def group_of(homes: Mapping[str, Home]) -> type[typer.core.TyperGroup]:
         def get_command(self, ctx: Any, cmd_name: str) -> Any:
             """Return a command with nothing but its help: what lists of commands show."""
             home = homes.get(cmd_name)
-            return typer.core.TyperCommand(cmd_name, help=home.help()) if home else None
+            return typer.core.TyperCommand(cmd_name, help=home.help) if home else None
 
         def resolve_command(self, ctx: Any, args: list[str]) -> Any:
             """Return the whole command that a command line names."""
