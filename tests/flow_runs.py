@@ -80,6 +80,8 @@ class Flows:
             "USER": "tester",
             "METAFLOW_USER": "tester",
             "METAFLOW_HOME": str(folder / "none"),
+            # What this checkout is, Metaflow would ask git for each task.
+            "GIT_CEILING_DIRECTORIES": str(FLOWS.parent),
             "HOLDFAST_CONFIG": os.devnull,
             "HOLDFAST_PROJECT": os.devnull,
             "METAFLOW_CONDA_CHANNELS": f"{server.url}/channel",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import io
 import json
 import re
@@ -49,8 +50,10 @@ def test_what_runs_first_is_written_for_python_3_8_and_its_library(path: Path) -
 
 
 def test_the_version_is_the_project_s() -> None:
-    project = loads((ROOT / "pyproject.toml").read_text(), where="pyproject.toml")["project"]
-    assert project["version"] == VERSION
+    document = loads((ROOT / "pyproject.toml").read_text(), where="pyproject.toml")
+    assert document["project"]["dynamic"] == ["version"]
+    module, _, name = document["tool"]["setuptools"]["dynamic"]["version"]["attr"].rpartition(".")
+    assert getattr(importlib.import_module(module), name) == VERSION
 
 
 def test_the_archive_holds_what_hydrating_is_written_in_and_is_the_same_each_time() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import schedulers
-from flow_runs import Flows
+from flow_runs import Flows, Ran
 from installed import closure, wheel_of_installed
 from loopback import LoopbackServer
 from networks import Network, no_networks
@@ -172,6 +172,14 @@ def flows(flow_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         made = Flows(tmp_path_factory.mktemp("flows"), server)
         yield made
         made.close()
+
+
+@pytest.fixture(scope="session")
+def sides(flows: Flows) -> tuple[Ran, dict[str, dict[str, Any]]]:
+    """A run whose steps have environments of both sides, and what its tasks left."""
+    ran = flows.run("sides.py", variables={"METAFLOW_FEAT_ALWAYS_UPLOAD_CODE_PACKAGE": "1"})
+    assert ran.code == 0, ran.said
+    return ran, flows.task("SidesFlow", ran)
 
 
 @pytest.fixture(scope="session")

@@ -19,14 +19,6 @@ Tasks = dict[str, dict[str, Any]]
 LIBRARIES = {"requests", "boto3"}
 
 
-@pytest.fixture(scope="module")
-def sides(flows: Flows) -> tuple[Ran, Tasks]:
-    """A run with everything new, and what its tasks left."""
-    ran = flows.run("sides.py", variables={"METAFLOW_FEAT_ALWAYS_UPLOAD_CODE_PACKAGE": "1"})
-    assert ran.code == 0, ran.said
-    return ran, flows.task("SidesFlow", ran)
-
-
 def ids(task: dict[str, Any]) -> str:
     import json
 

@@ -16,10 +16,8 @@ PYTHON = ".".join(map(str, sys.version_info[:2]))
 
 
 @pytest.fixture(scope="module")
-def past(flows: Flows) -> tuple[Ran, dict[str, Any]]:
+def past(flows: Flows, sides: tuple[Ran, dict[str, Any]]) -> tuple[Ran, dict[str, Any]]:
     """A run whose steps' environments others refer to; and the alias ``team/base:v1``."""
-    ran = flows.run("sides.py")
-    assert ran.code == 0, ran.said
     wanted = ["--conda", "tinylib==1.0", "--conda", "requests", "--conda", "boto3", "--python", PYTHON]
     channel = ["-c", flows.variables["METAFLOW_CONDA_CHANNELS"]]
     # What extends an environment asks the indexes that it was resolved with.
@@ -28,7 +26,7 @@ def past(flows: Flows) -> tuple[Ran, dict[str, Any]]:
         sys.executable, "-m", "holdfast", "resolve", "--alias", "team/base:v1", *wanted, *channel
     )
     assert made.code == 0, made.said
-    return ran, flows.task("SidesFlow", ran)
+    return sides
 
 
 @pytest.fixture(scope="module")
