@@ -214,6 +214,14 @@ def test_import_holdfast_loads_nothing_heavy() -> None:
     assert _python("-c", code) == "[]\n"
 
 
+def test_import_holdfast_loads_nothing_but_itself() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import holdfast; "
+        "print(sorted(set(sys.modules) - before - {'__future__'}))"
+    )
+    assert _python("-c", code) == "['holdfast']\n"
+
+
 def test_import_holdfast_loads_no_module_of_its_own() -> None:
     """The public names are looked up when they are first used (PEP 562)."""
     code = "import sys, holdfast; print(sorted(name for name in sys.modules if name.startswith('holdfast')))"

@@ -8,10 +8,11 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
+# As type checkers understand it without `typing`, which takes longer to import than all the rest here.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from holdfast.api import hydrate, resolve
     from holdfast.errors import HoldfastError
     from holdfast.lock.format import read_lock, write_lock
@@ -49,6 +50,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'holdfast' has no attribute {name!r}")
+    import importlib
+
     found = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = found
     return found
