@@ -6,6 +6,7 @@ import fcntl
 import functools
 import itertools
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,14 @@ def _no_network() -> str | None:
     except httpx.HTTPError as error:
         return f"{type(error).__name__}: {error}"
     return None if answer.status_code < 400 else f"it answered {answer.status_code}"
+
+
+def pytest_configure() -> None:
+    """Be as most people's shells are, whoever started the tests, and whatever that hands on."""
+    os.umask(0o022)
+    # A shell without job control has its background jobs, and all that they start, ignore it.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
