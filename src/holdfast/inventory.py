@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from holdfast.errors import HoldfastError
 from holdfast.hydrate.registry import KnownPrefix, Registry
@@ -21,8 +22,7 @@ SHORTEST = 7
 """Digits of an id that are shown, at least."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(msgspec.Struct, frozen=True, kw_only=True):
     """An environment that is known.
 
     :ivar aliases: its names, with their tags, sorted.
@@ -40,7 +40,7 @@ class Known:
     deployed_by: tuple[str, ...] = ()
     is_default: bool = False
     default_of: tuple[str, ...] = ()
-    platforms: dict[str, int] = field(default_factory=dict)
+    platforms: dict[str, int] = msgspec.field(default_factory=dict)
     packages: int = 0
     size: int = 0
     prefixes: tuple[KnownPrefix, ...] = ()

@@ -12,7 +12,6 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -43,8 +42,7 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     schema: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownPrefix:
+class KnownPrefix(msgspec.Struct, frozen=True, kw_only=True):
     """A prefix that is known here.
 
     :ivar marker: what it holds; None where it is gone, or is not ours any more.

@@ -6,9 +6,10 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from holdfast.errors import HoldfastError, IntegrityError, NotFound, UsageError
 from holdfast.lock.outline import Outline, read_outline
@@ -33,8 +34,7 @@ _POINTER = re.compile(rf"envs/{_ID}/by-user/([^/]+)/([^/]+)-{_ID}\.json")
 _STAMP = "%Y%m%dT%H%M%S.%f%z"
 
 
-@dataclass(slots=True)
-class LockEntry:
+class LockEntry(msgspec.Struct):
     """A lock, or what is left of one.
 
     :ivar lock: the lock itself; None where it is gone, or not written yet.
@@ -48,11 +48,11 @@ class LockEntry:
 
     ids: Ids
     lock: Listed | None = None
-    complete: list[Listed] = field(default_factory=list)
-    used: list[Listed] = field(default_factory=list)
-    aliases: list[Alias] = field(default_factory=list)
-    deployed_by: list[str] = field(default_factory=list)
-    default_of: list[str] = field(default_factory=list)
+    complete: list[Listed] = msgspec.field(default_factory=list)
+    used: list[Listed] = msgspec.field(default_factory=list)
+    aliases: list[Alias] = msgspec.field(default_factory=list)
+    deployed_by: list[str] = msgspec.field(default_factory=list)
+    default_of: list[str] = msgspec.field(default_factory=list)
     last_used: float = 0.0
 
     def note(self, moment: float) -> None:
@@ -60,8 +60,7 @@ class LockEntry:
         self.last_used = max(self.last_used, moment)
 
 
-@dataclass(frozen=True, slots=True)
-class PointerEntry:
+class PointerEntry(msgspec.Struct, frozen=True):
     """A pointer, as its name tells it."""
 
     ids: Ids
@@ -79,8 +78,7 @@ class PointerEntry:
         return max(self.listed.modified, resolved)
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(msgspec.Struct, frozen=True):
     """Everything below ``envs``, and the aliases."""
 
     entries: Mapping[Ids, LockEntry]
