@@ -11,8 +11,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 
+from holdfast.index.project import YANKED, Project, Releases
 from holdfast.solve.pins import Pins, record_of
 from holdfast.solve.solution import ChosenConda, ChosenWheel, PlatformSolution
 from holdfast.spec.names import PypiName
@@ -20,7 +22,7 @@ from holdfast.spec.names import PypiName
 if TYPE_CHECKING:
     from rattler import RepoDataRecord
 
-__all__ = ["Former", "Steering", "move_little"]
+__all__ = ["Former", "Steering", "move_little", "unyanked"]
 
 _MOST_TRIES = 60
 """Solves that one update may take; beyond it, what the solver preferred has to do."""
@@ -205,3 +207,19 @@ def _provided(solution: PlatformSolution) -> Iterable[tuple[Key, PypiName]]:
     for package in solution.conda:
         for project in package.provides:
             yield ("conda", str(package.name)), project
+
+
+def unyanked(project: Project, kept: frozenset[str]) -> Project:
+    """Return a project of which no kept file is yanked: locked is typed with ``==`` (PEP 592)."""
+    releases = project.releases
+    if not kept or not any(
+        kind & YANKED and any(file.filename in kept for file in releases.files(place))
+        for place, kind in enumerate(releases.kinds)
+    ):
+        return project
+    return replace(
+        project,
+        releases=Releases.of(
+            replace(file, yanked=None) if file.filename in kept else file for file in releases.every_file()
+        ),
+    )

@@ -69,10 +69,13 @@ class PypiRecords:
         self._lockstep: dict[PypiName, frozenset[Lockstep]] = {}
         self._meanings: dict[tuple[str, str, str], Meaning] = {}
         self._settled: set[tuple[str, str]] = set()
+        self._seen: dict[PypiName, object] = {}
+        """What of each project the solver was shown the dependencies of, when they were last looked at."""
 
     def forget(self) -> None:
         """Drop every record: pools were dropped, so the ordinals in kept records may be wrong."""
         self._settled.clear()
+        self._seen.clear()
         self._records.clear()
         self._built.clear()
         self._meanings.clear()
@@ -95,6 +98,10 @@ class PypiRecords:
             grew = False
             for pool in list(self._world.loaded().values()):
                 extras = ("", *self._world.extras_of(pool.name))
+                state = (self._world.age(pool.name), extras, self.expecting)
+                if self._seen.get(pool.name) == state:
+                    continue
+                self._seen[pool.name] = state
                 for candidate in list(pool.candidates):
                     known = self._world.knowledge.known(candidate.file)
                     if known is None:

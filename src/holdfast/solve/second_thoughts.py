@@ -72,6 +72,7 @@ class _Fall:
 
     def __init__(self, requirements: Requirements, world: PypiWorld, answer: Answer) -> None:
         self._world = world
+        self._pools = world.loaded()
         self._names = {item.name for item in requirements.pypi if not item.url and not item.marker}
         builds = {(str(r.version), str(r.build)) for r in answer.conda if r.name.normalized == "python"}
         self._python = world.pythons.mask(lambda known: (known.conda_version, known.build) in builds)
@@ -94,17 +95,17 @@ class _Fall:
         """Return the version above which a project has not fallen far."""
         usable = self._usable_of(name)
         lowest = usable[int(len(usable) * (1 - _FAR))]
-        return self._world.loaded()[name].ordinals.version(lowest).public
+        return self._pools[name].ordinals.version(lowest).public
 
     def _chosen(self, answer: Answer) -> dict[PypiName, int]:
         return {
             item.chosen.project: item.chosen.ordinal
             for item in answer.pypi
-            if item.chosen.project in self._names and item.chosen.project in self._world.loaded()
+            if item.chosen.project in self._names and item.chosen.project in self._pools
         }
 
     def _depth(self, name: PypiName, chosen: int) -> float:
-        pool = self._world.loaded()[name]
+        pool = self._pools[name]
         # Which releases could be chosen takes time to find out, and most projects did not fall at all.
         if len(pool.ordinals) - chosen <= len(pool.ordinals) * _FAR:
             return (len(pool.ordinals) - chosen) / len(pool.ordinals)
@@ -113,7 +114,7 @@ class _Fall:
 
     def _usable_of(self, name: PypiName) -> list[int]:
         if name not in self._usable:
-            pool = self._world.loaded()[name]
+            pool = self._pools[name]
             excluded = self._world.excluded(pool)
             self._usable[name] = [
                 ordinal

@@ -11,13 +11,13 @@ from msgspec.structs import replace
 from packaging.version import Version
 
 from holdfast.index.core_metadata import MetadataUnusable
-from holdfast.index.project import YANKED, Project, Releases, Sdist, Wheel
+from holdfast.index.project import Sdist, Wheel
 from holdfast.index.urls import without_secrets
 from holdfast.solve.admission import Admission
 from holdfast.solve.direct import Direct
 from holdfast.solve.encoding import make_record, solver_name
 from holdfast.solve.knowledge import Dependency, Knowledge, ProjectSource
-from holdfast.solve.movement import Steering
+from holdfast.solve.movement import Steering, unyanked
 from holdfast.solve.ownership import Ownership
 from holdfast.solve.pins import PinnedSource, Pins, pinned_pool, still_open
 from holdfast.solve.pool import Bridge, Candidate, ProjectPool, WheelJudge, direct_pool, make_pool
@@ -66,22 +66,6 @@ class Wishes(msgspec.Struct, frozen=True):
     may_build: bool = True
 
 
-def _unyanked(project: Project, kept: frozenset[str]) -> Project:
-    """Return a project of which no kept file is yanked: locked is typed with ``==`` (PEP 592)."""
-    releases = project.releases
-    if not kept or not any(
-        kind & YANKED and any(file.filename in kept for file in releases.files(place))
-        for place, kind in enumerate(releases.kinds)
-    ):
-        return project
-    return replace(
-        project,
-        releases=Releases.of(
-            replace(file, yanked=None) if file.filename in kept else file for file in releases.every_file()
-        ),
-    )
-
-
 class PypiWorld:
     """Pools, fetched when first asked for, and the knowledge of their candidates, which only grows.
 
@@ -120,6 +104,7 @@ class PypiWorld:
         self._pools: dict[PypiName, asyncio.Task[ProjectPool]] = {}
         self._loaded: dict[PypiName, ProjectPool] = {}
         self._changed: set[PypiName] = set()
+        self._ages: dict[PypiName, int] = {}
         self._spoken: dict[tuple[str, str], str] = {}
         self._extras: dict[PypiName, set[str]] = {}
         self._specifiers: dict[PypiName, set[str]] = {}
@@ -171,7 +156,7 @@ class PypiWorld:
             file = await self._direct_file(name, self.wishes.direct[name])
             self.wishes.direct[name] = replace(self.wishes.direct[name], file=file)
             return direct_pool(file, name, owners.names, self.judge)
-        project = _unyanked(await self._source.project(name), self.wishes.kept)
+        project = unyanked(await self._source.project(name), self.wishes.kept)
         versions = {version for spelled in owners.versions.values() for version in spelled}
         return make_pool(
             name,
@@ -218,7 +203,7 @@ class PypiWorld:
     def show(self, pool: ProjectPool, specifier: str, count: int) -> None:
         """Show the solver the highest ``count`` versions that a specifier allows."""
         if pool.show(specifier, count):
-            self._changed.add(pool.name)
+            self._note_change([pool.name])
 
     def widen(self) -> bool:
         """Show the solver more of every project; return whether there was more to show."""
@@ -241,7 +226,7 @@ class PypiWorld:
             self._pools.pop(name, None)
             self._loaded.pop(name, None)
         self._spoken.clear()
-        self._changed.update(self._pools, projects)
+        self._note_change([*self._pools, *projects])
 
     async def learn(self, chosen: Iterable[Candidate | Bridge]) -> None:
         """Read the metadata of candidates (of bridges: of the wheel) that nobody has looked at.
@@ -250,7 +235,7 @@ class PypiWorld:
         """
         files = [(each.project, each.file) for each in chosen if each.file is not None]
         fresh = [(name, file) for name, file in files if self.knowledge.is_open(file)]
-        self._changed.update(await self.knowledge.learn(fresh, self.expected_minor))
+        self._note_change(await self.knowledge.learn(fresh, self.expected_minor))
         for name, file in fresh:
             self._leave_settled(name, file)
         demanded = [(name, file) for name, file in fresh if self._admission.hashes(name)]
@@ -269,7 +254,7 @@ class PypiWorld:
         pool = self._loaded.get(name)
         if pool is not None and self.knowledge.unusable(file) is not None:
             pool.drop(file)
-            self._changed.add(name)
+            self._note_change([name])
             if isinstance(file, Sdist) and sum(isinstance(each, Sdist) for each in pool.dropped) == _FAILURES:
                 for older in pool.give_up_building():
                     self.knowledge.refuse(older, f"was not tried, as {_FAILURES} others cannot be built")
@@ -307,6 +292,15 @@ class PypiWorld:
         """Return the projects of which more is known than at the last call."""
         changed, self._changed = self._changed, set()
         return changed
+
+    def age(self, name: PypiName) -> int:
+        """Return how often something of a project was shown, learned or dropped so far."""
+        return self._ages.get(name, 0)
+
+    def _note_change(self, names: Iterable[PypiName]) -> None:
+        for name in names:
+            self._changed.add(name)
+            self._ages[name] = self._ages.get(name, 0) + 1
 
     def mask(self, candidate: Candidate) -> Mask:
         """Return the Pythons a candidate serves, as far as is known."""
@@ -354,7 +348,7 @@ class PypiWorld:
         assert self.pins is not None
         self._reopened.add(name)
         self.knowledge.reopen(self.pins.files[name])
-        self._changed.add(name)
+        self._note_change([name])
 
     def is_foreign_url(self, dependency: Dependency) -> bool:
         """Tell whether a dependency names a URL that is not the one the user named for that project."""
