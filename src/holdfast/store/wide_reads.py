@@ -21,9 +21,10 @@ _WIDE = 1 << 20
 def read_widely(client: httpx.Client) -> None:
     """Make a client's connections, those through proxies too, hand on bodies in big pieces.
 
-    httpx has no option for it: the back-end of the network is exchanged in its pools, where it is found.
+    httpx has no option for it: the back-end of the network is exchanged in its pools, where it is found. With an
+    httpx that keeps it elsewhere, downloads are as they were.
     """
-    for transport in (client._transport, *client._mounts.values()):
+    for transport in (getattr(client, "_transport", None), *getattr(client, "_mounts", {}).values()):
         pool: Any = getattr(transport, "_pool", None)
         if hasattr(pool, "_network_backend"):
             pool._network_backend = _Network(pool._network_backend)
