@@ -21,8 +21,8 @@ _WIDE = 1 << 20
 def read_widely(client: httpx.Client) -> None:
     """Make a client's connections, those through proxies too, hand on bodies in big pieces.
 
-    httpx has no option for it: the back-end of the network is exchanged in its pools, where it is found. With an
-    httpx that keeps it elsewhere, downloads are as they were.
+    httpx has no option for it: the back-end of the network is exchanged in its pools, where it is found. With
+    an httpx that keeps it elsewhere, downloads are as they were.
     """
     for transport in (getattr(client, "_transport", None), *getattr(client, "_mounts", {}).values()):
         pool: Any = getattr(transport, "_pool", None)
