@@ -106,6 +106,7 @@ class PypiIndexes:
         self._builds_by: tuple[SolveBuild, Callable[[str], None]] | None = None
         self._announcing: set[str] = set()
         self._once = Once()
+        self._sizes: dict[tuple[str | None, str], int] = {}
         self._at_hand: dict[str, CoreMetadata | MetadataUnusable] = {}
 
     def decide_builds_by(self, solve: SolveBuild, say: Callable[[str], None]) -> None:
@@ -212,6 +213,13 @@ class PypiIndexes:
         """
         return await self._once.do(("hash", file.url), lambda: self._hash_of(file))
 
+    def hash_at_hand(self, file: IndexFile) -> tuple[str, int] | None:
+        """Return the same where it is known without asking anybody, else None."""
+        if file.sha256 is None or local_path(file.url) is not None:
+            return None
+        size = file.size if file.size is not None else self._kept_size(file)
+        return None if size is None else (file.sha256, size)
+
     async def aclose(self) -> None:
         """Close all connections and stop what still runs."""
         await self._once.stop()
@@ -287,19 +295,37 @@ class PypiIndexes:
         return known
 
     async def _size(self, file: IndexFile) -> int:
-        kind = f"size-{file.sha256}"
-        entry = self._cache.load(kind, file.url)
-        if entry is not None:  # a file of one sha256 has one size, for ever
-            return msgspec.msgpack.decode(entry.body, type=int)
+        kept = self._kept_size(file)
+        if kept is not None:
+            return kept
         size = self._reader.sizes.get(file.url, 0)
         if not size and not self._http.offline:
             head = await self._http.head(file.url)
             size = (content_length(head) or 0) if head.status == 200 else 0
         if size:
+            self._sizes[file.sha256, file.url] = size
             self._cache.store(
-                kind, file.url, status=200, headers={}, body=msgspec.msgpack.encode(size), now=time.time()
+                _size_kind(file),
+                file.url,
+                status=200,
+                headers={},
+                body=msgspec.msgpack.encode(size),
+                now=time.time(),
             )
         return size
+
+    def _kept_size(self, file: IndexFile) -> int | None:
+        key = (file.sha256, file.url)
+        if key not in self._sizes:
+            entry = self._cache.load(_size_kind(file), file.url)
+            if entry is None:
+                return None
+            self._sizes[key] = msgspec.msgpack.decode(entry.body, type=int)
+        return self._sizes[key]
+
+
+def _size_kind(file: IndexFile) -> str:
+    return f"size-{file.sha256}"  # a file of one sha256 has one size, for ever
 
 
 def _hash_local(path: Path) -> tuple[str, int]:

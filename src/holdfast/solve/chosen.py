@@ -110,7 +110,7 @@ async def _wheels(
     for meaning in meanings:
         by_project.setdefault(meaning.chosen.project, []).append(meaning)
     chosen: list[Awaitable[ChosenWheel]] = []
-    pinned: list[ChosenWheel] = []
+    ready: list[ChosenWheel] = []
     for name, parts in sorted(by_project.items()):
         assert world is not None
         candidate = next((part.chosen for part in parts if isinstance(part.chosen, Candidate)), None)
@@ -128,7 +128,7 @@ async def _wheels(
         declared = tuple(extra for extra in extras if known.mentions_extra(extra))
         needs = {_applied(need) for part in parts for need in part.dependencies}
         if candidate is not None and world.pins is not None and name in world.pins.wheels:
-            pinned.append(_grown(world.pins.wheels[name], declared, needs))
+            ready.append(_grown(world.pins.wheels[name], declared, needs))
         elif candidate is not None:
             found = ChosenWheel(
                 name,
@@ -140,8 +140,12 @@ async def _wheels(
                 known.metadata.requires_python,
                 direct=candidate.direct,
             )
-            chosen.append(_hashed(found, world.built.get(candidate.file.url), candidate.file.url, indexes))
-    return sorted([*pinned, *await asyncio.gather(*chosen)], key=lambda wheel: wheel.name)
+            built = world.built.get(candidate.file.url)
+            if built is None and (known_hash := indexes.hash_at_hand(found.wheel)):
+                ready.append(replace(found, sha256=known_hash[0], size=known_hash[1]))
+            else:
+                chosen.append(_hashed(found, built, candidate.file.url, indexes))
+    return sorted([*ready, *await asyncio.gather(*chosen)], key=lambda wheel: wheel.name)
 
 
 def _grown(wheel: ChosenWheel, extras: Iterable[str], needs: Iterable[str]) -> ChosenWheel:

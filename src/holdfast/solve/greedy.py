@@ -231,12 +231,11 @@ class _Greedy:
             if self._conda.was_added(bridge.conda) and any(self._serves(each) for each in higher):
                 raise _Unclear  # perhaps what brought it should fall
             return bridge
-        bridged = {bridge.ordinal for bridge in pool.bridges}
         for ordinal in reversed(allowed):
             candidate = await self._readable(pool, ordinal)
             if candidate is not None and not await self._world.is_in_vain(self._needs(candidate, "")):
                 return candidate
-            if ordinal in bridged:
+            if ordinal in pool.bridged:
                 return await self._added(pool, ordinal)
         raise _Unclear
 

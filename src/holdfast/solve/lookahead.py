@@ -147,7 +147,7 @@ class LookAhead:
             width = min(2 * width, _MOST_AT_ONCE)
 
     def _is_settled(self, pool: ProjectPool, allowed: set[int]) -> bool:
-        return any(
+        return not self._settled.keys().isdisjoint(pool.owners) and any(
             self._settled.get(bridge.conda) in bridge.spellings and bridge.ordinal in allowed
             for bridge in pool.bridges
         )

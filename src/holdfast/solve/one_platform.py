@@ -22,11 +22,11 @@ from holdfast.solve.direct import direct_files
 from holdfast.solve.explanation import Explanation
 from holdfast.solve.host_python import HostPythonSource
 from holdfast.solve.joint import Answer, solve_jointly
+from holdfast.solve.judge import WheelJudge
 from holdfast.solve.movement import Former, Steering, move_little
 from holdfast.solve.ownership import Ownership
 from holdfast.solve.pins import Pins, record_of
 from holdfast.solve.platforms import Shared
-from holdfast.solve.pool import WheelJudge
 from holdfast.solve.pythons import PythonBuild, PythonPool, is_valid_version
 from holdfast.solve.second_thoughts import reconsidered
 from holdfast.solve.solution import ChosenPython, PlatformSolution

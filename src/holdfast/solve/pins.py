@@ -23,9 +23,10 @@ from holdfast.errors import Unreachable
 from holdfast.index.core_metadata import MetadataUnusable
 from holdfast.index.project import CoreMetadata, IndexFile, Project, Sdist, Wheel
 from holdfast.solve.admission import Sorted
+from holdfast.solve.judge import WheelJudge
 from holdfast.solve.knowledge import Dependency, Known, ProjectSource
 from holdfast.solve.ordinals import Ordinals
-from holdfast.solve.pool import Bridge, ProjectPool, WheelJudge
+from holdfast.solve.pool import Bridge, ProjectPool
 from holdfast.solve.pythons import Mask, PythonPool
 from holdfast.solve.solution import ChosenConda, ChosenWheel, PlatformSolution
 from holdfast.spec.names import CondaName, PypiName
@@ -236,7 +237,7 @@ async def pinned_pool(
     every = sorted({*owners, owner.name})
     ordinals = _PinnedOrdinals([version])
     return ProjectPool(
-        name, ordinals, _no_files, _Anywhere(pythons), bridges=[bridge], owners=every, index=pins.name
+        name, ordinals, _no_files, _Anywhere(pythons), bridges=lambda: [bridge], owners=every, index=pins.name
     )
 
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 
 import msgspec
 from msgspec.structs import replace
 from packaging.version import Version
 
 from holdfast.index.project import Sdist, Wheel
-from holdfast.index.wheel_tags import PythonAbi, supported, why_not
 from holdfast.solve.admission import Admitted, Refusal, Sorted
+from holdfast.solve.judge import WheelJudge
 from holdfast.solve.ordinals import Ordinals
-from holdfast.solve.pythons import Mask, PythonBuild, PythonPool
+from holdfast.solve.pythons import Mask
 from holdfast.spec.names import CondaName, PypiName
 
-__all__ = ["Bridge", "Candidate", "ProjectPool", "WheelJudge", "direct_pool", "make_pool"]
+__all__ = ["Bridge", "Candidate", "ProjectPool", "direct_pool", "make_pool"]
 
 
 class Candidate(msgspec.Struct, frozen=True, eq=False):
@@ -55,84 +55,6 @@ class Bridge(msgspec.Struct, frozen=True, eq=False):
         return self.find_file()
 
 
-class WheelJudge:
-    """Tells which Python builds a wheel runs on, and which of a version's wheels serves each best."""
-
-    def __init__(self, pythons: PythonPool, platform_tags: Sequence[str]) -> None:
-        self.pythons = pythons
-        self._platform_tags = tuple(platform_tags)
-        self._ranks: dict[str, tuple[int | None, ...]] = {}
-        self._fits: dict[str, bool] = {}
-        self._abis = tuple(_abi(build) for build, _ in pythons.abi_groups)
-
-    def ranks(self, tags: str) -> tuple[int | None, ...]:
-        """Return, for each ABI of the pool, how well the tags fit (less is better), None for not at all."""
-        if tags not in self._ranks:
-            self._ranks[tags] = tuple(supported(tags, abi, self._platform_tags) for abi in self._abis)
-        return self._ranks[tags]
-
-    def fits(self, tags: str) -> bool:
-        """Tell whether wheels with these tags run on any Python build."""
-        fits = self._fits.get(tags)
-        if fits is None:
-            fits = self._fits[tags] = any(rank is not None for rank in self.ranks(tags))
-        return fits
-
-    def shares(self, wheels: Sequence[Wheel]) -> list[tuple[Wheel, Mask]]:
-        """Divide the Python builds among the wheels of one version: each build gets its best wheel.
-
-        Ties go to the higher build tag, then to the file name that sorts first.
-        """
-        limits = [self.limit(wheel) for wheel in wheels]
-        masks = [0] * len(wheels)
-        order = sorted(
-            range(len(wheels)),
-            key=lambda index: (_negated_build(wheels[index]), wheels[index].filename),
-        )
-        for group, (_, members) in enumerate(self.pythons.abi_groups):
-            ranked = [
-                (rank, place, index)
-                for place, index in enumerate(order)
-                if (rank := self.ranks(wheels[index].tags)[group]) is not None
-            ]
-            left = members
-            for _, _, index in sorted(ranked):
-                share = left & limits[index]
-                masks[index] |= share
-                left &= ~share
-                if not left:
-                    break
-        return [(wheel, mask) for wheel, mask in zip(wheels, masks, strict=True) if mask]
-
-    def limit(self, file: Wheel | Sdist) -> Mask:
-        """Return the Python builds that a file's Requires-Python admits."""
-        return self.pythons.requires_python(file.requires_python) or 0
-
-    def runs_on(self, tags: str) -> Mask:
-        """Return the Python builds that wheels with these tags run on."""
-        return sum(
-            members
-            for rank, (_, members) in zip(self.ranks(tags), self.pythons.abi_groups, strict=True)
-            if rank is not None
-        )
-
-    def refusal(self, wheel: Wheel | Sdist) -> Refusal:
-        """Say why no Python build of the pool can use a file."""
-        if isinstance(wheel, Sdist):
-            reason = f"needs Python {wheel.requires_python}"
-        elif self.pythons.requires_python(wheel.requires_python) is None:
-            reason = f"has an invalid Requires-Python ({wheel.requires_python})"
-        elif not self.fits(wheel.tags):
-            reason = (
-                why_not(wheel.tags, self._abis, self._platform_tags)
-                if self._abis
-                else "there is no Python for it"
-            )
-        else:
-            reason = f"needs Python {wheel.requires_python}"
-        return Refusal(wheel.filename, wheel.version, reason)
-
-
 class ProjectPool:
     """One project: its versions, and its candidates, made and shown to the solver as they are needed.
 
@@ -157,7 +79,7 @@ class ProjectPool:
         files: Callable[[int], Sorted],
         judge: WheelJudge,
         *,
-        bridges: Sequence[Bridge] = (),
+        bridges: Callable[[], Sequence[Bridge]] = tuple,
         owners: Iterable[CondaName] = (),
         refusals: Callable[[], Sequence[Refusal]] = tuple,
         has_unbuilt: bool = False,
@@ -167,7 +89,6 @@ class ProjectPool:
     ) -> None:
         self.name = name
         self.ordinals = ordinals
-        self.bridges = tuple(bridges)
         self.owners = tuple(sorted(owners))
         self.refusals = refusals
         self.has_unbuilt = has_unbuilt
@@ -177,11 +98,21 @@ class ProjectPool:
         self._files = files
         self._every_file = every_file or files
         self._sorted: dict[int, Sorted] = {}
-        self._bridged = frozenset(bridge.ordinal for bridge in bridges)
+        self._make_bridges = bridges
         self._judge = judge
         self._direct = direct
         self._made: dict[int, tuple[Candidate, ...]] = {}
         self._asked: set[tuple[str, int]] = set()
+
+    @cached_property
+    def bridges(self) -> tuple[Bridge, ...]:
+        """The conda packages that provide the project, by name and version; of many nobody wants to know."""
+        return tuple(self._make_bridges())
+
+    @cached_property
+    def bridged(self) -> frozenset[int]:
+        """Ordinals of the versions that conda packages provide."""
+        return frozenset(bridge.ordinal for bridge in self.bridges)
 
     def at(self, ordinal: int) -> tuple[Candidate, ...]:
         """Return the candidates of one version: wheels that run somewhere, then what could be built."""
@@ -235,7 +166,7 @@ class ProjectPool:
     def is_exhausted(self, specifier: str) -> bool:
         """Tell whether nothing is left that could meet a specifier, be it conda's or built."""
         return not any(
-            each in self._bridged or self.at(each) or self._at(each).unbuilt
+            each in self.bridged or self.at(each) or self._at(each).unbuilt
             for each in self.ordinals.allowed(specifier)
         )
 
@@ -246,7 +177,7 @@ class ProjectPool:
         self._asked.add((specifier, count))
         before = len(self.shown)
         allowed = self.ordinals.allowed(specifier)
-        if self.has_unbuilt and not any(each in self._bridged or self.at(each) for each in reversed(allowed)):
+        if self.has_unbuilt and not any(each in self.bridged or self.at(each) for each in reversed(allowed)):
             self._take_unbuilt(allowed)
         for ordinal in reversed(allowed):
             if self.at(ordinal):
@@ -324,12 +255,14 @@ def make_pool(
         found = present.files(position(ordinal), judge.fits)
         return found if may_build or found.unbuilt is None else replace(found, unbuilt=None)
 
-    bridges = [
-        Bridge(name, conda, ordinals.of(version), spellings, partial(_first_wheel, present, version))
-        for conda, versions in sorted(conda_versions.items())
-        for version, spellings in sorted(versions.items())
-        if version in bridged
-    ]
+    def bridges() -> list[Bridge]:
+        return [
+            Bridge(name, conda, ordinals.of(version), spellings, partial(_first_wheel, present, version))
+            for conda, versions in sorted(conda_versions.items())
+            for version, spellings in sorted(versions.items())
+            if version in bridged
+        ]
+
     return ProjectPool(
         name,
         ordinals,
@@ -383,11 +316,3 @@ def direct_pool(
     return ProjectPool(
         name, Ordinals([file.version]), lambda _: alone, judge, owners=owners, index=file.url, direct=True
     )
-
-
-def _abi(build: PythonBuild) -> PythonAbi:
-    return PythonAbi(build.implementation, *build.minor, build.free_threaded)
-
-
-def _negated_build(wheel: Wheel) -> tuple[int, str]:
-    return (-wheel.build[0], wheel.build[1]) if wheel.build else (0, "")

@@ -16,11 +16,12 @@ from holdfast.index.urls import without_secrets
 from holdfast.solve.admission import Admission
 from holdfast.solve.direct import Direct
 from holdfast.solve.encoding import make_record, solver_name
+from holdfast.solve.judge import WheelJudge
 from holdfast.solve.knowledge import Dependency, Knowledge, ProjectSource
 from holdfast.solve.movement import Steering, unyanked
 from holdfast.solve.ownership import Ownership
 from holdfast.solve.pins import PinnedSource, Pins, pinned_pool, still_open
-from holdfast.solve.pool import Bridge, Candidate, ProjectPool, WheelJudge, direct_pool, make_pool
+from holdfast.solve.pool import Bridge, Candidate, ProjectPool, direct_pool, make_pool
 from holdfast.solve.pythons import Mask, PythonPool, is_valid_version
 from holdfast.spec.names import CondaName, ExtraName, PypiName
 from holdfast.spec.requirements import PypiRequirement, Strategy
