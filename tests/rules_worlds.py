@@ -284,7 +284,9 @@ def built(world: RulesWorld, root: Path) -> World:
     return made
 
 
-def solved(world: World, small: RulesWorld, strategy: str = "highest") -> Solved | None:
+def solved(
+    world: World, small: RulesWorld, strategy: str = "highest", *, prefer_conda: bool = False
+) -> Solved | None:
     """Solve what is asked in a world that was built; None where nothing is found."""
     try:
         return world.solve(
@@ -294,6 +296,7 @@ def solved(world: World, small: RulesWorld, strategy: str = "highest") -> Solved
             overrides=[need.text() for need in small.overrides],
             prereleases=small.prereleases,
             strategy=strategy,
+            prefer_conda=prefer_conda,
         )
     except NoSolution:
         return None

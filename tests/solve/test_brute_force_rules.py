@@ -41,11 +41,12 @@ _LOCKSTEP = RulesWorld(
     small=worlds,
     width=st.sampled_from([0, 1, 16]),
     strategy=st.sampled_from(["highest", "highest", "lowest"]),
+    prefer_conda=st.booleans(),
 )
-@example(small=_YANKED_LOCAL, width=16, strategy="highest")
-@example(small=_LOCKSTEP, width=1, strategy="highest")
+@example(small=_YANKED_LOCAL, width=16, strategy="highest", prefer_conda=False)
+@example(small=_LOCKSTEP, width=1, strategy="highest", prefer_conda=False)
 def test_all_rules_at_once_have_a_solution_exactly_when_one_exists(
-    small: RulesWorld, width: int, strategy: str, monkeypatch: pytest.MonkeyPatch
+    small: RulesWorld, width: int, strategy: str, prefer_conda: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(holdfast.solve.request, "_EXIT_PAUSE", 0.0)  # this process goes on
     with tempfile.TemporaryDirectory() as folder, monkeypatch.context() as patch:
@@ -54,7 +55,7 @@ def test_all_rules_at_once_have_a_solution_exactly_when_one_exists(
             always_search(patch)
             patch.setattr(holdfast.solve.world, "_WIDTH", width)
             patch.setattr(holdfast.solve.world, "_WIDER", 2)
-        found = solved(built(small, Path(folder)), small, strategy)
+        found = solved(built(small, Path(folder)), small, strategy, prefer_conda=prefer_conda)
     if found is None:
         assert not exists(small)
         return

@@ -25,8 +25,8 @@ PLATFORMS = (
 PIP_OPTIONS = "expected one of pip's for such files, --conda-pkg, --conda-channel or --sys-pkg"
 TOOL = (
     "expected one of channel-aliases, channel-priority, channels, conda, constraints, exclude-newer, extra-index-urls, "
-    "find-links, index-url, mapping, no-binary, no-index, only-binary, overrides, platforms, prereleases, pypi, python, "
-    "python-source, same-versions, strategy, virtual-packages"
+    "find-links, index-url, mapping, no-binary, no-index, only-binary, overrides, platforms, prefer-conda, "
+    "prereleases, pypi, python, python-source, same-versions, strategy, virtual-packages"
 )
 
 ENVIRONMENT = [

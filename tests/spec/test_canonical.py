@@ -106,6 +106,7 @@ def test_what_a_lock_carries_reads_back_as_the_same_requirements(data):
         ({"exclude_newer": "2026-11-20"}, {"exclude_newer": "2026-11-21T02:00:00+02:00"}),
         ({"virtual_packages": ["__glibc==2.31=0"]}, {"virtual_packages": ["__glibc=2.31"]}),
         ({"same_versions": False}, {}),
+        ({"prefer_conda": False}, {}),
     ],
 )
 def test_what_means_the_same_has_one_identity(one, other):
@@ -138,6 +139,7 @@ def test_what_means_the_same_has_one_identity(one, other):
         {"no_binary": ["a"]},
         {"strategy": "lowest"},
         {"same_versions": True},
+        {"prefer_conda": True},
         {"exclude_newer": "2026-11-20"},
         {"virtual_packages": ["__cuda=12"]},
         {"virtual_packages": ["__cuda="]},
@@ -151,7 +153,7 @@ def test_what_decides_on_packages_decides_on_the_identity(different):
     assert len(seen) == 2
 
 
-@pytest.mark.parametrize("name", ["channel_aliases", "same_versions"])
+@pytest.mark.parametrize("name", ["channel_aliases", "same_versions", "prefer_conda"])
 def test_what_came_later_is_left_out_where_it_says_nothing(name):
     assert name not in canonical(build_requirements(index_url=INDEX))
 

@@ -44,6 +44,7 @@ CASES: list[tuple[str, str, list[tuple[str, Any]]]] = [
         [("2026-01-01",) * 2, ("2026-02-01T00:00:00Z",) * 2, ("2025-01-01",) * 2],
     ),
     ("same-versions", "same_versions", [("true", True), ("false", False), ("1", True)]),
+    ("prefer-conda", "prefer_conda", [("true", True), ("false", False), ("1", True)]),
     ("prereleases", "prereleases", [("true", True), ("false", False), ("1", True)]),
     ("only-binary", "only_binary", [(":all:", [":all:"]), (":none:", [":none:"]), ("X,y", ["y", "x"])]),
     ("no-binary", "no_binary", [("x", ["x"]), ("y", ["y"]), (":none:", [])]),

@@ -164,6 +164,15 @@ class RequestOptions:
             show_default=False,
         ),
     ] = None
+    prefer_conda: Annotated[
+        bool | None,
+        typer.Option(
+            "--prefer-conda/--no-prefer-conda",
+            help="take what PyPI packages depend on from conda wherever it can be",
+            rich_help_panel=_CHOICE,
+            show_default=False,
+        ),
+    ] = None
     use_latest: Annotated[
         str | None,
         typer.Option(

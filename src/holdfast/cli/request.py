@@ -55,6 +55,7 @@ def read_request(options: RequestOptions, reporter: Reporter) -> Requirements:
         no_binary=options.no_binary,
         strategy=options.strategy,
         same_versions=options.same_versions,
+        prefer_conda=options.prefer_conda,
         exclude_newer=options.exclude_newer,
         virtual_packages=options.virtual_package,
         python_source=options.python_source,

@@ -203,6 +203,13 @@ SETTINGS = (
         default="false",
     ),
     Setting(
+        name="prefer-conda",
+        kind=Kind.FLAG,
+        meaning="take what PyPI packages depend on from conda wherever it can be",
+        variable="HOLDFAST_PREFER_CONDA",
+        default="false",
+    ),
+    Setting(
         name="exclude-newer",
         kind=Kind.TEXT,
         meaning="nothing uploaded after this date or instant",

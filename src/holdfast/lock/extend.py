@@ -48,6 +48,7 @@ def extended(requirements: Requirements, base: Lock) -> Requirements:
         no_binary=tuple(sorted({*requirements.no_binary, *before.no_binary})),
         strategy=requirements.strategy if requirements.strategy != "highest" else before.strategy,
         same_versions=requirements.same_versions or before.same_versions,
+        prefer_conda=requirements.prefer_conda or before.prefer_conda,
         exclude_newer=requirements.exclude_newer or before.exclude_newer,
         virtual_packages=_virtual_packages(requirements, base),
         python_source=_python_source(requirements, base),

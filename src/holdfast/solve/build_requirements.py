@@ -73,6 +73,7 @@ def _asked(request: Requirements, requires: Sequence[str]) -> Requirements:
         no_binary=tuple(name for name in request.no_binary if name != ":all:"),
         strategy="highest",
         same_versions=False,
+        prefer_conda=False,
         virtual_packages=_oldest_glibc(),
         base="",
         python_source="host",

@@ -76,7 +76,7 @@ async def greedy_answer(
     # With something to stay near to, or other versions than the highest, the best is not this simple.
     if requirements.strategy != "highest" or solver.steering is not None or solver.bounds is not None:
         return None
-    if world.pins is not None or python.bit_count() != 1:
+    if world.pins is not None or requirements.prefer_conda or python.bit_count() != 1:
         return None
     if any(item.marker for item in requirements.constraints):
         return None

@@ -389,6 +389,7 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
             if self.former
             else frozenset(),
             may_build=may_build,
+            from_pypi=frozenset(item.name for item in asked.pypi) if asked.prefer_conda else None,
         )
         admission = self.shared.admission(asked, sources=sources)
         source = self.shared.source_for(self.platform, self.indexes, self.requirements)

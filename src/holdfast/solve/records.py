@@ -46,12 +46,16 @@ _GRAIN = 8
 
 
 class _Subject(msgspec.Struct, frozen=True):
-    """What records are being made for: a project, or one of its extras."""
+    """What records are being made for: a project, or one of its extras.
+
+    :ivar yields: whether a wheel is taken only where no conda package serves.
+    """
 
     name: str
     pool: ProjectPool
     extra: str
-    expected: frozenset[Lockstep] = frozenset()
+    expected: frozenset[Lockstep]
+    yields: bool
 
 
 class PypiRecords:
@@ -202,7 +206,7 @@ class PypiRecords:
         project, extra = read_name(name)
         pool = await self._world.pool(project)
         await self._load_dependencies(pool)
-        subject = _Subject(name, pool, extra or "", self._expectations(pool))
+        subject = _Subject(name, pool, extra or "", self._expectations(pool), self._yields(pool))
         excluded = self._world.excluded(pool)
         records: list[RepoDataRecord] = []
         for candidate in pool.candidates:
@@ -212,6 +216,13 @@ class PypiRecords:
             if bridge.ordinal not in excluded:
                 records.extend(await self._of_bridge(subject, bridge))
         return records
+
+    def _yields(self, pool: ProjectPool) -> bool:
+        from_pypi = self._world.wishes.from_pypi
+        if from_pypi is None or pool.name in from_pypi or not pool.bridges:
+            return False
+        # Sources are the last resort in any case, and there is only one.
+        return not any(isinstance(candidate.file, Sdist) for candidate in pool.candidates)
 
     async def _load_dependencies(self, pool: ProjectPool) -> None:
         """Fetch the pools that known candidates speak of, all at once rather than one by one."""
@@ -235,7 +246,8 @@ class PypiRecords:
     async def _kept(self, subject: _Subject, candidate: Candidate) -> list[RepoDataRecord]:
         """Return a candidate's records, made anew only where more is known than when they were made."""
         known = self._world.knowledge.known(candidate.file)
-        state: object = (candidate.mask, known is not None or subject.extra or subject.expected)
+        is_settled = known is not None or subject.extra or subject.expected
+        state: object = (candidate.mask, is_settled, subject.yields)
         key = (subject.name, candidate.file.url)
         if key not in self._built or self._built[key][0] != state:
             self._built[key] = (state, await self._of_candidate(subject, candidate, known))
@@ -345,7 +357,7 @@ class PypiRecords:
             build_number,
             depends=tuple(depends),
             constrains=tuple(constrains),
-            last_resort=isinstance(chosen, Candidate) and isinstance(chosen.file, Sdist),
+            last_resort=isinstance(chosen, Candidate) and (isinstance(chosen.file, Sdist) or subject.yields),
         )
 
 

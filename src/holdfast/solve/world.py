@@ -54,6 +54,8 @@ class Wishes(msgspec.Struct, frozen=True):
     :ivar pins: the packages of the environment that is being extended, None where there is none.
     :ivar kept: names of files that were locked before, which may stay although they were yanked since.
     :ivar may_build: whether a requirement that nothing else can meet has source distributions built.
+    :ivar from_pypi: projects whose wheels are as good as conda's packages, None for all: wheels of others are
+        taken where no conda package serves.
     """
 
     favoured: frozenset[CondaName] = frozenset()
@@ -65,6 +67,7 @@ class Wishes(msgspec.Struct, frozen=True):
     pins: Pins | None = None
     kept: frozenset[str] = frozenset()
     may_build: bool = True
+    from_pypi: frozenset[PypiName] | None = None
 
 
 class PypiWorld:

@@ -31,6 +31,7 @@ class Asked(NamedTuple):
     :ivar no_index: whether no index is asked at all, find-links alone (``--no-index``); None if not said.
     :ivar prereleases: None if not said.
     :ivar same_versions: None if not said.
+    :ivar prefer_conda: None if not said.
     :ivar only_binary: with ``:none:`` in front where the source takes back what others say; so
         :attr:`no_binary`.
     :ivar mapping: path of a conda<->PyPI mapping file, empty for none.
@@ -54,6 +55,7 @@ class Asked(NamedTuple):
     no_binary: tuple[str, ...] = ()
     strategy: Strategy | None = None
     same_versions: bool | None = None
+    prefer_conda: bool | None = None
     exclude_newer: str = ""
     virtual_packages: tuple[tuple[str, str], ...] = ()
     python_source: PythonSource | None = None

@@ -44,6 +44,7 @@ def build_requirements(
     no_binary: Iterable[str] = (),
     strategy: str | None = None,
     same_versions: bool | None = None,
+    prefer_conda: bool | None = None,
     exclude_newer: str | None = None,
     virtual_packages: Iterable[str] = (),
     python_source: str | None = None,
@@ -102,6 +103,8 @@ def build_requirements(
         typed.prereleases(prereleases)
     if same_versions is not None:
         typed.same_versions(same_versions)
+    if prefer_conda is not None:
+        typed.prefer_conda(prefer_conda)
     return requirements_of(combine([typed.asked(), *sources]), settings)
 
 
@@ -136,6 +139,7 @@ def requirements_of(asked: Asked, settings: Settings | None = None) -> Requireme
         no_binary=tuple(sorted({*asked.no_binary} - {":none:"})),
         strategy=asked.strategy or "highest",
         same_versions=bool(asked.same_versions),
+        prefer_conda=bool(asked.prefer_conda),
         exclude_newer=asked.exclude_newer,
         virtual_packages=tuple(sorted(virtual.items())),
         mapping_hash=_mapping_hash(asked.mapping),

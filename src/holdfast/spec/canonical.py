@@ -27,7 +27,7 @@ _REQUIREMENT_LISTS = {
 # Exactly the fields that take part in comparing: `Requirements` says which are not part of the identity.
 _IDENTITY = tuple(field.name for field in fields(Requirements) if field.compare)
 
-_LATER = ("channel_aliases", "same_versions")
+_LATER = ("channel_aliases", "same_versions", "prefer_conda")
 """Fields that came later: left out where they say nothing, so that old requests keep their identity."""
 
 _Requirement = TypeVar("_Requirement", CondaRequirement, PypiRequirement)

@@ -160,6 +160,10 @@ class Gathering:
         """Hold each package at one version on all platforms."""
         self._values["same_versions"] = given
 
+    def prefer_conda(self, given: bool = True) -> None:
+        """Take what PyPI packages depend on from conda wherever it can be."""
+        self._values["prefer_conda"] = given
+
     def exclude_newer(self, text: str) -> None:
         """Set the instant after which uploads do not count."""
         from holdfast.spec.instant import instant

@@ -112,6 +112,7 @@ class Requirements:
     :ivar no_binary: projects (or ``:all:``) that must be built.
     :ivar strategy: which versions to prefer.
     :ivar same_versions: whether every package has one version on all platforms that have it.
+    :ivar prefer_conda: whether what PyPI packages depend on comes from conda wherever it can.
     :ivar exclude_newer: RFC 3339 instant in UTC (``2026-11-20T00:00:00Z``), empty for none.
     :ivar virtual_packages: ``(name, "version" or "version=build")`` the user set, sorted.
     :ivar mapping_hash: sha256 of the user's conda<->PyPI mapping, empty for none.
@@ -141,6 +142,7 @@ class Requirements:
     no_binary: tuple[str, ...] = ()
     strategy: Strategy = "highest"
     same_versions: bool = False
+    prefer_conda: bool = False
     exclude_newer: str = ""
     virtual_packages: tuple[tuple[str, str], ...] = ()
     mapping_hash: str = ""
