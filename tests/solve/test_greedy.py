@@ -171,6 +171,19 @@ def test_what_a_conda_package_brings_along_is_weighed_against_better_wheels(
     assert searches.count > 0
 
 
+def test_many_conda_packages_are_left_to_the_solver(plain: World, searches: Searches) -> None:
+    """For each that joins the conda side is solved again; beyond some, one search is cheaper."""
+    names = [f"lib{number}" for number in range(5)]
+    for name in names:
+        plain.conda(name, "2.0", ["python"])
+        plain.wheel(name, "1.0")
+    assert plain.solve(["python"], names[:4]).wheels == {}
+    assert searches.count == 0
+    solved = plain.solve(["python"], names)
+    assert (solved.wheels, {name: solved.conda[name] for name in names}) == ({}, dict.fromkeys(names, "2.0"))
+    assert searches.count > 0
+
+
 def test_a_conda_package_that_is_needed_no_more_does_not_stay(plain: World, searches: Searches) -> None:
     """`app` falls, and with it what asked for `lib`."""
     plain.conda("lib", "2.0", ["python"])
