@@ -28,7 +28,7 @@ $(VENV)/azurite/.ready: tests/azurite/package.json | setup
 	  || echo "npm could not install it: Azure's tests will be skipped"; fi
 
 demo: setup
-	$(BIN)/holdfast demo
+	$(BIN)/conjoin demo
 
 test: setup azurite
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=25 --durations-min=5

@@ -1,4 +1,4 @@
-"""What Holdfast costs, measured as whole processes beside the tools that people would use instead.
+"""What Conjoin costs, measured as whole processes beside the tools that people would use instead.
 
 ``python -m benchmarks.run`` from the root of the repository.
 """

@@ -62,7 +62,7 @@ def main(lock: str, prefix: str, cache: str, index: str, requirements: str) -> N
         "--break-system-packages",
         requirements,
     ]
-    # Wheels and prefix are on one file system, as Holdfast's are.
+    # Wheels and prefix are on one file system, as Conjoin's are.
     subprocess.run(command, check=True, env={**os.environ, "UV_LINK_MODE": "hardlink"})
     sys.stdout.flush()
     os._exit(0)  # py-rattler may crash an interpreter on its way out

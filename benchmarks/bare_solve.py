@@ -29,7 +29,7 @@ async def main(channel: str, platform: str, cache: str, specs: list[str]) -> Non
         virtual_packages=virtual,
     )
     print(len(records))
-    await asyncio.sleep(0.05)  # as holdfast does: py-rattler may crash an interpreter that ends at once
+    await asyncio.sleep(0.05)  # as conjoin does: py-rattler may crash an interpreter that ends at once
 
 
 asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:]))

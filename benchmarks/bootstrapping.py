@@ -39,7 +39,7 @@ class _Nodes:
 
     def command(self, prefix: Path) -> list[str]:
         words = [_PLACE, str(self.kit.lock), "--prefix", str(prefix), "--quiet"]
-        return [str(self.python), "-m", "holdfast.bootstrap", *words]
+        return [str(self.python), "-m", "conjoin.bootstrap", *words]
 
 
 def measure(workshop: Workshop) -> Iterator[Row | Skipped]:
@@ -57,7 +57,7 @@ def measure(workshop: Workshop) -> Iterator[Row | Skipped]:
     with serve_s3(programs, served) as variables:
         # Straight into the folder that is served: this server knows no conditional writes.
         behind, pusher = str(served / BUCKET / "envs"), workshop.environment(workshop.fresh("home"))
-        run_command(workshop.holdfast("push", str(kit.lock), "--store", behind, "--toolkit"), pusher)
+        run_command(workshop.conjoin("push", str(kit.lock), "--store", behind, "--toolkit"), pusher)
         folder = workshop.fresh("container")
         nodes = _Nodes(workshop, kit, bare_python(folder / "python"), copy_code(folder / "code"), variables)
         yield from _one(nodes)
@@ -78,7 +78,7 @@ def _one(nodes: _Nodes) -> Iterator[Row]:
     warm = time_command(lambda number: nodes.command(node / f"env{number}"), nodes.environment(node), runs)
     local = workshop.environment(home, **nodes.variables)
     create = time_command(
-        lambda number: workshop.holdfast(
+        lambda number: workshop.conjoin(
             "create", str(kit.lock), "--store", _PLACE, "--prefix", str(home / f"env{number}")
         ),
         local,
@@ -86,14 +86,14 @@ def _one(nodes: _Nodes) -> Iterator[Row]:
     )
     homes = [workshop.fresh("home") for _ in range(runs)]
     create_cold = time_command(
-        lambda number: workshop.holdfast(
+        lambda number: workshop.conjoin(
             "create", str(kit.lock), "--store", _PLACE, "--prefix", str(homes[number] / "env")
         ),
         lambda number: workshop.environment(homes[number], **nodes.variables),
         runs,
         warm_up=False,
     )
-    beside = "holdfast create, installed there"
+    beside = "conjoin create, installed there"
     yield Row(NAME, "a new node: toolkit, packages, link", cold, beside, create_cold, note=kit.packages)
     more = Timing((max(0.0, cold.median - create_cold.median),))
     yield Row(NAME, "... what is beyond download and link", more, target="under 2 s", most_seconds=2.0)

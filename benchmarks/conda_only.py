@@ -49,8 +49,8 @@ def measure(workshop: Workshop) -> Iterator[Row | Skipped]:
             "--json",
         ]
         runs = workshop.runs(7)
-        ours = time_command(workshop.holdfast(*arguments), environment, runs)
-        chosen = json.loads(run_command(workshop.holdfast(*arguments), environment))["platforms"][PLATFORM]
+        ours = time_command(workshop.conjoin(*arguments), environment, runs)
+        chosen = json.loads(run_command(workshop.conjoin(*arguments), environment))["platforms"][PLATFORM]
         note = f"{len(chosen)} packages"
         bare = workshop.python("bare_solve.py", channel, PLATFORM, str(home / "bare"), *specs)
         yield Row(NAME, name, ours, "py-rattler alone", time_command(bare, environment, runs), note=note)

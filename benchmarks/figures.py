@@ -27,7 +27,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Row:
-    """One work, done by Holdfast and, where there is one, by something to compare with.
+    """One work, done by Conjoin and, where there is one, by something to compare with.
 
     :ivar beside: what the reference is, e.g. ``uv pip compile``; empty for none.
     :ivar target: what design section 12 asks for, in words; empty for none.
@@ -38,7 +38,7 @@ class Row:
 
     benchmark: str
     work: str
-    holdfast: Timing
+    conjoin: Timing
     beside: str = ""
     reference: Timing | None = None
     target: str = ""
@@ -48,8 +48,8 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """Holdfast's median over the reference's; under 1, Holdfast is faster."""
-        return self.holdfast.median / self.reference.median if self.reference else None
+        """Conjoin's median over the reference's; under 1, Conjoin is faster."""
+        return self.conjoin.median / self.reference.median if self.reference else None
 
     @property
     def meets(self) -> bool | None:
@@ -57,7 +57,7 @@ class Row:
         if self.most_ratio is not None:
             return None if self.ratio is None else self.ratio <= self.most_ratio
         if self.most_seconds is not None:
-            return self.holdfast.median <= self.most_seconds
+            return self.conjoin.median <= self.most_seconds
         return None
 
 

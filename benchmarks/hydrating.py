@@ -28,7 +28,7 @@ def measure(workshop: Workshop) -> Iterator[Row | Skipped]:
 
 def ours(workshop: Workshop, kit: Kit, prefix: Path) -> list[str]:
     """Return the command that hydrates the kit's lock."""
-    return workshop.holdfast("create", str(kit.lock), "--prefix", str(prefix))
+    return workshop.conjoin("create", str(kit.lock), "--prefix", str(prefix))
 
 
 def theirs(workshop: Workshop, kit: Kit, prefix: Path, home: Path) -> list[str]:

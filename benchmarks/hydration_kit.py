@@ -10,8 +10,8 @@ from pathlib import Path
 
 from benchmarks.timing import run_command
 from benchmarks.workshop import Workshop, each
-from holdfast.forge import forge
-from holdfast.store.packages import file_sha256
+from conjoin.forge import forge
+from conjoin.store.packages import file_sha256
 from worlds import make_index
 
 __all__ = ["Kit", "make_kit", "make_small_kit"]
@@ -84,7 +84,7 @@ def _resolve(
 ) -> list[dict[str, str]]:
     python = platform.python_version()
     lock = home / "lock.json"
-    command = workshop.holdfast(
+    command = workshop.conjoin(
         *("resolve", "--conda", f"python =={python}", *each("--pypi", pypi), "-c", channel),
         *("--index-url", index, "-o", str(lock), "--json"),
     )

@@ -20,7 +20,7 @@ from pathlib import Path
 from benchmarks.figures import Row, Skipped, Timing
 from benchmarks.timing import run_command
 from benchmarks.workshop import Workshop
-from holdfast.forge import forge
+from conjoin.forge import forge
 from installed import closure, wheel_of_installed
 
 NAME = "metaflow"

@@ -38,7 +38,7 @@ def measure(workshop: Workshop) -> Iterator[Row | Skipped]:
 def _measure_case(workshop: Workshop, channel: str, case: dict[str, Any]) -> Iterator[Row | Skipped]:
     home = workshop.fresh(case["id"])
     environment = workshop.environment(home)
-    command = workshop.holdfast(
+    command = workshop.conjoin(
         "resolve",
         *each("--conda", case["conda"]),
         *each("--pypi", case["pypi"]),
@@ -72,7 +72,7 @@ def _described(command: list[str], environment: dict[str, str]) -> tuple[dict[st
     """Return the document of a result, and how many rounds the joint solve took, as it tells on stderr."""
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise CommandFailed(f"holdfast resolve ended with {done.returncode}")
+        raise CommandFailed(f"conjoin resolve ended with {done.returncode}")
     found = re.search(r"(\d+) rounds? of the joint solve", done.stderr)
     return json.loads(done.stdout), found[1] if found else "?"
 

@@ -26,7 +26,7 @@ NAME = "object-store"
 COUNT, SIZE = 400, 2_000_000_000
 NARROW = 50_000_000
 """Bytes per second of one connection on a line that is like those to clouds."""
-TOOLS = ("holdfast", "s5cmd cp", "aws s3 cp")
+TOOLS = ("conjoin", "s5cmd cp", "aws s3 cp")
 
 
 @dataclass
@@ -78,7 +78,7 @@ def _both_ways(
     condition: str,
 ) -> Iterator[Row]:
     commands = _Commands(workshop, parcels, programs, variables["AWS_ENDPOINT_URL"])
-    environment = workshop.environment(None, **variables, HOLDFAST_STORE=str(parcels.store))
+    environment = workshop.environment(None, **variables, CONJOIN_STORE=str(parcels.store))
     pushed, fetched = {tool: _Runs() for tool in TOOLS}, {tool: _Runs() for tool in TOOLS}
     # In turn, so that whatever else the machine does meets all of them, and each begins once: who comes after
     # another finds memory that the machine just had in use. Every push has a prefix of its own.
@@ -86,7 +86,7 @@ def _both_ways(
     for number in range(workshop.runs(3)):
         for tool in _turned(number):
             source = workshop.fresh_in(folder / "s3" / BUCKET, "push").name
-            kept = tool == "holdfast" and number == 0  # is what is fetched
+            kept = tool == "conjoin" and number == 0  # is what is fetched
             to = f"s3://{BUCKET}/{first if kept else source}"
             pushed[tool].run(commands.push(tool, to), environment)
             shutil.rmtree(folder / "s3" / BUCKET / source)
@@ -94,10 +94,10 @@ def _both_ways(
         for tool in _turned(number):
             here = workshop.fresh_in(folder, "fetched")
             command = commands.fetch(tool, f"s3://{BUCKET}/{first}", here)
-            fetched[tool].run(command, environment | {"HOLDFAST_STORE": str(here)})
+            fetched[tool].run(command, environment | {"CONJOIN_STORE": str(here)})
             shutil.rmtree(here)
     for work, runs in (("push", pushed), ("fetch", fetched)):
-        ours = runs["holdfast"]
+        ours = runs["conjoin"]
         for tool in TOOLS[1:]:
             note = f"peak {int(ours.said)} MiB; processor {ours.cost:.1f} s, theirs {runs[tool].cost:.1f} s"
             what = f"{work} {parcels.text}{condition}"
@@ -118,12 +118,12 @@ class _Commands:
     endpoint: str
 
     def push(self, tool: str, to: str) -> list[str]:
-        if tool == "holdfast":
+        if tool == "conjoin":
             return self.workshop.python("transfer.py", "push", str(self.parcels.lock), to)
         return [*self._copy(tool), f"{self.parcels.flat}{'/*' if tool == 's5cmd cp' else ''}", f"{to}/"]
 
     def fetch(self, tool: str, source: str, to: Path) -> list[str]:
-        if tool == "holdfast":
+        if tool == "conjoin":
             return self.workshop.python("transfer.py", "fetch", str(self.parcels.lock), source)
         return [*self._copy(tool), f"{source}/packages{'/*' if tool == 's5cmd cp' else ''}", f"{to}/"]
 

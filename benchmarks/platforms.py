@@ -41,7 +41,7 @@ def measure(workshop: Workshop) -> Iterator[Row | Skipped]:
 
 
 def _measure(workshop: Workshop, what: str, channel: str, asked: list[str]) -> Iterator[Row | Skipped]:
-    command = workshop.holdfast("resolve", *asked, "-c", channel, "--force", "--json")
+    command = workshop.conjoin("resolve", *asked, "-c", channel, "--force", "--json")
     one, five = [*command, "--platform", FIVE[0]], [*command, *each("--platform", FIVE)]
     try:
         # Each cold figure has a cache of its own, which the warm ones then find filled.

@@ -48,7 +48,7 @@ def _measure_case(workshop: Workshop, name: str, requirements: list[str]) -> Ite
     python, index = "{}.{}.{}".format(*sys.version_info[:3]), workshop.default_index()
     home = workshop.fresh(f"pypi-{name}")
     environment = workshop.environment(home)
-    ours = workshop.holdfast(
+    ours = workshop.conjoin(
         *("resolve", *each("--pypi", requirements), "--python", python, "--python-source", "host"),
         *("--index-url", index, "--platform", "linux-64", "--force", "--json"),
     )

@@ -22,7 +22,7 @@ def measure(workshop: Workshop) -> Iterator[Row | Skipped]:
     wheels = [make_wheel(workshop.fresh("wheels"), "relocked", "1.0", ["numpy"])]
     index = workshop.serve(make_index(workshop.fresh("index"), wheels))
     channel = workshop.serve(SAMPLE_CHANNEL)
-    command = workshop.holdfast(
+    command = workshop.conjoin(
         *("resolve", *each("--conda", CASES["science stack"]), "--pypi", "relocked"),
         *("-c", channel.url, "--index-url", index.url, "--platform", PLATFORM, "--json"),
     )

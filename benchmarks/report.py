@@ -14,7 +14,7 @@ from benchmarks.figures import Row, Skipped, Timing
 
 __all__ = ["as_json", "as_markdown", "print_table"]
 
-_HEADINGS = ("work", "holdfast", "beside it", "", "ratio", "target", "note")
+_HEADINGS = ("work", "conjoin", "beside it", "", "ratio", "target", "note")
 Facts = Mapping[str, str]
 
 
@@ -23,9 +23,9 @@ def print_table(rows: Sequence[Row], skipped: Sequence[Skipped]) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=150)
-    table = Table(caption="median (fastest) of whole processes; ratio: holdfast to what is beside it")
+    table = Table(caption="median (fastest) of whole processes; ratio: conjoin to what is beside it")
     for heading in _HEADINGS:
-        table.add_column(heading, justify="right" if heading in ("holdfast", "", "ratio") else "left")
+        table.add_column(heading, justify="right" if heading in ("conjoin", "", "ratio") else "left")
     last = ""
     for row in rows:
         if last and row.benchmark != last:
@@ -43,7 +43,7 @@ def as_markdown(rows: Sequence[Row], skipped: Sequence[Skipped], machine: Facts,
         "# What it costs",
         "",
         "Written by `python -m benchmarks.run`. Whole processes, wall clock: the median (and the fastest)",
-        "of several runs; *ratio* is Holdfast to what stands beside it, measured in the same run. *Cold*",
+        "of several runs; *ratio* is Conjoin to what stands beside it, measured in the same run. *Cold*",
         "figures with the public index are one run each, and the network's weather is in them. The machine",
         "is shared: trust the ratios more than the seconds.",
         "",
@@ -79,7 +79,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     mark = {True: "met", False: "MISSED", None: ""}[row.meets]
     return (
         row.work,
-        _seconds(row.holdfast),
+        _seconds(row.conjoin),
         row.beside,
         _seconds(row.reference) if row.reference else "",
         f"{row.ratio:.2f}" if row.ratio is not None else "",

@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     facts, tools = machine(), versions()
     rows: list[Row] = []
     skipped = [Skipped("any", tool, reason) for tool, reason in missing_tools().items()]
-    with Workshop(tuple(shlex.split(options.holdfast)), quick=options.quick) as workshop:
+    with Workshop(tuple(shlex.split(options.conjoin)), quick=options.quick) as workshop:
         for name in options.names or BENCHMARKS:
             started = time.monotonic()
             try:
@@ -80,14 +80,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("python -m benchmarks.run", description="Measure Holdfast.")
+    parser = argparse.ArgumentParser("python -m benchmarks.run", description="Measure Conjoin.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; default: all")
     parser.add_argument(
         "--quick", action="store_true", help="fewer cases and runs; RESULTS.md stays as it is"
     )
     parser.add_argument("--json", metavar="FILE", help="write everything measured to FILE")
-    beside_python = str(Path(sys.executable).with_name("holdfast"))
-    parser.add_argument("--holdfast", metavar="COMMAND", default=beside_python, help="what to measure")
+    beside_python = str(Path(sys.executable).with_name("conjoin"))
+    parser.add_argument("--conjoin", metavar="COMMAND", default=beside_python, help="what to measure")
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - set(BENCHMARKS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")

@@ -17,8 +17,8 @@ def measure(workshop: Workshop) -> Iterator[Row | Skipped]:
     runs = workshop.runs(15)
     bare = time_command([sys.executable, "-c", "pass"], environment, runs)
     for work, command in (
-        ("import holdfast", [sys.executable, "-c", "import holdfast"]),
-        ("holdfast --help", workshop.holdfast("--help")),
-        ("holdfast list, of an empty store", workshop.holdfast("list")),
+        ("import conjoin", [sys.executable, "-c", "import conjoin"]),
+        ("conjoin --help", workshop.conjoin("--help")),
+        ("conjoin list, of an empty store", workshop.conjoin("list")),
     ):
         yield Row(NAME, work, time_command(command, environment, runs), "python -c pass", bare)

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 __all__ = ["find_solver_of_conda_lock", "machine", "missing_tools", "versions"]
 
-_DISTRIBUTIONS = ("holdfast", "py-rattler", "uv", "packaging", "httpx")
+_DISTRIBUTIONS = ("conjoin", "py-rattler", "uv", "packaging", "httpx")
 _PROGRAMS = ("micromamba", "conda-lock", "pixi")
 
 

@@ -11,10 +11,10 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from holdfast.lock.format import read_lock
-from holdfast.store.cloud import CloudBackend
-from holdfast.store.fetch import Fetcher
-from holdfast.store.store import Store
+from conjoin.lock.format import read_lock
+from conjoin.store.cloud import CloudBackend
+from conjoin.store.fetch import Fetcher
+from conjoin.store.store import Store
 
 AT_ONCE = 8  # as hydrating does
 

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from benchmarks.timing import CommandFailed, run_command
 from benchmarks.workshop import ROOT, Workshop
-from holdfast.lock.format import write_lock
-from holdfast.lock.identity import make_lock, requirements_id
-from holdfast.lock.model import LockedPackage, LockedPlatform
-from holdfast.store.packages import Packages
+from conjoin.lock.format import write_lock
+from conjoin.lock.identity import make_lock, requirements_id
+from conjoin.lock.model import LockedPackage, LockedPlatform
+from conjoin.store.packages import Packages
 
 __all__ = ["BUCKET", "Parcels", "install_tools", "make_parcels", "narrow", "roomy_folder", "serve_s3"]
 

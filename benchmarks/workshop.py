@@ -25,14 +25,14 @@ SHARED = ROOT.parent / "shared" / "data"
 SAMPLE_CHANNEL = SHARED / "conda-forge-sample"
 
 # Settings of this host would make two tools see two worlds.
-_FOREIGN = ("HOLDFAST_", "PIP_", "UV_", "CONDA_", "MAMBA_", "RATTLER_", "VIRTUAL_ENV", "PYTHON")
+_FOREIGN = ("CONJOIN_", "PIP_", "UV_", "CONDA_", "MAMBA_", "RATTLER_", "VIRTUAL_ENV", "PYTHON")
 
 
 @dataclass
 class Workshop:
     """Where benchmarks run, and how: use as a context manager.
 
-    :ivar command: what ``holdfast`` is.
+    :ivar command: what ``conjoin`` is.
     :ivar quick: fewer cases and runs.
     :ivar keep: folder for what is worth keeping from run to run (downloaded wheels).
     """
@@ -46,7 +46,7 @@ class Workshop:
     _made: dict[str, Any] = field(init=False, default_factory=dict)
 
     def __enter__(self) -> Workshop:
-        self.folder = Path(tempfile.mkdtemp(prefix="holdfast-bench-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="conjoin-bench-"))
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -67,7 +67,7 @@ class Workshop:
 
     def fresh_in(self, folder: Path, name: str) -> Path:
         """Return a new empty folder below another than the workshop's; it goes with the workshop."""
-        made = Path(tempfile.mkdtemp(prefix=f"holdfast-bench-{name}-", dir=folder))
+        made = Path(tempfile.mkdtemp(prefix=f"conjoin-bench-{name}-", dir=folder))
         self._stack.callback(shutil.rmtree, made, ignore_errors=True)
         return made
 
@@ -82,18 +82,18 @@ class Workshop:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
         if home is not None:
             kept |= {
-                "HOLDFAST_STORE": str(home / "store"),
-                "HOLDFAST_ENVS": str(home / "envs"),
-                "HOLDFAST_CACHE": str(home / "cache"),
-                "HOLDFAST_CONFIG": str(home / "config.toml"),
+                "CONJOIN_STORE": str(home / "store"),
+                "CONJOIN_ENVS": str(home / "envs"),
+                "CONJOIN_CACHE": str(home / "cache"),
+                "CONJOIN_CONFIG": str(home / "config.toml"),
                 "RATTLER_CACHE_DIR": str(home / "rattler"),
                 "UV_CACHE_DIR": str(home / "uv"),
                 "MAMBA_ROOT_PREFIX": str(home / "mamba"),
             }
         return {**kept, "UV_NO_CONFIG": "1", "PIP_CONFIG_FILE": os.devnull, **variables}
 
-    def holdfast(self, *arguments: str) -> list[str]:
-        """Return the command line of Holdfast."""
+    def conjoin(self, *arguments: str) -> list[str]:
+        """Return the command line of Conjoin."""
         return [*self.command, *arguments]
 
     def python(self, script: str, *arguments: str) -> list[str]:
@@ -101,7 +101,7 @@ class Workshop:
         return [sys.executable, str(Path(__file__).with_name(script)), *arguments]
 
     def uv(self, *arguments: str) -> list[str]:
-        """Return the command line of the uv that Holdfast uses."""
+        """Return the command line of the uv that Conjoin uses."""
         return [find_uv_bin(), *arguments]
 
     def serve(self, folder: Path) -> LoopbackServer:

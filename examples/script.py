@@ -1,13 +1,13 @@
 """A script that says what it needs (PEP 723), and gets exactly that.
 
-holdfast run --script script.py
+conjoin run --script script.py
 """
 
 # /// script
 # requires-python = ">=3.10"
 # dependencies = ["rich>=13"]
 #
-# [tool.holdfast]
+# [tool.conjoin]
 # python-source = "host"
 # ///
 

@@ -29,7 +29,7 @@ def _no_network() -> str | None:
     import httpx
     from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
-    from holdfast.index.http import tls_context
+    from conjoin.index.http import tls_context
 
     page = f"{PYPI_SIMPLE_ENDPOINT.rstrip('/')}/pip/"
     try:
@@ -72,23 +72,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Point every place that Holdfast writes to into a folder of this test.
+    """Point every place that Conjoin writes to into a folder of this test.
 
     Counted here: pytest counts by listing all folders of the session, milliseconds for each of thousands.
     """
     home = tmp_path_factory.getbasetemp() / "homes" / str(next(_homes))
     home.mkdir(parents=True)
-    for variable in [name for name in os.environ if name.startswith("HOLDFAST_")]:
+    for variable in [name for name in os.environ if name.startswith("CONJOIN_")]:
         monkeypatch.delenv(variable)
-    monkeypatch.setenv("HOLDFAST_STORE", str(home / "store"))
-    monkeypatch.setenv("HOLDFAST_ENVS", str(home / "envs"))
-    monkeypatch.setenv("HOLDFAST_STATE", str(home / "state"))
-    monkeypatch.setenv("HOLDFAST_CACHE", str(home / "cache"))
-    monkeypatch.setenv("HOLDFAST_CONFIG", str(home / "config.toml"))
+    monkeypatch.setenv("CONJOIN_STORE", str(home / "store"))
+    monkeypatch.setenv("CONJOIN_ENVS", str(home / "envs"))
+    monkeypatch.setenv("CONJOIN_STATE", str(home / "state"))
+    monkeypatch.setenv("CONJOIN_CACHE", str(home / "cache"))
+    monkeypatch.setenv("CONJOIN_CONFIG", str(home / "config.toml"))
     # No pyproject.toml above a test's folder is a test's own: those that are about projects say which counts.
-    monkeypatch.setenv("HOLDFAST_PROJECT", os.devnull)
+    monkeypatch.setenv("CONJOIN_PROJECT", os.devnull)
     # A toolkit is made of the public index's wheels: those tests that make one say where theirs come from.
-    monkeypatch.setenv("HOLDFAST_PUSH_TOOLKIT", "false")
+    monkeypatch.setenv("CONJOIN_PUSH_TOOLKIT", "false")
     monkeypatch.setenv("RATTLER_CACHE_DIR", str(home / "rattler"))
     return home
 

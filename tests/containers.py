@@ -12,8 +12,8 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
-from holdfast.bootstrap.archive import engine_files
-from holdfast.toolkit.wheels import PROJECTS
+from conjoin.bootstrap.archive import engine_files
+from conjoin.toolkit.wheels import PROJECTS
 from networks import Network
 
 __all__ = ["Container", "bare_python", "copy_code", "old_python", "toolkit_wheels"]
@@ -37,7 +37,7 @@ class Container:
 
     @property
     def cache(self) -> Path:
-        return self.folder / ".cache" / "holdfast"
+        return self.folder / ".cache" / "conjoin"
 
     def environment(self) -> dict[str, str]:
         return {
@@ -53,7 +53,7 @@ class Container:
 
     def start(self, *words: object, **options: Any) -> subprocess.Popen[str]:
         self.folder.mkdir(parents=True, exist_ok=True)
-        command = [str(self.python), "-m", "holdfast.bootstrap", *map(str, words)]
+        command = [str(self.python), "-m", "conjoin.bootstrap", *map(str, words)]
         return subprocess.Popen(
             self.network.inside(command) if self.network else command,
             cwd=self.folder,
@@ -65,7 +65,7 @@ class Container:
         )
 
     def run(self, *words: object, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run ``python -m holdfast.bootstrap`` there."""
+        """Run ``python -m conjoin.bootstrap`` there."""
         process = self.start(*words, **options)
         out, err = process.communicate(timeout=600)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
@@ -94,7 +94,7 @@ def old_python(version: str) -> Path | None:
 
 
 def copy_code(folder: Path) -> Path:
-    """Write what a code package brings of Holdfast, and nothing else."""
+    """Write what a code package brings of Conjoin, and nothing else."""
     for path, name in engine_files():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)

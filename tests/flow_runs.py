@@ -82,8 +82,8 @@ class Flows:
             "METAFLOW_HOME": str(folder / "none"),
             # What this checkout is, Metaflow would ask git for each task.
             "GIT_CEILING_DIRECTORIES": str(FLOWS.parent),
-            "HOLDFAST_CONFIG": os.devnull,
-            "HOLDFAST_PROJECT": os.devnull,
+            "CONJOIN_CONFIG": os.devnull,
+            "CONJOIN_PROJECT": os.devnull,
             "METAFLOW_CONDA_CHANNELS": f"{server.url}/channel",
             "METAFLOW_CONDA_DEFAULT_PYPI_SOURCE": f"{server.url}/simple/",
         }
@@ -98,7 +98,7 @@ class Flows:
     @property
     def envs(self) -> list[Path]:
         """The prefixes that are there."""
-        return sorted((self.folder / "home/.local/share/holdfast/envs").glob("metaflow_*"))
+        return sorted((self.folder / "home/.local/share/conjoin/envs").glob("metaflow_*"))
 
     def command(self, flow: str | Path, *arguments: str, environment: str | None = "conda") -> list[str]:
         """Return the command line of a flow's command."""

@@ -15,9 +15,9 @@ from typing import Any
 
 from packaging.version import Version
 
-from holdfast.lock.identity import make_lock, requirements_id
-from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
-from holdfast.spec.platform import host_platform
+from conjoin.lock.identity import make_lock, requirements_id
+from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
+from conjoin.spec.platform import host_platform
 
 BASE = ("python", "python_abi", "tinyapp", "tinylib")
 """Python, a noarch package with a console script, and what that needs."""
@@ -115,12 +115,12 @@ def output(*command: str | Path, **options: Any) -> str:
 HYDRATE = """
 import sys
 from pathlib import Path
-from holdfast.errors import HoldfastError
-from holdfast.hydrate.hydrate import hydrate
-from holdfast.lock.format import read_lock
+from conjoin.errors import ConjoinError
+from conjoin.hydrate.hydrate import hydrate
+from conjoin.lock.format import read_lock
 try:
     print(hydrate(read_lock(Path(sys.argv[1])), prefix=Path(sys.argv[2])))
-except HoldfastError as error:
+except ConjoinError as error:
     print(error, file=sys.stderr)
     sys.exit(error.exit_code)
 """
@@ -129,8 +129,8 @@ except HoldfastError as error:
 DIES = """
 import json, os, signal, sys
 from pathlib import Path
-from holdfast.hydrate.hydrate import hydrate
-from holdfast.lock.format import read_lock
+from conjoin.hydrate.hydrate import hydrate
+from conjoin.lock.format import read_lock
 left, below = 0, ""
 changes = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.chmod", "open"}
 def hook(event, arguments):

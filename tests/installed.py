@@ -11,7 +11,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from holdfast.hydrate.wheel_listing import INSTALLERS_OWN
+from conjoin.hydrate.wheel_listing import INSTALLERS_OWN
 
 __all__ = ["closure", "wheel_of_installed"]
 

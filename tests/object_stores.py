@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from holdfast.lock.model import Lock
+from conjoin.lock.model import Lock
 from networks import Network
 
 __all__ = ["ACCESS_KEY", "S3", "SECRET_KEY", "Answer", "MakeLock", "ObjectServer"]

@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-import holdfast
+import conjoin
 from loopback import LoopbackServer
 from sdists import make_building_sdist
 from solving import World
@@ -88,15 +88,15 @@ class Scenario:
             for version, described in package["versions"].items():
                 yield name, version, described
 
-    def resolve(self, root: Path) -> holdfast.Lock:
+    def resolve(self, root: Path) -> conjoin.Lock:
         """Build the scenario's world below a folder and resolve its request there.
 
-        :raises holdfast.errors.NoSolution: where there is none.
+        :raises conjoin.errors.NoSolution: where there is none.
         """
         world = self._world(root)
         world.write()
         with LoopbackServer(world.root / "index") as index:
-            asked = holdfast.Requirements.build(
+            asked = conjoin.Requirements.build(
                 pypi=self.document["root"]["requires"],
                 conda=self.document["root"].get("conda", ()),
                 python=self.python,
@@ -111,7 +111,7 @@ class Scenario:
                 strategy=self.options.get("strategy"),
                 virtual_packages=self._virtual_packages,
             )
-            return holdfast.resolve(asked, platforms=self.platforms)
+            return conjoin.resolve(asked, platforms=self.platforms)
 
     @property
     def _virtual_packages(self) -> list[str]:
@@ -142,7 +142,7 @@ class Scenario:
         world.page_options = {"format": "both", "yanked": yanked, "upload_times": times}
         return world
 
-    def mistakes(self, lock: holdfast.Lock) -> list[str]:
+    def mistakes(self, lock: conjoin.Lock) -> list[str]:
         """Return what is wrong with a lock, told without the solver."""
         wrong = []
         asked = self.document["root"]["requires"]

@@ -127,7 +127,7 @@ class Cloud(Flows):
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             "AWS_DEFAULT_REGION": "us-east-1",
             "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(self.folder / "metadata"),
-            "HOLDFAST_CACHE": str(self.node),
+            "CONJOIN_CACHE": str(self.node),
             **variables,
         }
         self._configuration = {
@@ -154,7 +154,7 @@ class Cloud(Flows):
         channel = f"{self.server.url}/channel"
         asked = ["--alias", alias, "--channel", channel, "--python", python, *words]
         return self.call(
-            sys.executable, "-m", "holdfast", "resolve", *asked, variables={"HOLDFAST_STORE": self.store}
+            sys.executable, "-m", "conjoin", "resolve", *asked, variables={"CONJOIN_STORE": self.store}
         )
 
     def program(self, name: str) -> Path:

@@ -17,7 +17,7 @@ from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from holdfast.errors import NoSolution
+from conjoin.errors import NoSolution
 from solving import Solved, World
 
 __all__ = ["NAMES", "Chosen", "File", "Need", "RulesWorld", "built", "exists", "reached", "solved", "worlds"]

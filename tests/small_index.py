@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from holdfast.index.project import Project, Wheel
-from holdfast.spec.names import PypiName
+from conjoin.index.project import Project, Wheel
+from conjoin.spec.names import PypiName
 
 __all__ = ["TINY", "wheel_of"]
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-import holdfast.solve.joint
-from holdfast.solve.request import solve_request
-from holdfast.solve.solution import PlatformSolution
-from holdfast.spec.build import build_requirements
+import conjoin.solve.joint
+from conjoin.solve.request import solve_request
+from conjoin.solve.solution import PlatformSolution
+from conjoin.spec.build import build_requirements
 from worlds import make_index, make_wheel
 
 PLATFORM = "linux-64"
@@ -171,4 +171,4 @@ def always_search(patch: pytest.MonkeyPatch) -> None:
     async def no_answer(*_: Any) -> None:
         return None
 
-    patch.setattr(holdfast.solve.joint, "greedy_answer", no_answer)
+    patch.setattr(conjoin.solve.joint, "greedy_answer", no_answer)

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.config.toml import loads
+from conjoin.config.toml import loads
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ROOT / "src"
-PACKAGE = SOURCES / "holdfast"
+PACKAGE = SOURCES / "conjoin"
 EXTENSION = SOURCES / "metaflow_extensions"
 
 MOST_LINES = 400
@@ -77,7 +77,7 @@ class Import:
 
     @property
     def room(self) -> str:
-        """``index`` of ``holdfast.index.pypi``; ``__init__`` of ``holdfast`` itself."""
+        """``index`` of ``conjoin.index.pypi``; ``__init__`` of ``conjoin`` itself."""
         return [*self.module.split("."), "__init__"][1]
 
     def __str__(self) -> str:
@@ -99,9 +99,9 @@ def imports_of(file: Path) -> Iterator[Import]:
             elif isinstance(child, ast.ImportFrom):
                 assert child.level == 0, f"{file}:{child.lineno}: a relative import hides where it points"
                 module = child.module or ""
-                if module == "holdfast":  # `from holdfast import api` imports holdfast.api
+                if module == "conjoin":  # `from conjoin import api` imports conjoin.api
                     for alias in child.names:
-                        yield Import(file, child.lineno, f"holdfast.{alias.name}", top_level)
+                        yield Import(file, child.lineno, f"conjoin.{alias.name}", top_level)
                 else:
                     yield Import(file, child.lineno, module, top_level)
             inside = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
@@ -115,7 +115,7 @@ def _only_for_types(node: ast.AST) -> bool:
 
 
 def room_of(file: Path) -> str:
-    """``index`` of ``src/holdfast/index/pypi.py``, ``api`` of ``src/holdfast/api.py``."""
+    """``index`` of ``src/conjoin/index/pypi.py``, ``api`` of ``src/conjoin/api.py``."""
     relative = file.relative_to(PACKAGE)
     return relative.parts[0] if len(relative.parts) > 1 else relative.stem
 
@@ -138,7 +138,7 @@ def test_imports_point_one_way_along_the_path_of_the_data() -> None:
     wrong = [
         str(one)
         for one in every_import()
-        if one.root == "holdfast"
+        if one.root == "conjoin"
         and one.file.is_relative_to(PACKAGE)
         and (room := room_of(one.file)) not in FRONTS
         and one.room not in {room, *MAY_IMPORT[room]}
@@ -155,17 +155,17 @@ def test_nobody_imports_the_fronts() -> None:
         str(one)
         for one in every_import()
         if (one.root == "metaflow_extensions" and not one.file.is_relative_to(EXTENSION))
-        or (one.module.startswith("holdfast.cli") and not _is_front(one.file))
+        or (one.module.startswith("conjoin.cli") and not _is_front(one.file))
     ]
     assert wrong == []
 
 
 def test_the_forge_takes_only_words_from_spec() -> None:
     taken = {one.module for one in every_import() if one.room == "spec" and _in(one, "forge")}
-    assert taken <= {"holdfast.spec.names", "holdfast.spec.platform", "holdfast.spec"}
+    assert taken <= {"conjoin.spec.names", "conjoin.spec.platform", "conjoin.spec"}
 
 
-def test_holdfast_never_imports_metaflow() -> None:
+def test_conjoin_never_imports_metaflow() -> None:
     assert [str(one) for one in every_import() if one.root == "metaflow" and _in(one, "")] == []
 
 
@@ -209,27 +209,27 @@ def test_rattler_is_imported_only_where_it_is_used() -> None:
     assert [str(one) for one in every_import() if one.root == "rattler" and one.top_level] == []
 
 
-def test_import_holdfast_loads_nothing_heavy() -> None:
-    code = f"import sys, holdfast; print([name for name in {HEAVY!r} if name in sys.modules])"
+def test_import_conjoin_loads_nothing_heavy() -> None:
+    code = f"import sys, conjoin; print([name for name in {HEAVY!r} if name in sys.modules])"
     assert _python("-c", code) == "[]\n"
 
 
-def test_import_holdfast_loads_nothing_but_itself() -> None:
+def test_import_conjoin_loads_nothing_but_itself() -> None:
     code = (
-        "import sys; before = set(sys.modules); import holdfast; "
+        "import sys; before = set(sys.modules); import conjoin; "
         "print(sorted(set(sys.modules) - before - {'__future__'}))"
     )
-    assert _python("-c", code) == "['holdfast']\n"
+    assert _python("-c", code) == "['conjoin']\n"
 
 
-def test_import_holdfast_loads_no_module_of_its_own() -> None:
+def test_import_conjoin_loads_no_module_of_its_own() -> None:
     """The public names are looked up when they are first used (PEP 562)."""
-    code = "import sys, holdfast; print(sorted(name for name in sys.modules if name.startswith('holdfast')))"
-    assert _python("-c", code) == "['holdfast']\n"
+    code = "import sys, conjoin; print(sorted(name for name in sys.modules if name.startswith('conjoin')))"
+    assert _python("-c", code) == "['conjoin']\n"
 
 
 def test_every_public_name_exists() -> None:
-    code = "import holdfast; print([name for name in holdfast.__all__ if getattr(holdfast, name) is None])"
+    code = "import conjoin; print([name for name in conjoin.__all__ if getattr(conjoin, name) is None])"
     assert _python("-c", code) == "[]\n"
 
 
@@ -256,7 +256,7 @@ UNDECLARED = {
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_used() -> None:
     """Another's dependency is none of ours: it may leave with that other's next version."""
-    known = {*sys.stdlib_module_names, "holdfast", "metaflow_extensions"}
+    known = {*sys.stdlib_module_names, "conjoin", "metaflow_extensions"}
     imported = {one.root for one in every_import()} - known
     ours = {name.partition(".")[0].replace("-", "_").removeprefix("py_") for name in declared("dependencies")}
     assert imported - ours - set(UNDECLARED) == set()
@@ -292,7 +292,7 @@ def test_no_module_is_longer_than_a_reader_s_patience() -> None:
 
 def test_metaflow_extensions_is_a_namespace() -> None:
     """Metaflow's extensions share that package: an ``__init__.py`` of ours would hide all others."""
-    assert (EXTENSION / "holdfast" / "__init__.py").is_file()
+    assert (EXTENSION / "conjoin" / "__init__.py").is_file()
     assert not (EXTENSION / "__init__.py").exists()
 
 
@@ -341,6 +341,22 @@ def test_no_file_names_a_registry_s_host_or_a_path_of_a_machine() -> None:
     assert found == []
 
 
+OLD_NAME = "hold" + "fast"
+
+
+def test_the_old_name_is_gone() -> None:
+    """It belongs to another project: nobody must be told to install that one."""
+    said = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in tracked_files()
+        for line in path.read_bytes().decode("utf-8", "replace").splitlines()
+        if OLD_NAME in line.lower()
+    ]
+    assert len(said) == 1
+    assert said[0].startswith("CHANGELOG.md: ")
+    assert [str(path) for path in tracked_files() if OLD_NAME in str(path.relative_to(ROOT)).lower()] == []
+
+
 def test_the_forbidden_patterns_match_what_they_are_for() -> None:
     hits = [
         "https://" + "pypi" + ".org/simple/",
@@ -384,14 +400,14 @@ def test_the_wheel_holds_both_packages_and_says_so(tmp_path: Path) -> None:
         pytest.skip("setuptools cannot be fetched for the build")
     assert built.returncode == 0, built.stderr
 
-    [wheel] = tmp_path.glob("holdfast-*.whl")
+    [wheel] = tmp_path.glob("conjoin-*.whl")
     with zipfile.ZipFile(wheel) as opened:
         names = opened.namelist()
         [top_level] = [name for name in names if name.endswith(".dist-info/top_level.txt")]
-        assert opened.read(top_level).decode().split() == ["holdfast", "metaflow_extensions"]
-    assert "metaflow_extensions/holdfast/__init__.py" in names
+        assert opened.read(top_level).decode().split() == ["conjoin", "metaflow_extensions"]
+    assert "metaflow_extensions/conjoin/__init__.py" in names
     assert "metaflow_extensions/__init__.py" not in names
-    assert {"holdfast/py.typed", "holdfast/index/mapping.json"} <= set(names)
+    assert {"conjoin/py.typed", "conjoin/index/mapping.json"} <= set(names)
     ours = {str(path.relative_to(SOURCES)) for path in modules()}
     assert ours <= set(names)
 

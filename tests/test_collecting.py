@@ -17,17 +17,17 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from holdfast.collecting import collect_here
-from holdfast.errors import HoldfastError
-from holdfast.hydrate.hydrate import hydrate
-from holdfast.hydrate.prefix import Marker
-from holdfast.hydrate.registry import Registry
-from holdfast.lock.identity import make_lock, requirements_id
-from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
-from holdfast.store.aliases import parse_alias
-from holdfast.store.layout import alias_key
-from holdfast.store.store import Store
-from holdfast.store.usage import note_use
+from conjoin.collecting import collect_here
+from conjoin.errors import ConjoinError
+from conjoin.hydrate.hydrate import hydrate
+from conjoin.hydrate.prefix import Marker
+from conjoin.hydrate.registry import Registry
+from conjoin.lock.identity import make_lock, requirements_id
+from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
+from conjoin.store.aliases import parse_alias
+from conjoin.store.layout import alias_key
+from conjoin.store.store import Store
+from conjoin.store.usage import note_use
 from hydrating import BASE, conda_packages, lock_of, locked_wheel, output
 from worlds import make_wheel
 
@@ -89,9 +89,9 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.home = Path(tempfile.mkdtemp())
-        self.before = {f"HOLDFAST_{place}": os.environ.get(f"HOLDFAST_{place}") for place in PLACES}
+        self.before = {f"CONJOIN_{place}": os.environ.get(f"CONJOIN_{place}") for place in PLACES}
         for place in PLACES:
-            os.environ[f"HOLDFAST_{place}"] = str(self.home / place.lower())
+            os.environ[f"CONJOIN_{place}"] = str(self.home / place.lower())
         self.store = Store()
         self.clock = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
         self.locks: dict[tuple[int, int], float] = {}
@@ -150,7 +150,7 @@ class Machine(RuleBasedStateMachine):
         (path / "conda-meta").mkdir(parents=True, exist_ok=True)
         import msgspec
 
-        (path / "conda-meta" / "holdfast").write_bytes(msgspec.json.encode(marker))
+        (path / "conda-meta" / "conjoin").write_bytes(msgspec.json.encode(marker))
         Registry().add(path, marker)
         self.prefixes[place] = which
 
@@ -308,9 +308,9 @@ def test_a_prefix_that_something_runs_from_stays(two: tuple[Lock, Lock], isolate
 def test_what_another_process_announced_stays_in_the_caches(
     two: tuple[Lock, Lock], isolated_home: Path
 ) -> None:
-    from holdfast.store.announced import announced
-    from holdfast.store.folder import FolderBackend
-    from holdfast.store.gate import FolderGate
+    from conjoin.store.announced import announced
+    from conjoin.store.folder import FolderBackend
+    from conjoin.store.gate import FolderGate
 
     lock, _ = two
     shutil.rmtree(hydrate(lock))
@@ -350,8 +350,8 @@ def test_leftovers_of_processes_that_were_killed_go(isolated_home: Path) -> None
 HYDRATE = """
 import sys, shutil
 from pathlib import Path
-from holdfast.hydrate.hydrate import hydrate
-from holdfast.lock.format import read_lock
+from conjoin.hydrate.hydrate import hydrate
+from conjoin.lock.format import read_lock
 for round_ in range(int(sys.argv[3])):
     for number, path in enumerate(sys.argv[4:]):
         prefix = hydrate(read_lock(Path(path)), prefix=Path(sys.argv[1], f"{sys.argv[2]}-{number}"))
@@ -363,10 +363,10 @@ for round_ in range(int(sys.argv[3])):
 COLLECT = """
 import sys, time
 from pathlib import Path
-from holdfast import collecting
-from holdfast.errors import Conflict
-from holdfast.hydrate import garbage as trees
-from holdfast.store import garbage
+from conjoin import collecting
+from conjoin.errors import Conflict
+from conjoin.hydrate import garbage as trees
+from conjoin.store import garbage
 trees.GRACE = garbage.GRACE = collecting.GRACE = -1.0
 gone = 0
 while not Path(sys.argv[1]).exists():
@@ -382,7 +382,7 @@ def test_beside_those_who_hydrate_nothing_they_need_vanishes(
     two: tuple[Lock, Lock], isolated_home: Path, tmp_path: Path
 ) -> None:
     """Nothing is too young to be collected here: what others need is safe by what they announce alone."""
-    from holdfast.lock.format import write_lock
+    from conjoin.lock.format import write_lock
 
     files = [tmp_path / "left.lock", tmp_path / "right.lock"]
     for file, lock in zip(files, two, strict=True):
@@ -412,7 +412,7 @@ def test_something_damaged_stops_everything(two: tuple[Lock, Lock], isolated_hom
     file.write_text("{")
     age(isolated_home, 400)
     before = snapshot(isolated_home)
-    with pytest.raises(HoldfastError):
+    with pytest.raises(ConjoinError):
         collect_here(0)
     after = snapshot(isolated_home)
     assert {path: facts for path, facts in after.items() if not path.endswith(".gc.lock")} == before

@@ -16,7 +16,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("exa
 
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 _BLOCK = re.compile(r"^```[a-z]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
-_INLINE = re.compile(r"`(holdfast [^`]+)`")
+_INLINE = re.compile(r"`(conjoin [^`]+)`")
 
 
 def _id(path: Path) -> str:
@@ -24,13 +24,13 @@ def _id(path: Path) -> str:
 
 
 def commands(document: Path) -> list[list[str]]:
-    """Return the words of every ``holdfast`` command that a document shows."""
+    """Return the words of every ``conjoin`` command that a document shows."""
     text = document.read_text("utf-8")
     lines = [line.strip().removeprefix("$ ") for block in _BLOCK.findall(text) for line in block.splitlines()]
     lines += [line.replace("\\|", "|") for line in _INLINE.findall(text)]
     found = []
     for line in lines:
-        if line.startswith("holdfast "):
+        if line.startswith("conjoin "):
             words = shlex.split(line, comments=True)
             found.append(words[1 : words.index("--")] if "--" in words else words[1:])
     return found
@@ -39,7 +39,7 @@ def commands(document: Path) -> list[list[str]]:
 @cache
 def help_of(command: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "holdfast", *([command] if command else []), "--help"],
+        [sys.executable, "-m", "conjoin", *([command] if command else []), "--help"],
         capture_output=True,
         text=True,
         check=False,

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-import holdfast
-from holdfast.errors import NotFound
-from holdfast.store.store import Store
+import conjoin
+from conjoin.errors import NotFound
+from conjoin.store.store import Store
 from loopback import LoopbackServer
 from sdists import make_building_sdist
 from worlds import make_index, make_wheel
@@ -28,7 +28,7 @@ def _run(prefix: Path, *command: str) -> str:
 
 
 @pytest.fixture
-def lock_and_prefix(channel_server: LoopbackServer, tmp_path: Path) -> tuple[holdfast.Lock, Path]:
+def lock_and_prefix(channel_server: LoopbackServer, tmp_path: Path) -> tuple[conjoin.Lock, Path]:
     """A conda library that one side wants new and the other old, a wheel, and a source distribution."""
     wheels = [
         make_wheel(tmp_path / "wheels", "front", "1.0", ["tinylib<2", "madehere", "extra-lib>=1"]),
@@ -43,19 +43,19 @@ def lock_and_prefix(channel_server: LoopbackServer, tmp_path: Path) -> tuple[hol
     sdist = make_building_sdist(tmp_path / "sdists", "madehere", "0.3", ["extra-lib"])
     index = make_index(tmp_path / "index", [*wheels, sdist], "html", False)
     with LoopbackServer(index) as pypi:
-        asked = holdfast.Requirements.build(
+        asked = conjoin.Requirements.build(
             conda=["tinylib", "tinyapp"],
             pypi=["front"],
             python=HERE,
             channels=[channel_server.url],
             index_url=pypi.url,
         )
-        lock = holdfast.resolve(asked)
-        prefix = holdfast.hydrate(lock)
+        lock = conjoin.resolve(asked)
+        prefix = conjoin.hydrate(lock)
     return lock, prefix
 
 
-def test_conda_wheels_and_sources_run_together(lock_and_prefix: tuple[holdfast.Lock, Path]) -> None:
+def test_conda_wheels_and_sources_run_together(lock_and_prefix: tuple[conjoin.Lock, Path]) -> None:
     lock, prefix = lock_and_prefix
     (locked,) = lock.platforms.values()
     kinds = {package.name: (package.kind, package.version) for package in locked.packages}
@@ -78,7 +78,7 @@ def test_conda_wheels_and_sources_run_together(lock_and_prefix: tuple[holdfast.L
     assert _run(prefix, "extra") == "extra 1.5\n"
 
 
-def test_pip_check_agrees(lock_and_prefix: tuple[holdfast.Lock, Path]) -> None:
+def test_pip_check_agrees(lock_and_prefix: tuple[conjoin.Lock, Path]) -> None:
     from uv import find_uv_bin
 
     _, prefix = lock_and_prefix
@@ -91,10 +91,10 @@ def test_pip_check_agrees(lock_and_prefix: tuple[holdfast.Lock, Path]) -> None:
 
 
 def test_a_store_without_the_built_wheel_says_so(
-    lock_and_prefix: tuple[holdfast.Lock, Path], tmp_path: Path, channel_server: LoopbackServer
+    lock_and_prefix: tuple[conjoin.Lock, Path], tmp_path: Path, channel_server: LoopbackServer
 ) -> None:
     lock, _ = lock_and_prefix
     elsewhere = tmp_path / "elsewhere"
     with pytest.raises(NotFound, match="was built where it was resolved, and is not in this store"):
-        holdfast.hydrate(lock, store=Store(elsewhere), prefix=tmp_path / "prefix")
+        conjoin.hydrate(lock, store=Store(elsewhere), prefix=tmp_path / "prefix")
     assert not (tmp_path / "prefix").exists()

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-import holdfast
-from holdfast.lock.format import encode
-from holdfast.lock.model import LockedPlatform
-from holdfast.resolving import resolve_request
-from holdfast.spec.build import build_requirements
-from holdfast.spec.requirements import Requirements
+import conjoin
+from conjoin.lock.format import encode
+from conjoin.lock.model import LockedPlatform
+from conjoin.resolving import resolve_request
+from conjoin.spec.build import build_requirements
+from conjoin.spec.requirements import Requirements
 from loopback import LoopbackServer
 from solving import World
 
@@ -60,7 +60,7 @@ def test_two_users_with_empty_caches_get_the_same_bytes(
     made = []
     for user, turned in (("ada", False), ("grace", True), ("ada", True)):
         for variable in ("STORE", "ENVS", "CACHE"):
-            monkeypatch.setenv(f"HOLDFAST_{variable}", str(tmp_path / user / variable.lower()))
+            monkeypatch.setenv(f"CONJOIN_{variable}", str(tmp_path / user / variable.lower()))
         made.append(encode(resolve_request(_asked(world, turned=turned), ["linux-64"], force=True).lock))
     assert made[0] == made[1] == made[2]
 
@@ -113,11 +113,11 @@ def test_a_dry_run_keeps_nothing(world: World) -> None:
 
 
 def test_the_public_functions_do_the_same(world: World) -> None:
-    lock = holdfast.resolve(_asked(world), platforms=["linux-64"])
+    lock = conjoin.resolve(_asked(world), platforms=["linux-64"])
     packages = {package.name: package for package in lock.platforms["linux-64"].packages}
     assert packages["numpy"].kind == "conda"
     assert packages["numpy"].version == "1.26.4"
     assert packages["numpy"].provides == ("numpy",)
     assert packages["model"].kind == "pypi"
     assert packages["model"].dependencies == ("helper", "numpy<2")
-    assert callable(holdfast.hydrate)
+    assert callable(conjoin.hydrate)

@@ -15,15 +15,15 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 from uv import find_uv_bin
 
-import holdfast
-from holdfast.collecting import collect_here
-from holdfast.errors import HoldfastError, IntegrityError, NoSolution, NotFound, Unreachable, UsageError
-from holdfast.hydrate.verify import verify
-from holdfast.lock.format import encode
-from holdfast.lock.model import LockedPackage
-from holdfast.resolving import resolve_request
-from holdfast.solve.direct import direct_files
-from holdfast.store.store import Store
+import conjoin
+from conjoin.collecting import collect_here
+from conjoin.errors import ConjoinError, IntegrityError, NoSolution, NotFound, Unreachable, UsageError
+from conjoin.hydrate.verify import verify
+from conjoin.lock.format import encode
+from conjoin.lock.model import LockedPackage
+from conjoin.resolving import resolve_request
+from conjoin.solve.direct import direct_files
+from conjoin.store.store import Store
 from loopback import LoopbackServer
 from repositories import commit_all, git
 from sdists import builds, make_building_project, make_building_sdist
@@ -42,13 +42,13 @@ class Asking:
         self.channel = channel
         self.index = index
 
-    def requirements(self, *pypi: str, conda: tuple[str, ...] = ("tinylib",)) -> holdfast.Requirements:
-        return holdfast.Requirements.build(
+    def requirements(self, *pypi: str, conda: tuple[str, ...] = ("tinylib",)) -> conjoin.Requirements:
+        return conjoin.Requirements.build(
             conda=conda, pypi=pypi, python=HERE, channels=[self.channel], index_url=self.index
         )
 
-    def lock(self, *pypi: str, **options: object) -> holdfast.Lock:
-        return holdfast.resolve(self.requirements(*pypi), **options)  # type: ignore[arg-type]
+    def lock(self, *pypi: str, **options: object) -> conjoin.Lock:
+        return conjoin.resolve(self.requirements(*pypi), **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def asking(channel_server: LoopbackServer, tmp_path: Path) -> Iterator[Asking]:
         yield Asking(channel_server.url, server.url)
 
 
-def package(lock: holdfast.Lock, name: str) -> LockedPackage:
+def package(lock: conjoin.Lock, name: str) -> LockedPackage:
     (locked,) = lock.platforms.values()
     return next(each for each in locked.packages if each.name == name)
 
@@ -89,7 +89,7 @@ def test_a_git_package_in_a_mixed_environment(asking: Asking, project: Path, tmp
     assert app.source_url == f"git+{project.as_uri()}@{commit}"
     assert len(app.build_key) == 64
     assert package(lock, "tinylib").kind == "conda"
-    assert imported(holdfast.hydrate(lock), SHOW) == "1.0 1.0 1.0"
+    assert imported(conjoin.hydrate(lock), SHOW) == "1.0 1.0 1.0"
     # Its branch goes on; what was decided stays until somebody asks again.
     make_building_project(project, "app", "2.0", counter=tmp_path / "counts")
     later = commit_all(project)
@@ -103,7 +103,7 @@ def test_an_update_moves_a_branch_only_where_that_was_asked_for(
 ) -> None:
     first = commit_all(project)
     asked = asking.requirements(f"app @ git+{project.as_uri()}", "helper")
-    holdfast.resolve(asked)
+    conjoin.resolve(asked)
     make_building_project(project, "app", "2.0", ["tinylib<2", "helper<2"], counter=tmp_path / "counts")
     second = commit_all(project)
     stayed = resolve_request(asked, update=["helper"]).lock
@@ -115,7 +115,7 @@ def test_an_update_moves_a_branch_only_where_that_was_asked_for(
 def test_a_file_package_in_a_mixed_environment(asking: Asking, project: Path) -> None:
     lock = asking.lock(f"app @ {project.as_uri()}")
     assert package(lock, "app").source_url == project.as_uri()
-    assert imported(holdfast.hydrate(lock), SHOW) == "1.0 1.0 1.0"
+    assert imported(conjoin.hydrate(lock), SHOW) == "1.0 1.0 1.0"
     assert sorted(path.name for path in project.iterdir()) == ["backend.py", "pyproject.toml"]
 
 
@@ -124,7 +124,7 @@ def test_a_package_that_exists_only_as_an_sdist(channel_server: LoopbackServer, 
     helper = make_wheel(tmp_path / "wheels", "helper", "1.0")
     with LoopbackServer(make_index(tmp_path / "index", [sdist, helper])) as server:
         lock = Asking(channel_server.url, server.url).lock("app")
-        assert imported(holdfast.hydrate(lock), SHOW) == "1.0 1.0 1.0"
+        assert imported(conjoin.hydrate(lock), SHOW) == "1.0 1.0 1.0"
     assert package(lock, "app").source_url.endswith("/app-1.0.tar.gz")
 
 
@@ -134,7 +134,7 @@ def test_a_prefix_says_where_its_packages_are_from(asking: Asking, editable: Pat
     commit = commit_all(repository)
     wheel = make_wheel(tmp_path / "local", "of-file", "1.0")
     asked = (f"of-git @ git+{repository.as_uri()}", f"of-file @ {wheel.as_uri()}", f"-e {editable}")
-    prefix = holdfast.hydrate(asking.lock(*asked))
+    prefix = conjoin.hydrate(asking.lock(*asked))
     code = "from importlib.metadata import distributions as d; import json; print(json.dumps({"
     code += "i.name: [i.read_text('direct_url.json'), i.read_text('INSTALLER')] for i in d()}))"
     said = json.loads(imported(prefix, code))
@@ -256,13 +256,13 @@ def test_a_colleague_with_the_same_store_does_not_build(
     team.push(lock)
     noted = json.loads((tmp_path / "team" / "builds" / key[:2] / key).read_text())
     assert noted["sha256"] == package(lock, "app").sha256
-    for variable in ("HOLDFAST_STORE", "HOLDFAST_CACHE", "HOLDFAST_ENVS"):
+    for variable in ("CONJOIN_STORE", "CONJOIN_CACHE", "CONJOIN_ENVS"):
         monkeypatch.setenv(variable, str(tmp_path / "grace" / variable))
     # Another request, so that there is no lock of it: the wheel alone is found.
-    other = holdfast.resolve(asking.requirements(f"app @ git+{project.as_uri()}", "helper"), store=team)
+    other = conjoin.resolve(asking.requirements(f"app @ git+{project.as_uri()}", "helper"), store=team)
     assert package(other, "app").sha256 == package(lock, "app").sha256
     assert builds(tmp_path / "counts", "app") == 1
-    assert imported(holdfast.hydrate(other, store=team), SHOW) == "1.0 1.0 1.0"
+    assert imported(conjoin.hydrate(other, store=team), SHOW) == "1.0 1.0 1.0"
 
 
 def test_a_wheel_that_a_store_lost_is_built_again(
@@ -356,13 +356,13 @@ def editable(project: Path) -> Path:
 def test_an_editable_package_in_a_mixed_environment(asking: Asking, editable: Path, tmp_path: Path) -> None:
     text = tmp_path / "requirements.txt"
     text.write_text("-e ./code\n")
-    asked = holdfast.Requirements.from_file(
+    asked = conjoin.Requirements.from_file(
         text, conda=["tinylib"], python=HERE, channels=[asking.channel], index_url=asking.index
     )
-    lock = holdfast.resolve(asked)
+    lock = conjoin.resolve(asked)
     assert package(lock, "app").editable
     assert package(lock, "app").build_key == ""
-    prefix = holdfast.hydrate(lock)
+    prefix = conjoin.hydrate(lock)
     assert imported(prefix, SHOW) == "as it is now 1.0 1.0"
     (editable / "src" / "app.py").write_text("VERSION = 'changed'\n")
     assert imported(prefix, SHOW) == "changed 1.0 1.0"
@@ -386,7 +386,7 @@ def test_an_editable_package_stays_on_its_machine(asking: Asking, editable: Path
     assert not (tmp_path / "team").exists()
     editable.rename(tmp_path / "elsewhere")
     with pytest.raises(NotFound, match="which this one does not have"):
-        holdfast.hydrate(resolution.lock)
+        conjoin.hydrate(resolution.lock)
 
 
 def test_an_editable_package_whose_configuration_changed(
@@ -440,7 +440,7 @@ def test_messages(asking: Asking, tmp_path: Path, snapshot: SnapshotAssertion) -
         "a way out": f"app @ {repository.as_uri()}#subdirectory=../other",
         "no archive": "app @ https://code.example/app.exe",
     }.items():
-        with pytest.raises(HoldfastError) as caught:
+        with pytest.raises(ConjoinError) as caught:
             asking.lock(text)
         shown = f"{type(caught.value).__name__}: {caught.value}"
         messages[what] = shown.replace(tmp_path.as_uri(), "file:///home/ada").replace(

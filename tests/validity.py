@@ -11,7 +11,7 @@ from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from holdfast.solve.solution import ChosenWheel, PlatformSolution
+from conjoin.solve.solution import ChosenWheel, PlatformSolution
 
 _PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in range(28, 4, -1)] + [
     "manylinux2014_x86_64",

@@ -321,7 +321,7 @@ def _header(described: bytes, name: str) -> str:
 
 def forge_test_channel(directory: Path, pythons: Sequence[str] | None = None) -> Path:
     """Forge a small channel, quickly, and return it; see the fixture ``forged_channel`` for what it has."""
-    from holdfast.forge import forge
+    from conjoin.forge import forge
 
     with tempfile.TemporaryDirectory() as folder:
         wheels = [

@@ -1,6 +1,6 @@
 """Render the pictures of the README: what commands really print, as SVG.
 
-``python docs/pictures/render.py``, from the root of the repository, with Holdfast installed. Needs what the
+``python docs/pictures/render.py``, from the root of the repository, with Conjoin installed. Needs what the
 demo needs: the public index.
 """
 
@@ -19,17 +19,17 @@ from rich.console import Console
 from rich.text import Text
 
 HERE = Path(__file__).parent
-HOLDFAST = str(Path(sys.executable).with_name("holdfast"))
+CONJOIN = str(Path(sys.executable).with_name("conjoin"))
 COLUMNS = 96
 
 
 def main() -> None:
     """Render them all."""
-    with tempfile.TemporaryDirectory(prefix="holdfast-pictures-") as folder:
+    with tempfile.TemporaryDirectory(prefix="conjoin-pictures-") as folder:
         # A first time forges the channel: the picture shows the second.
-        command = [HOLDFAST, "demo", "--dir", folder]
+        command = [CONJOIN, "demo", "--dir", folder]
         subprocess.run(command, check=True, capture_output=True)
-        picture("demo", "holdfast demo", shortened(in_terminal(command), folder, "demo"))
+        picture("demo", "conjoin demo", shortened(in_terminal(command), folder, "demo"))
 
 
 def in_terminal(command: list[str]) -> str:

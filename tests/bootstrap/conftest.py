@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from conjoin.lock.model import Lock
+from conjoin.store.store import Store
+from conjoin.toolkit.making import Made, make_toolkit
 from containers import Container, bare_python, copy_code
-from holdfast.lock.model import Lock
-from holdfast.store.store import Store
-from holdfast.toolkit.making import Made, make_toolkit
 from hydrating import BASE, conda_packages, lock_of, locked_wheel
 from networks import Network, no_networks
 from object_stores import S3
@@ -62,8 +62,8 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def configured_wheels(installed_toolkit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Take toolkits from those wheels alone."""
     (tmp_path / "empty index").mkdir()
-    monkeypatch.setenv("HOLDFAST_INDEX_URL", (tmp_path / "empty index").as_uri())
-    monkeypatch.setenv("HOLDFAST_FIND_LINKS", str(installed_toolkit))
+    monkeypatch.setenv("CONJOIN_INDEX_URL", (tmp_path / "empty index").as_uri())
+    monkeypatch.setenv("CONJOIN_FIND_LINKS", str(installed_toolkit))
     return installed_toolkit
 
 
@@ -79,11 +79,11 @@ def cloud_world(
         for variable, value in s3.environment().items():
             patch.setenv(variable, value)
         for name in ("STORE", "ENVS", "CACHE", "STATE"):
-            patch.setenv(f"HOLDFAST_{name}", str(folder / "home" / name.lower()))
-        patch.setenv("HOLDFAST_CONFIG", os.devnull)
-        patch.setenv("HOLDFAST_PROJECT", os.devnull)
-        patch.setenv("HOLDFAST_INDEX_URL", (folder / "empty").as_uri())
-        patch.setenv("HOLDFAST_FIND_LINKS", str(installed_toolkit))
+            patch.setenv(f"CONJOIN_{name}", str(folder / "home" / name.lower()))
+        patch.setenv("CONJOIN_CONFIG", os.devnull)
+        patch.setenv("CONJOIN_PROJECT", os.devnull)
+        patch.setenv("CONJOIN_INDEX_URL", (folder / "empty").as_uri())
+        patch.setenv("CONJOIN_FIND_LINKS", str(installed_toolkit))
         place = f"s3://{s3.new_bucket()}/team/envs"
         store = Store(place)
         wheel = make_wheel(folder, "shelf", "1.0", entry_points={"shelf": "shelf:main"})
@@ -109,7 +109,7 @@ def cloud_world_healed(cloud_world: CloudWorld) -> Iterator[CloudWorld]:
 
 @pytest.fixture(scope="session")
 def code(shared_folder: Path) -> Path:
-    """What a code package brings of Holdfast."""
+    """What a code package brings of Conjoin."""
     with (shared_folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return copy_code(shared_folder / "code")

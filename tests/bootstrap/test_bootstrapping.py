@@ -18,14 +18,14 @@ from typing import Any
 
 import pytest
 
+from conjoin.bootstrap import VERSION
+from conjoin.hydrate.hydrate import hydrate
+from conjoin.lock.format import write_lock
+from conjoin.lock.identity import make_lock, requirements_id
+from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
+from conjoin.store.layout import package_key
+from conjoin.store.store import Store
 from containers import Container, old_python
-from holdfast.bootstrap import VERSION
-from holdfast.hydrate.hydrate import hydrate
-from holdfast.lock.format import write_lock
-from holdfast.lock.identity import make_lock, requirements_id
-from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
-from holdfast.store.layout import package_key
-from holdfast.store.store import Store
 from hydrating import lock_of, output, tree
 
 
@@ -112,7 +112,7 @@ def test_one_file_of_the_store_is_enough(node: Container, cloud_world_healed: An
 def test_a_command_is_run_in_the_environment_and_its_exit_code_is_its_own(
     used_node: Container, cloud_world_healed: Any, tmp_path: Path
 ) -> None:
-    asked = "sys.prefix, os.environ['CONDA_PREFIX'], 'HOLDFAST_STORE' in os.environ"
+    asked = "sys.prefix, os.environ['CONDA_PREFIX'], 'CONJOIN_STORE' in os.environ"
     code = f"import os, sys; print({asked}); sys.exit(7)"
     env = tmp_path / "env"
     done = used_node.run(
@@ -213,7 +213,7 @@ def _hurried(node: Container) -> Path:
     """Return a copy of the code that does not pause between tries."""
     code = node.folder / "code"
     shutil.copytree(node.code, code)
-    module = code / "holdfast" / "bootstrap" / "download.py"
+    module = code / "conjoin" / "bootstrap" / "download.py"
     module.write_text(module.read_text().replace("FIRST_PAUSE = 0.2", "FIRST_PAUSE = 0.001"))
     return code
 
@@ -268,7 +268,7 @@ def test_a_lock_that_names_the_container_s_python_uses_it_and_no_other(
         done = node.run(world.place, lock, "--prefix", f"env-{version}", "--", "shelf")
         assert done.returncode == code, done.stderr
     assert done.stderr == (
-        f"holdfast: error: this host has no cpython 3.11.99 ({abi}), which the lock names; "
+        f"conjoin: error: this host has no cpython 3.11.99 ({abi}), which the lock names; "
         "install it, or resolve again with --python-source channel\n"
     )
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from azurite_server import Azurite, azurite_missing
+from conjoin.bootstrap.download import Downloads
+from conjoin.bootstrap.source import open_source
+from conjoin.errors import Unreachable
+from conjoin.store.store import Store
 from gcs_server import FakeGCS, gcs_missing
-from holdfast.bootstrap.download import Downloads
-from holdfast.bootstrap.source import open_source
-from holdfast.errors import Unreachable
-from holdfast.store.store import Store
 from object_stores import S3, ObjectServer
 
 KINDS = {"s3": (S3, lambda: None), "gs": (FakeGCS, gcs_missing), "az": (Azurite, azurite_missing)}

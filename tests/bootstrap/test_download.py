@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.bootstrap import download as download_module
-from holdfast.bootstrap.download import TRIES, Downloads
-from holdfast.bootstrap.source import WebSource
-from holdfast.errors import IntegrityError, NotFound, Unreachable
+from conjoin.bootstrap import download as download_module
+from conjoin.bootstrap.download import TRIES, Downloads
+from conjoin.bootstrap.source import WebSource
+from conjoin.errors import IntegrityError, NotFound, Unreachable
 from loopback import LoopbackServer, Ranges
 
 CONTENT = random.Random(7).randbytes(3_000_000)

@@ -15,15 +15,15 @@ import pytest
 pytest.importorskip("metaflow")
 
 from azurite_server import Azurite, azurite_missing
+from conjoin.store.store import Store
 from containers import Container
 from gcs_server import FakeGCS, gcs_missing
-from holdfast.store.store import Store
 from hydrating import BASE, conda_packages, lock_of, locked_wheel
-from metaflow_extensions.holdfast.plugins.environment.asking import Ask
-from metaflow_extensions.holdfast.plugins.environment.environment import CondaEnvironment
-from metaflow_extensions.holdfast.plugins.environment.remote_sending import packaged, send
-from metaflow_extensions.holdfast.plugins.environment.resolution import StepEnvironment
-from metaflow_extensions.holdfast.plugins.environment.step_requests import StepRequest
+from metaflow_extensions.conjoin.plugins.environment.asking import Ask
+from metaflow_extensions.conjoin.plugins.environment.environment import CondaEnvironment
+from metaflow_extensions.conjoin.plugins.environment.remote_sending import packaged, send
+from metaflow_extensions.conjoin.plugins.environment.resolution import StepEnvironment
+from metaflow_extensions.conjoin.plugins.environment.step_requests import StepRequest
 from networks import Network, no_networks
 from object_stores import S3, ObjectServer
 from worlds import make_wheel
@@ -124,10 +124,10 @@ def unpacked(environments: list[StepEnvironment], folder: Path) -> Path:
         target = folder / folders[kind.name] / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
-    import metaflow_extensions.holdfast as ours
+    import metaflow_extensions.conjoin as ours
 
     [extension] = ours.__path__
-    shutil.copytree(extension, folder / ".mf_code/metaflow_extensions/holdfast")
+    shutil.copytree(extension, folder / ".mf_code/metaflow_extensions/conjoin")
     return folder
 
 
@@ -177,7 +177,7 @@ def test_a_task_makes_its_environment(
     )
 
     def run() -> Any:
-        script = f"{command} && ./__conda_python -c {json.dumps(look)} && .holdfast/env/bin/shelf"
+        script = f"{command} && ./__conda_python -c {json.dumps(look)} && .conjoin/env/bin/shelf"
         words = ["bash", "-c", script]
         return subprocess.run(
             network.inside(words) if network else words,
@@ -193,7 +193,7 @@ def test_a_task_makes_its_environment(
     done = run()
     assert done.returncode == 4
     [line] = done.stderr.splitlines()
-    assert line.startswith("holdfast: the environment of this step cannot be made: " + place)
+    assert line.startswith("conjoin: the environment of this step cannot be made: " + place)
     assert "refuses these credentials" in line
     assert not any(secret in line for secret in server.secrets)
     server.heal()
@@ -201,7 +201,7 @@ def test_a_task_makes_its_environment(
     done = run()
     assert (done.returncode, done.stderr) == (0, "")
     seen, shelf = done.stdout.splitlines()
-    assert json.loads(seen) == [f"{there}/.holdfast/env", environment.id]
+    assert json.loads(seen) == [f"{there}/.conjoin/env", environment.id]
     assert shelf == "shelf 1.0"
     assert {method for method, _ in server.requests} == {"GET"}
     packages = sum("/packages/" in path for _, path in server.requests)

@@ -16,21 +16,21 @@ from pathlib import Path
 
 import pytest
 
+from conjoin.bootstrap import VERSION, command, machine
+from conjoin.bootstrap.archive import bootstrap_archive, engine_files
+from conjoin.bootstrap.engine import Engine
+from conjoin.bootstrap.locked import find_wanted
+from conjoin.bootstrap.machine import check_machine
+from conjoin.bootstrap.places import cache_folder
+from conjoin.bootstrap.toolkit import Toolkit, ToolkitFile
+from conjoin.bootstrap.unpack import unpack_once, unpack_tar, unpack_wheel
+from conjoin.config.toml import loads
+from conjoin.errors import ConjoinError, IntegrityError, NotFound, Unreachable, UsageError
 from containers import old_python
-from holdfast.bootstrap import VERSION, command, machine
-from holdfast.bootstrap.archive import bootstrap_archive, engine_files
-from holdfast.bootstrap.engine import Engine
-from holdfast.bootstrap.locked import find_wanted
-from holdfast.bootstrap.machine import check_machine
-from holdfast.bootstrap.places import cache_folder
-from holdfast.bootstrap.toolkit import Toolkit, ToolkitFile
-from holdfast.bootstrap.unpack import unpack_once, unpack_tar, unpack_wheel
-from holdfast.config.toml import loads
-from holdfast.errors import HoldfastError, IntegrityError, NotFound, Unreachable, UsageError
 
 ROOT = Path(__file__).parents[2]
-MODULES = sorted((ROOT / "src" / "holdfast" / "bootstrap").glob("*.py"))
-EARLY = [*MODULES, *(ROOT / "src" / "holdfast" / name for name in ("__init__.py", "errors.py"))]
+MODULES = sorted((ROOT / "src" / "conjoin" / "bootstrap").glob("*.py"))
+EARLY = [*MODULES, *(ROOT / "src" / "conjoin" / name for name in ("__init__.py", "errors.py"))]
 
 
 @pytest.mark.parametrize("path", EARLY, ids=lambda path: path.name)
@@ -44,7 +44,7 @@ def test_what_runs_first_is_written_for_python_3_8_and_its_library(path: Path) -
     }
     # What a container may have, asked for where it is needed.
     allowed = {"certifi", "botocore", "google", "azure"}
-    roots = {name.partition(".")[0] for name in found if not name.startswith("holdfast")}
+    roots = {name.partition(".")[0] for name in found if not name.startswith("conjoin")}
     assert roots - allowed <= sys.stdlib_module_names
     assert "pathlib" not in roots, "a tenth of a second, where all of it counts"
 
@@ -62,9 +62,9 @@ def test_the_archive_holds_what_hydrating_is_written_in_and_is_the_same_each_tim
     assert bootstrap_archive() == archive
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
         assert set(opened.namelist()) == {"__main__.py", *(name for _, name in engine_files())}
-    assert not any(re.match(r"holdfast/(cli|solve|forge|toolkit)/", name) for _, name in engine_files())
-    of_indexes = {name for _, name in engine_files() if name.startswith("holdfast/index/")}
-    assert of_indexes == {"holdfast/index/__init__.py", "holdfast/index/urls.py"}
+    assert not any(re.match(r"conjoin/(cli|solve|forge|toolkit)/", name) for _, name in engine_files())
+    of_indexes = {name for _, name in engine_files() if name.startswith("conjoin/index/")}
+    assert of_indexes == {"conjoin/index/__init__.py", "conjoin/index/urls.py"}
 
 
 def conda(*dependencies: str) -> dict[str, object]:
@@ -142,7 +142,7 @@ def test_a_toolkit_serves_a_python_with_all_of_its_wheels_or_not_at_all() -> Non
         (f"{'2' * 40}:{'3' * 40}", IntegrityError),
     ],
 )
-def test_what_names_no_environment(env: str, kind: type[HoldfastError]) -> None:
+def test_what_names_no_environment(env: str, kind: type[ConjoinError]) -> None:
     objects = {
         "aliases/team/bad/v1.json": b'{"req_id": "../../x", "full_id": 3}',
         f"envs/{'2' * 40}/{'3' * 40}/lock.json": b'{"req_id": 1}',
@@ -191,14 +191,14 @@ def test_the_first_to_be_ready_gives_the_folder_its_name(tmp_path: Path) -> None
 
 
 def test_caches_are_where_one_can_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("HOLDFAST_CACHE", raising=False)
+    monkeypatch.delenv("CONJOIN_CACHE", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache_folder(None) == str(tmp_path / ".cache" / "holdfast")
+    assert cache_folder(None) == str(tmp_path / ".cache" / "conjoin")
     (tmp_path / "file").touch()
     monkeypatch.setenv("HOME", str(tmp_path / "file"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
-    assert cache_folder(None).startswith(str(tmp_path / "tmp" / "holdfast-"))
+    assert cache_folder(None).startswith(str(tmp_path / "tmp" / "conjoin-"))
     with pytest.raises(Unreachable, match="--cache"):
         cache_folder(str(tmp_path / "file" / "x"))
 

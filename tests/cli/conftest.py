@@ -11,21 +11,21 @@ from typing import Any
 
 import pytest
 
-from holdfast.cli.main import main
+from conjoin.cli.main import main
 from loopback import LoopbackServer
 from object_stores import S3
 from worlds import make_index, make_wheel
 
-Holdfast = Callable[..., "subprocess.CompletedProcess[str]"]
+Conjoin = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def holdfast() -> Holdfast:
-    """Run the program in a process of its own: ``holdfast("resolve", "-f", path)``."""
+def conjoin() -> Conjoin:
+    """Run the program in a process of its own: ``conjoin("resolve", "-f", path)``."""
 
     def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "holdfast", *map(str, arguments)],
+            [sys.executable, "-m", "conjoin", *map(str, arguments)],
             check=False,
             **{"capture_output": True, "text": True, "timeout": 120, **options},
         )
@@ -34,8 +34,8 @@ def holdfast() -> Holdfast:
 
 
 @pytest.fixture
-def called(capsys: pytest.CaptureFixture[str]) -> Holdfast:
-    """Run the program in this process: as :func:`holdfast`, in a quarter of the time."""
+def called(capsys: pytest.CaptureFixture[str]) -> Conjoin:
+    """Run the program in this process: as :func:`conjoin`, in a quarter of the time."""
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         words = [str(argument) for argument in arguments]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.cli.main import main
+from conjoin.cli.main import main
 from sdists import make_building_sdist
 from solving import World
 

@@ -15,12 +15,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-import holdfast
-from holdfast.cli.app import HOMES, make_app
-from holdfast.cli.command import takes_groups
-from holdfast.cli.options import RequestOptions
-from holdfast.cli.request import is_request
-from holdfast.cli.table import human_size
+import conjoin
+from conjoin.cli.app import HOMES, make_app
+from conjoin.cli.command import takes_groups
+from conjoin.cli.options import RequestOptions
+from conjoin.cli.request import is_request
+from conjoin.cli.table import human_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +45,12 @@ def test_a_group_of_options_arrives_as_its_dataclass() -> None:
 def test_every_command_has_help_and_a_first_line(command: str) -> None:
     result = CliRunner().invoke(make_app(), [command, "--help"])
     assert result.exit_code == 0
-    assert f"holdfast {command}" in result.output.replace("root", "holdfast")
+    assert f"conjoin {command}" in result.output.replace("root", "conjoin")
 
 
 def test_version_is_on_stdout(called) -> None:
     done = called("--version")
-    assert (done.returncode, done.stdout.startswith("holdfast "), done.stderr) == (0, True, "")
+    assert (done.returncode, done.stdout.startswith("conjoin "), done.stderr) == (0, True, "")
 
 
 def test_no_command_at_all_is_wrong_usage_and_shows_the_help(called) -> None:
@@ -76,7 +76,7 @@ def test_sizes_are_said_in_si_units(size: int, said: str) -> None:
 def _imported(arguments: list[str], modules: Iterable[str]) -> str:
     """Return which of some modules a call of the program imports."""
     code = (
-        f"import sys; from holdfast.cli.main import main; main({arguments!r}); "
+        f"import sys; from conjoin.cli.main import main; main({arguments!r}); "
         f"print([n for n in {list(modules)!r} if n in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -88,20 +88,20 @@ def test_help_imports_neither_engine_nor_rich() -> None:
     assert _imported(["--help"], heavy) == "[]"
 
 
-def test_help_imports_of_holdfast_the_commands_alone() -> None:
-    rooms = [f"holdfast.{path.stem}" for path in Path(holdfast.__file__).parent.iterdir() if path.is_dir()]
-    rooms.remove("holdfast.cli")
-    assert _imported(["--help"], [*rooms, "holdfast.resolving", "holdfast.api", "holdfast.inventory"]) == "[]"
+def test_help_imports_of_conjoin_the_commands_alone() -> None:
+    rooms = [f"conjoin.{path.stem}" for path in Path(conjoin.__file__).parent.iterdir() if path.is_dir()]
+    rooms.remove("conjoin.cli")
+    assert _imported(["--help"], [*rooms, "conjoin.resolving", "conjoin.api", "conjoin.inventory"]) == "[]"
 
 
 def test_help_imports_no_command() -> None:
-    commands = {f"holdfast.cli.{home.module}" for home in HOMES.values()}
-    assert _imported(["--help"], sorted({*commands, "holdfast.cli.options"})) == "[]"
+    commands = {f"conjoin.cli.{home.module}" for home in HOMES.values()}
+    assert _imported(["--help"], sorted({*commands, "conjoin.cli.options"})) == "[]"
 
 
 def test_a_call_imports_no_command_but_its_own() -> None:
-    commands = [f"holdfast.cli.{name}" for name in ("resolve", "create", "push", "demo", "request", "config")]
-    assert _imported(["config", "path"], commands) == "['holdfast.cli.config']"
+    commands = [f"conjoin.cli.{name}" for name in ("resolve", "create", "push", "demo", "request", "config")]
+    assert _imported(["config", "path"], commands) == "['conjoin.cli.config']"
 
 
 def test_help_lists_every_command_in_its_own_words() -> None:
@@ -124,15 +124,15 @@ def test_a_mistyped_command_is_named_and_near_ones_suggested(called) -> None:
 
 
 def test_commands_and_their_options_are_completed() -> None:
-    environment = {"_HOLDFAST_COMPLETE": "complete_bash", "COMP_WORDS": "holdfast res", "COMP_CWORD": "1"}
+    environment = {"_CONJOIN_COMPLETE": "complete_bash", "COMP_WORDS": "conjoin res", "COMP_CWORD": "1"}
     assert CliRunner().invoke(make_app(), [], env=environment).output.split() == ["resolve"]
-    environment |= {"COMP_WORDS": "holdfast resolve --python-s", "COMP_CWORD": "2"}
+    environment |= {"COMP_WORDS": "conjoin resolve --python-s", "COMP_CWORD": "2"}
     assert CliRunner().invoke(make_app(), [], env=environment).output.split() == ["--python-source"]
 
 
 def test_the_program_keeps_the_garbage_collector_from_looking_and_the_library_does_not() -> None:
     code = (
-        "import gc, sys; from holdfast.cli.main import main; "
+        "import gc, sys; from conjoin.cli.main import main; "
         "before = gc.get_threshold(); main(['--version']); "
         "assert gc.get_threshold() == before and not gc.get_freeze_count(); sys.argv[1:] = ['--version']; "
         "main(); assert gc.get_threshold() > before and gc.get_freeze_count() and gc.isenabled()"

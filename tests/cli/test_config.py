@@ -1,4 +1,4 @@
-"""``holdfast config``, and commands that do as it says."""
+"""``conjoin config``, and commands that do as it says."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-import holdfast as library
-from holdfast.cli.main import main
-from holdfast.config.table import OTHER_VARIABLES, SETTINGS
+import conjoin as library
+from conjoin.cli.main import main
+from conjoin.config.table import OTHER_VARIABLES, SETTINGS
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,9 +23,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current directory is below a project's, whose file has a table."""
     (tmp_path / "project" / "deep").mkdir(parents=True)
     (tmp_path / "project" / "pyproject.toml").write_text(
-        "[project]\nname = 'x'\n\n[tool.holdfast]\nstrategy = 'lowest'  # ours\n"
+        "[project]\nname = 'x'\n\n[tool.conjoin]\nstrategy = 'lowest'  # ours\n"
     )
-    monkeypatch.delenv("HOLDFAST_PROJECT")
+    monkeypatch.delenv("CONJOIN_PROJECT")
     monkeypatch.chdir(tmp_path / "project" / "deep")
     return tmp_path / "project"
 
@@ -33,7 +33,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_everything_is_shown_with_who_said_so(
     called, project: Path, isolated_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HOLDFAST_CHANNELS", "mine, yours")
+    monkeypatch.setenv("CONJOIN_CHANNELS", "mine, yours")
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://u:secret@pip.example/simple")
     (isolated_home / "config.toml").write_text(
         "index-url = 'https://u:secret@i.example/simple'\nstrategy = 'highest'\n"
@@ -44,11 +44,11 @@ def test_everything_is_shown_with_who_said_so(
     rows = {line.split()[0]: line.split(maxsplit=1)[1] for line in shown.stdout.splitlines()[1:]}
     assert list(rows) == [one.name for one in SETTINGS]
     told = {name: " ".join(row.split()) for name, row in rows.items()}
-    assert told["channels"] == "mine, yours HOLDFAST_CHANNELS"
+    assert told["channels"] == "mine, yours CONJOIN_CHANNELS"
     assert told["strategy"] == f"lowest {project / 'pyproject.toml'}:5"
     assert told["index-url"] == f"https://i.example/simple {isolated_home / 'config.toml'}:1"
     assert told["extra-index-urls"] == "default"
-    assert told["store"] == f"{isolated_home / 'store'} HOLDFAST_STORE"
+    assert told["store"] == f"{isolated_home / 'store'} CONJOIN_STORE"
     assert told["channel-aliases"] == (
         f"mine=https://a.example,https://b.example {isolated_home / 'config.toml'}:3"
     )
@@ -62,8 +62,8 @@ def test_everything_is_shown_with_who_said_so(
     assert settings["channels"] == {
         "value": ["mine", "yours"],
         "layer": "variables",
-        "where": ["HOLDFAST_CHANNELS"],
-        "variable": "HOLDFAST_CHANNELS",
+        "where": ["CONJOIN_CHANNELS"],
+        "variable": "CONJOIN_CHANNELS",
     }
     assert settings["channel-aliases"]["value"] == {"mine": ["https://a.example", "https://b.example"]}
     assert (settings["strategy"]["layer"], settings["prereleases"]["value"]) == ("project", False)
@@ -128,7 +128,7 @@ def test_a_project_s_table_is_changed_too(called, project: Path) -> None:
     assert called("config", "path", "--project").stdout == f"{project / 'pyproject.toml'}\n"
     assert called("config", "set", "--project", "channels", "../channel", "conda-forge").returncode == 0
     assert (project / "pyproject.toml").read_text() == (
-        "[project]\nname = 'x'\n\n[tool.holdfast]\nstrategy = 'lowest'  # ours\n"
+        "[project]\nname = 'x'\n\n[tool.conjoin]\nstrategy = 'lowest'  # ours\n"
         'channels = ["./channel", "conda-forge"]\n'
     )
     assert called("config", "get", "channels").stdout == "./channel\nconda-forge\n"
@@ -138,15 +138,15 @@ def test_a_project_s_table_is_changed_too(called, project: Path) -> None:
 
 
 def test_it_is_said_when_somebody_stronger_says_otherwise(called, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOLDFAST_STRATEGY", "lowest")
-    assert called("config", "set", "strategy", "highest").stderr == "warning: HOLDFAST_STRATEGY is stronger\n"
+    monkeypatch.setenv("CONJOIN_STRATEGY", "lowest")
+    assert called("config", "set", "strategy", "highest").stderr == "warning: CONJOIN_STRATEGY is stronger\n"
     assert called("config", "get", "strategy").stdout == "lowest\n"
 
 
 def test_a_variable_that_means_nothing_is_named(called, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOLDFAST_CHANNEL", "x")
+    monkeypatch.setenv("CONJOIN_CHANNEL", "x")
     assert called("config").stderr == (
-        "warning: the variable HOLDFAST_CHANNEL means nothing; did you mean HOLDFAST_CHANNELS?\n"
+        "warning: the variable CONJOIN_CHANNEL means nothing; did you mean CONJOIN_CHANNELS?\n"
     )
 
 
@@ -177,7 +177,7 @@ def test_errors_read_as_they_should(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pyproject.toml").write_text("[project]\n")
-    monkeypatch.setenv("HOLDFAST_PROJECT", str(tmp_path))
+    monkeypatch.setenv("CONJOIN_PROJECT", str(tmp_path))
     said = []
     for title, (text, command) in CASES.items():
         (isolated_home / "config.toml").write_text(text)
@@ -187,7 +187,7 @@ def test_errors_read_as_they_should(
         assert (isolated_home / "config.toml").read_text() == text, title
         assert len(err.splitlines()) == 1, title
         shown = err.replace(str(tmp_path), "FOLDER").replace(str(isolated_home), "HOME")
-        said.append(f"# {title}\n$ holdfast {' '.join(command)}\n{shown}exit code {code}\n")
+        said.append(f"# {title}\n$ conjoin {' '.join(command)}\n{shown}exit code {code}\n")
     assert "\n".join(said) == snapshot
 
 
@@ -206,20 +206,20 @@ def test_a_file_that_is_wrong_can_be_put_right(called, isolated_home: Path) -> N
 def test_a_bug_is_reported_where_the_configuration_is_broken_too(
     isolated_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("HOLDFAST_CACHE")
+    monkeypatch.delenv("CONJOIN_CACHE")
     (isolated_home / "config.toml").write_text("x = 1\n")
-    monkeypatch.setattr("holdfast.config.files.user_file", lambda *_: 1 / 0)
+    monkeypatch.setattr("conjoin.config.files.user_file", lambda *_: 1 / 0)
     assert main(["config", "path"]) == 1
-    assert "this is a bug in holdfast: ZeroDivisionError" in capsys.readouterr().err
+    assert "this is a bug in conjoin: ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_there_is_no_file_to_change_where_configuration_is_off(
     called, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HOLDFAST_CONFIG", os.devnull)
+    monkeypatch.setenv("CONJOIN_CONFIG", os.devnull)
     done = called("config", "set", "strategy", "lowest")
     assert done.returncode == 2
-    assert "check HOLDFAST_CONFIG" in done.stderr
+    assert "check CONJOIN_CONFIG" in done.stderr
     assert called("config").returncode == 0
 
 
@@ -229,7 +229,7 @@ def test_many_at_once_lose_nothing(isolated_home: Path) -> None:
             [
                 sys.executable,
                 "-m",
-                "holdfast",
+                "conjoin",
                 "config",
                 "set",
                 "channel-aliases",
@@ -241,7 +241,7 @@ def test_many_at_once_lose_nothing(isolated_home: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(write, range(12))) == {0}
     shown = subprocess.run(
-        [sys.executable, "-m", "holdfast", "config", "get", "channel-aliases"],
+        [sys.executable, "-m", "conjoin", "config", "get", "channel-aliases"],
         capture_output=True,
         text=True,
         check=True,
@@ -275,9 +275,9 @@ def test_command_line_library_and_file_ask_the_same_question(
     assert (lock.req_id, lock.full_id) == (answer["req_id"], answer["full_id"])
     new = called("resolve", "--pypi", "newer")
     assert new.returncode == 4, new.stderr
-    with pytest.raises(library.HoldfastError):
+    with pytest.raises(library.ConjoinError):
         library.resolve(library.Requirements.build(pypi=["newer"]))
-    with pytest.raises(library.HoldfastError):
+    with pytest.raises(library.ConjoinError):
         library.hydrate(lock)
     assert called("create", f"{lock.req_id}:{lock.full_id}").returncode != 0
     assert world.requests() == before
@@ -288,7 +288,7 @@ def test_places_come_from_the_file_relative_to_it(
     called, isolated_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("STORE", "ENVS", "STATE", "CACHE"):
-        monkeypatch.delenv(f"HOLDFAST_{name}")
+        monkeypatch.delenv(f"CONJOIN_{name}")
     (isolated_home / "config.toml").write_text("store = 'a'\nenvs = '~/b'\nstate = 'c'\ncache = '/d'\n")
     settings = json.loads(called("config", "--json").stdout)["settings"]
     assert {name: settings[name]["value"] for name in ("store", "envs", "state", "cache")} == {
@@ -315,17 +315,17 @@ def test_every_variable_that_is_read_is_in_the_table() -> None:
 
     named = {
         name
-        for path in (ROOT / "src" / "holdfast").rglob("*.py")
-        for name in re.findall(r"\bHOLDFAST_[A-Z_]+\b", path.read_text("utf-8"))
+        for path in (ROOT / "src" / "conjoin").rglob("*.py")
+        for name in re.findall(r"\bCONJOIN_[A-Z_]+\b", path.read_text("utf-8"))
     }
-    assert {"HOLDFAST_STORE", "HOLDFAST_DEBUG"} <= named
+    assert {"CONJOIN_STORE", "CONJOIN_DEBUG"} <= named
     assert named - {one.variable for one in SETTINGS} - set(OTHER_VARIABLES) == set()
 
 
 def test_only_changing_a_file_needs_a_writer_of_toml(isolated_home: Path) -> None:
     (isolated_home / "config.toml").write_text("strategy = 'lowest'\n")
     code = (
-        "import sys; from holdfast.cli.main import main; main(['config', 'get', 'strategy']);"
+        "import sys; from conjoin.cli.main import main; main(['config', 'get', 'strategy']);"
         "print(sorted({'tomlkit', 'rich', 'rattler', 'httpx'} & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.cli.run import _split
-from holdfast.errors import UsageError
-from holdfast.spec.platform import host_platform
+from conjoin.cli.run import _split
+from conjoin.errors import UsageError
+from conjoin.spec.platform import host_platform
 
 
-def test_create_prints_the_prefix_and_nothing_else(holdfast, world) -> None:
-    holdfast("resolve", *world.asked, "--alias", "mine")
-    done = holdfast("create", "mine")
+def test_create_prints_the_prefix_and_nothing_else(conjoin, world) -> None:
+    conjoin("resolve", *world.asked, "--alias", "mine")
+    done = conjoin("create", "mine")
     assert done.returncode == 0, done.stderr
     prefix = Path(done.stdout.removesuffix("\n"))
     assert prefix.name.startswith("metaflow_")
@@ -36,47 +36,47 @@ def test_create_json_says_where_and_what(called, world, tmp_path: Path) -> None:
     assert shown.returncode == 0
 
 
-def test_a_lock_file_alone_is_enough_for_somebody_else(holdfast, world, tmp_path: Path, monkeypatch) -> None:
-    holdfast("resolve", *world.asked, "-o", tmp_path / "my.lock")
-    monkeypatch.setenv("HOLDFAST_STORE", str(tmp_path / "elsewhere"))
-    done = holdfast("run", tmp_path / "my.lock", "--", "reader")
+def test_a_lock_file_alone_is_enough_for_somebody_else(conjoin, world, tmp_path: Path, monkeypatch) -> None:
+    conjoin("resolve", *world.asked, "-o", tmp_path / "my.lock")
+    monkeypatch.setenv("CONJOIN_STORE", str(tmp_path / "elsewhere"))
+    done = conjoin("run", tmp_path / "my.lock", "--", "reader")
     assert (done.returncode, done.stdout) == (0, "reader with tinylib 1.0\n"), done.stderr
 
 
-def test_run_passes_exit_code_arguments_streams_and_signals_through(holdfast, world) -> None:
-    holdfast("resolve", *world.asked, "--alias", "mine")
-    assert holdfast("run", "mine", "--", "python", "-c", "import sys; sys.exit(42)").returncode == 42
-    assert holdfast("run", "mine", "python", "-c", "raise SystemExit(43)").returncode == 43
+def test_run_passes_exit_code_arguments_streams_and_signals_through(conjoin, world) -> None:
+    conjoin("resolve", *world.asked, "--alias", "mine")
+    assert conjoin("run", "mine", "--", "python", "-c", "import sys; sys.exit(42)").returncode == 42
+    assert conjoin("run", "mine", "python", "-c", "raise SystemExit(43)").returncode == 43
     echo = "import sys; print(sys.argv[1:]); sys.stdout.write(sys.stdin.read())"
-    done = holdfast("run", "-q", "mine", "--", "python", "-c", echo, "--json", "-q", input="hello")
+    done = conjoin("run", "-q", "mine", "--", "python", "-c", echo, "--json", "-q", input="hello")
     assert done.stdout == "['--json', '-q']\nhello"
     assert done.stderr == ""
-    killed = holdfast("run", "mine", "--", "sh", "-c", "kill -TERM $$")
+    killed = conjoin("run", "mine", "--", "sh", "-c", "kill -TERM $$")
     assert killed.returncode == -signal.SIGTERM
 
 
-def test_run_resolves_what_a_file_asks_for_once(holdfast, world) -> None:
-    done = holdfast("run", "-f", world.environment_yml(), "--", "reader")
+def test_run_resolves_what_a_file_asks_for_once(conjoin, world) -> None:
+    done = conjoin("run", "-f", world.environment_yml(), "--", "reader")
     assert (done.returncode, done.stdout) == (0, "reader with tinylib 1.0\n"), done.stderr
     asked = world.requests()
-    again = holdfast("run", "-f", world.environment_yml(), "reader")
+    again = conjoin("run", "-f", world.environment_yml(), "reader")
     assert (again.stdout, again.stderr) == (done.stdout, "")
     assert world.requests() == asked
 
 
-def test_run_with_a_script_and_no_command_runs_the_script(holdfast, world, tmp_path: Path) -> None:
+def test_run_with_a_script_and_no_command_runs_the_script(conjoin, world, tmp_path: Path) -> None:
     script = tmp_path / "job.py"
     script.write_text(
         "# /// script\n"
         '# dependencies = ["reader"]\n'
-        "# [tool.holdfast]\n"
+        "# [tool.conjoin]\n"
         f'# channels = ["{world.channel.url}"]\n'
         f'# index-url = "{world.index.url}/"\n'
         "# ///\n"
         "import reader\n"
         "reader.main()\n"
     )
-    done = holdfast("run", "--script", script)
+    done = conjoin("run", "--script", script)
     assert (done.returncode, done.stdout) == (0, "reader with tinylib 1.0\n"), done.stderr
 
 
@@ -121,10 +121,10 @@ def test_show_for_a_platform_that_was_not_locked_is_not_found(called, world) -> 
     assert "no environment for win-64" in done.stderr
 
 
-def test_output_into_a_closed_pipe_ends_quietly(holdfast, world) -> None:
-    holdfast("resolve", *world.asked, "--alias", "mine")
+def test_output_into_a_closed_pipe_ends_quietly(conjoin, world) -> None:
+    conjoin("resolve", *world.asked, "--alias", "mine")
     with subprocess.Popen(
-        [sys.executable, "-m", "holdfast", "show", "mine", "--json"],
+        [sys.executable, "-m", "conjoin", "show", "mine", "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:

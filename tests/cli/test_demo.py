@@ -1,4 +1,4 @@
-"""``holdfast demo``: whole, on the public index; and what it needs of a machine."""
+"""``conjoin demo``: whole, on the public index; and what it needs of a machine."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.cli.main import main
-from holdfast.demo.channel import choose_python
-from holdfast.demo.environment import forget_prefix
-from holdfast.errors import NotFound
-from holdfast.forge.interpreter import find_interpreters
-from holdfast.index.interpreters import HostPython
+from conjoin.cli.main import main
+from conjoin.demo.channel import choose_python
+from conjoin.demo.environment import forget_prefix
+from conjoin.errors import NotFound
+from conjoin.forge.interpreter import find_interpreters
+from conjoin.index.interpreters import HostPython
 
 
 @pytest.mark.network
 @pytest.mark.slow
-def test_the_demo_does_what_it_says(holdfast, tmp_path: Path) -> None:
-    done = holdfast("demo", "--dir", tmp_path / "demo", "--json", timeout=300)
+def test_the_demo_does_what_it_says(conjoin, tmp_path: Path) -> None:
+    done = conjoin("demo", "--dir", tmp_path / "demo", "--json", timeout=300)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     versions = {package["name"]: package["version"] for package in said["packages"]}
@@ -35,12 +35,12 @@ def test_the_demo_does_what_it_says(holdfast, tmp_path: Path) -> None:
         assert said["program"].startswith(f"{tmp_path / 'demo' / 'env'}\n")
     assert Path(said["prefix"], "bin", "python").exists()
     # The second time, everything is there already: for people, and without the network.
-    again = holdfast("demo", "--dir", tmp_path / "demo", "--offline", timeout=300)
+    again = conjoin("demo", "--dir", tmp_path / "demo", "--offline", timeout=300)
     assert again.returncode == 0, again.stderr
     assert "no solution" in again.stdout
     assert "numpy 1.26.4 from conda" in again.stdout
     assert "\x1b" not in again.stdout
-    shown = holdfast(
+    shown = conjoin(
         "run", "--store", tmp_path / "demo" / "store", "demo", "--", "python", "-c", "import numpy"
     )
     assert shown.returncode == 0, shown.stderr
@@ -49,11 +49,11 @@ def test_the_demo_does_what_it_says(holdfast, tmp_path: Path) -> None:
 def test_a_python_that_numpy_has_no_wheels_for_is_refused(monkeypatch, capsys) -> None:
     (running,) = find_interpreters()
     newer = dataclasses.replace(running, version="3.99.1")
-    monkeypatch.setattr("holdfast.forge.interpreter.find_interpreters", lambda *_: [newer])
+    monkeypatch.setattr("conjoin.forge.interpreter.find_interpreters", lambda *_: [newer])
     with pytest.raises(NotFound, match=r"does not work with Python 3\.99\.1"):
         choose_python("3.99")
     # Not asked for: another one of this machine will do, if there is one.
-    monkeypatch.setattr("holdfast.index.interpreters.find_interpreters", lambda *_: [])
+    monkeypatch.setattr("conjoin.index.interpreters.find_interpreters", lambda *_: [])
     assert main(["demo"]) == 6
     assert "the demo needs a CPython 3.12, 3.11 or 3.10" in capsys.readouterr().err
 
@@ -68,8 +68,8 @@ def test_another_python_of_this_machine_is_taken_where_the_running_one_is_too_ne
         HostPython("pp", Version("3.11.1"), "pypy311_pp73", False, running.executable),
         HostPython("cp", Version("3.11.9"), "cp311", False, running.executable),
     ]
-    monkeypatch.setattr("holdfast.forge.interpreter.find_interpreters", lambda *_: [newer])
-    monkeypatch.setattr("holdfast.index.interpreters.find_interpreters", lambda *_: others)
+    monkeypatch.setattr("conjoin.forge.interpreter.find_interpreters", lambda *_: [newer])
+    monkeypatch.setattr("conjoin.index.interpreters.find_interpreters", lambda *_: others)
     assert choose_python().executable == running.executable
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.spec.requirements import Requirements
+from conjoin.spec.requirements import Requirements
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.cli import show as show_module
-from holdfast.cli.main import main
+from conjoin.cli import show as show_module
+from conjoin.cli.main import main
 from loopback import LoopbackServer
 from worlds import make_index, make_wheel
 
@@ -40,10 +40,10 @@ def test_3_where_nothing_satisfies_with_the_reasons_below(called, world) -> None
     assert any("newer" in line for line in reasons)
 
 
-def test_4_where_a_channel_or_an_index_is_down(holdfast, world) -> None:
+def test_4_where_a_channel_or_an_index_is_down(conjoin, world) -> None:
     asked, address = world.asked, world.index.url
     world.index.stop()
-    done = holdfast("resolve", *asked, "--json")
+    done = conjoin("resolve", *asked, "--json")
     assert (done.returncode, done.stdout) == (4, "")
     assert address in _one_line(done.stderr)
 
@@ -70,7 +70,7 @@ def test_6_for_what_does_not_exist(command, capsys) -> None:
 def test_130_when_interrupted_and_not_a_word_about_it(world) -> None:
     world.channel.delay("*", 600)
     process = subprocess.Popen(
-        [sys.executable, "-m", "holdfast", "resolve", "-q", *world.asked],
+        [sys.executable, "-m", "conjoin", "resolve", "-q", *world.asked],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -87,11 +87,11 @@ def test_1_for_a_bug_with_the_traceback_in_a_file(capsys, monkeypatch, isolated_
     def fails(*_: object) -> None:
         raise ZeroDivisionError(f"https://user:{SECRET}@index.example/x")
 
-    monkeypatch.setattr("holdfast.store.reference.find_lock", fails)
+    monkeypatch.setattr("conjoin.store.reference.find_lock", fails)
     assert main(["show", "mine"]) == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert "this is a bug in holdfast: ZeroDivisionError" in _one_line(said.err)
+    assert "this is a bug in conjoin: ZeroDivisionError" in _one_line(said.err)
     (kept,) = (isolated_home / "cache" / "tracebacks").iterdir()
     assert str(kept) in said.err
     assert Path(show_module.__file__).name in kept.read_text()
@@ -99,20 +99,20 @@ def test_1_for_a_bug_with_the_traceback_in_a_file(capsys, monkeypatch, isolated_
 
 
 def test_the_traceback_of_a_bug_is_shown_to_those_who_ask(capsys, monkeypatch) -> None:
-    monkeypatch.setattr("holdfast.store.reference.find_lock", lambda *_: 1 / 0)
-    monkeypatch.setenv("HOLDFAST_DEBUG", "1")
+    monkeypatch.setattr("conjoin.store.reference.find_lock", lambda *_: 1 / 0)
+    monkeypatch.setenv("CONJOIN_DEBUG", "1")
     assert main(["show", "mine"]) == 1
     assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 
-def test_passwords_in_urls_work_and_are_never_shown(holdfast, called, channel_server, tmp_path: Path) -> None:
+def test_passwords_in_urls_work_and_are_never_shown(conjoin, called, channel_server, tmp_path: Path) -> None:
     wheels = [make_wheel(tmp_path / "wheels", "shelf", "1.0"), make_wheel(tmp_path / "wheels", "odd", "1.0")]
     index = make_index(tmp_path / "index", wheels)
     with LoopbackServer(index, auth=("user", SECRET)) as server:
         url = f"{server.url_with_credentials}/"
         where = ["-c", channel_server.url, "--index-url", url]
         lock = tmp_path / "lock"
-        good = holdfast("create", *where, "--pypi", "shelf", "-v", "--json")
+        good = conjoin("create", *where, "--pypi", "shelf", "-v", "--json")
         assert good.returncode == 0, good.stderr
         ids = json.loads(good.stdout)
         shown = called("show", f"{ids['req_id']}:{ids['full_id']}")

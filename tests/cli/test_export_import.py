@@ -23,7 +23,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world):
     def move() -> None:
         world.channel.stop()
         world.index.stop()
-        for variable in [name for name in os.environ if name.startswith(("HOLDFAST_", "AWS_", "RATTLER_"))]:
+        for variable in [name for name in os.environ if name.startswith(("CONJOIN_", "AWS_", "RATTLER_"))]:
             monkeypatch.delenv(variable)
         for variable in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
             monkeypatch.delenv(variable, raising=False)
@@ -38,7 +38,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world):
 
 
 def test_what_one_exports_another_runs_without_any_network(
-    called, holdfast, world, elsewhere, tmp_path: Path
+    called, conjoin, world, elsewhere, tmp_path: Path
 ) -> None:
     asked = world.asked
     resolved = json.loads(called("resolve", *asked, "--json", "--alias", "team/x:v1").stdout)
@@ -58,22 +58,22 @@ def test_what_one_exports_another_runs_without_any_network(
         "bytes": bundle.stat().st_size,
     }
     elsewhere()
-    imported = holdfast("import", bundle)
+    imported = conjoin("import", bundle)
     assert (imported.returncode, imported.stdout) == (0, f"{ids}\n"), imported.stderr
     assert "add --alias team/x:v1" in imported.stderr
-    assert holdfast("alias", "--list", "").stdout == ""
-    ran = holdfast("run", "--offline", ids, "--", "reader")
+    assert conjoin("alias", "--list", "").stdout == ""
+    ran = conjoin("run", "--offline", ids, "--", "reader")
     assert (ran.returncode, ran.stdout) == (0, "reader with tinylib 1.0\n"), ran.stderr
     # The request itself is known here now, too.
-    again = holdfast("create", *asked, "--offline", "--json")
+    again = conjoin("create", *asked, "--offline", "--json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["full_id"] == resolved["full_id"]
-    named = json.loads(holdfast("import", bundle, "--alias", "mine", "--json").stdout)
+    named = json.loads(conjoin("import", bundle, "--alias", "mine", "--json").stdout)
     assert named.pop("seconds") >= 0
     assert named == {
         "req_id": resolved["req_id"],
         "full_id": resolved["full_id"],
-        "store": str(tmp_path / "elsewhere" / ".local" / "share" / "holdfast" / "store"),
+        "store": str(tmp_path / "elsewhere" / ".local" / "share" / "conjoin" / "store"),
         "alias": "mine:latest",
         "exported_as": "team/x:v1",
         "platforms": list(resolved["platforms"]),
@@ -81,7 +81,7 @@ def test_what_one_exports_another_runs_without_any_network(
         "present": packages,
         "bytes": named["bytes"],
     }
-    assert holdfast("show", "mine").returncode == 0
+    assert conjoin("show", "mine").returncode == 0
 
 
 def test_a_bundle_goes_from_a_team_s_store_to_another_one(
@@ -89,7 +89,7 @@ def test_a_bundle_goes_from_a_team_s_store_to_another_one(
 ) -> None:
     one, other = (f"s3://{s3.new_bucket()}/team" for _ in range(2))
     assert called("resolve", *world.asked, "--alias", "x:v1", "--store", one).returncode == 0
-    monkeypatch.setenv("HOLDFAST_STORE", str(tmp_path / "second"))
+    monkeypatch.setenv("CONJOIN_STORE", str(tmp_path / "second"))
     world.channel.stop()
     world.index.stop()
     bundle = tmp_path / "x.bundle"
@@ -116,12 +116,12 @@ def test_a_wheel_that_was_built_here_travels(called, tmp_path: Path, monkeypatch
     assert made.returncode == 0, made.stderr
     packages = json.loads(called("show", "built", "--json").stdout)["platforms"]["linux-64"]
     (app,) = [package for package in packages if package["name"] == "app"]
-    store = Path(os.environ["HOLDFAST_STORE"])
+    store = Path(os.environ["CONJOIN_STORE"])
     wheel = next(store.rglob(app["file"]))
     # The world's conda packages are rows without bytes: a lock of the wheel alone will do.
-    from holdfast.lock.format import read_lock, write_lock
-    from holdfast.lock.identity import make_lock
-    from holdfast.lock.model import LockedPlatform
+    from conjoin.lock.format import read_lock, write_lock
+    from conjoin.lock.identity import make_lock
+    from conjoin.lock.model import LockedPlatform
 
     called("get", "built", "-o", tmp_path / "built.lock")
     lock = read_lock(tmp_path / "built.lock")
@@ -134,7 +134,7 @@ def test_a_wheel_that_was_built_here_travels(called, tmp_path: Path, monkeypatch
         "export", tmp_path / "only.lock", "--offline-bundle", tmp_path / "x.bundle", "--offline"
     )
     assert exported.returncode == 0, exported.stderr
-    monkeypatch.setenv("HOLDFAST_STORE", str(tmp_path / "second"))
+    monkeypatch.setenv("CONJOIN_STORE", str(tmp_path / "second"))
     assert called("import", tmp_path / "x.bundle").returncode == 0
     assert next((tmp_path / "second").rglob(app["file"])).read_bytes() == wheel.read_bytes()
 
@@ -191,7 +191,7 @@ def test_a_full_disk_is_one_line(world, called, tmp_path: Path) -> None:
     bundle = tmp_path / "x.bundle"
     assert called("create", "x").returncode == 0  # the packages are here now
     done = subprocess.run(
-        [sys.executable, "-m", "holdfast", "export", "x", "--offline-bundle", str(bundle)],
+        [sys.executable, "-m", "conjoin", "export", "x", "--offline-bundle", str(bundle)],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
         capture_output=True,
         text=True,

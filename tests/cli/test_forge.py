@@ -1,4 +1,4 @@
-"""``holdfast forge``."""
+"""``conjoin forge``."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.store.store import Store
+from conjoin.store.store import Store
 
 
 def test_what_is_made_is_listed_and_what_nobody_needs_goes(called, world, isolated_home: Path) -> None:

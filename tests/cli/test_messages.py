@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.cli.main import main
+from conjoin.cli.main import main
 
 CASES = {
     "nothing asked for": ["resolve"],
@@ -53,10 +53,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "bad.txt").write_text("requests\n# a comment\nnumpy=1.26\n")
     (tmp_path / "odd.yml").write_text("dependencies: [numpy]\nchanels: [conda-forge]\n")
     (tmp_path / "plain.py").write_text("print('hello')\n")
-    from holdfast.lock.format import write_lock
-    from holdfast.lock.identity import make_lock, requirements_id
-    from holdfast.lock.model import LockedPlatform
-    from holdfast.spec.platform import host_platform
+    from conjoin.lock.format import write_lock
+    from conjoin.lock.identity import make_lock, requirements_id
+    from conjoin.lock.model import LockedPlatform
+    from conjoin.spec.platform import host_platform
 
     platforms = {host_platform(): LockedPlatform(virtual_packages={}, packages=())}
     write_lock(tmp_path / "good.lock", make_lock({}, requirements_id({}), platforms))
@@ -70,7 +70,7 @@ def test_errors_read_as_they_should(folder: Path, capsys, isolated_home: Path, s
         out, err = capsys.readouterr()
         assert out == "", title
         shown = err.replace(str(folder), "FOLDER").replace(str(isolated_home), "HOME")
-        said.append(f"# {title}\n$ holdfast {' '.join(command)}\n{shown}exit code {code}\n")
+        said.append(f"# {title}\n$ conjoin {' '.join(command)}\n{shown}exit code {code}\n")
     assert "\n".join(said) == snapshot
 
 

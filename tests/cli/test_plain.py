@@ -16,9 +16,9 @@ import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from holdfast.cli.command import parameters_of, takes_groups
-from holdfast.cli.homes import HOMES
-from holdfast.cli.plain import plain_call
+from conjoin.cli.command import parameters_of, takes_groups
+from conjoin.cli.homes import HOMES
+from conjoin.cli.plain import plain_call
 
 _COMMANDS = sorted(name for name, home in HOMES.items() if not home.is_group)
 
@@ -112,7 +112,7 @@ def test_whatever_is_not_plain_is_left_to_typer(line: str) -> None:
 
 
 def test_completion_is_left_to_typer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("_HOLDFAST_COMPLETE", "complete_bash")
+    monkeypatch.setenv("_CONJOIN_COMPLETE", "complete_bash")
     assert _plainly(["list"]) is None
 
 
@@ -163,13 +163,13 @@ def test_kinds_of_values_that_only_typer_knows_are_left_to_it(monkeypatch: pytes
         command = declared(annotation)
         home = HOMES["list"]._replace(module="plain")
         monkeypatch.setitem(HOMES, "made", home)
-        monkeypatch.setattr("holdfast.cli.plain.list_", command, raising=False)
+        monkeypatch.setattr("conjoin.cli.plain.list_", command, raising=False)
         assert (_plainly(["made"]) is not None) == is_plain, annotation
 
 
 def test_a_plain_call_of_every_command_imports_no_typer() -> None:
     code = (
-        "import sys; from holdfast.cli.plain import plain_call; "
+        "import sys; from conjoin.cli.plain import plain_call; "
         f"print([line for line in {[line.split() for line in _PLAIN]!r} "
         "if plain_call(line) is None or 'typer' in sys.modules])"
     )

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from holdfast.forge import forge
+from conjoin.forge import forge
 from logins import fake_keyring, on_path
 from loopback import LoopbackServer
 from worlds import make_index, make_wheel
@@ -32,7 +32,7 @@ TRACES = (
 class Private:
     """A channel below ``/conda`` and an index below ``/pypi``, whose files lie below ``/pypi/files``.
 
-    :ivar kept: a folder for what a user keeps elsewhere than Holdfast.
+    :ivar kept: a folder for what a user keeps elsewhere than Conjoin.
     """
 
     server: LoopbackServer
@@ -76,12 +76,12 @@ Way = Callable[[Private, pytest.MonkeyPatch], None]
 
 def by_configuration(private: Private, monkeypatch: pytest.MonkeyPatch) -> None:
     """The login stands in the URLs, which are configured."""
-    monkeypatch.setenv("HOLDFAST_CHANNELS", private.with_login(private.channel))
-    monkeypatch.setenv("HOLDFAST_INDEX_URL", private.with_login(private.index))
+    monkeypatch.setenv("CONJOIN_CHANNELS", private.with_login(private.channel))
+    monkeypatch.setenv("CONJOIN_INDEX_URL", private.with_login(private.index))
 
 
 def by_variable(private: Private, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOLDFAST_CREDENTIALS", private.with_login(private.server.url))
+    monkeypatch.setenv("CONJOIN_CREDENTIALS", private.with_login(private.server.url))
 
 
 def by_uvs_names(private: Private, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,8 +102,8 @@ def by_keyring(private: Private, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def by_keyring_of_a_user(private: Private, monkeypatch: pytest.MonkeyPatch) -> None:
     by_keyring(private, monkeypatch)
-    monkeypatch.setenv("HOLDFAST_CHANNELS", private.with_login(private.channel, USER))
-    monkeypatch.setenv("HOLDFAST_INDEX_URL", private.with_login(private.index, USER))
+    monkeypatch.setenv("CONJOIN_CHANNELS", private.with_login(private.channel, USER))
+    monkeypatch.setenv("CONJOIN_INDEX_URL", private.with_login(private.index, USER))
 
 
 def by_rattlers_store(private: Private, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +121,7 @@ def by_conda_token(private: Private, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def by_conda_token_in_the_url(private: Private, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOLDFAST_CHANNELS", private.channel.replace("/conda", f"/t/{TOKEN}/conda"))
+    monkeypatch.setenv("CONJOIN_CHANNELS", private.channel.replace("/conda", f"/t/{TOKEN}/conda"))
     private.server.logins = {"/conda": f"/t/{TOKEN}"}
 
 
@@ -156,10 +156,10 @@ def test_a_login_works_from_resolving_to_exporting_and_leaves_no_trace(
 ) -> None:
     way(private, monkeypatch)
     requests = {
-        "tool": ["--conda", "tool", *where("HOLDFAST_CHANNELS", "-c", private.channel)],
+        "tool": ["--conda", "tool", *where("CONJOIN_CHANNELS", "-c", private.channel)],
         "shelf": [
             *("--python-source", "host", "--pypi", "shelf"),
-            *where("HOLDFAST_INDEX_URL", "--index-url", private.index),
+            *where("CONJOIN_INDEX_URL", "--index-url", private.index),
         ],
     }
     if way is by_uvs_names:
@@ -204,9 +204,9 @@ def test_a_login_that_is_refused_is_not_told(
     # py-rattler takes a channel below a token that is refused for none; and indexes have no such tokens.
     with_token = way in (by_conda_token, by_conda_token_in_the_url)
     told = "no noarch/repodata.json there" if with_token else "refuses access (HTTP status 401"
-    requests = [["--conda", "tool", *where("HOLDFAST_CHANNELS", "-c", private.channel)]]
+    requests = [["--conda", "tool", *where("CONJOIN_CHANNELS", "-c", private.channel)]]
     if not with_token:
-        index = where("HOLDFAST_INDEX_URL", "--index-url", private.index)
+        index = where("CONJOIN_INDEX_URL", "--index-url", private.index)
         requests.append(["--python-source", "host", "--pypi", "shelf", *index])
     for asked in requests:
         done = called("resolve", *asked, "-v")
@@ -317,7 +317,7 @@ def test_a_page_shown_to_one_login_is_shown_to_no_other(private: Private, called
 def test_the_keyring_by_an_option(private: Private, called, monkeypatch: pytest.MonkeyPatch) -> None:
     by_keyring(private, monkeypatch)
     monkeypatch.delenv("UV_KEYRING_PROVIDER")
-    monkeypatch.setenv("HOLDFAST_KEYRING_PROVIDER", "disabled")  # and put back after the option
+    monkeypatch.setenv("CONJOIN_KEYRING_PROVIDER", "disabled")  # and put back after the option
     asked = ["resolve", "--python-source", "host", "--pypi", "shelf", "--index-url", private.index]
     assert called(*asked).returncode == 4
     assert called("--keyring-provider", "subprocess", *asked).returncode == 0

@@ -25,7 +25,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world):
 
     def move() -> None:
         for variable in ("STORE", "CACHE", "ENVS"):
-            monkeypatch.setenv(f"HOLDFAST_{variable}", str(tmp_path / "elsewhere" / variable))
+            monkeypatch.setenv(f"CONJOIN_{variable}", str(tmp_path / "elsewhere" / variable))
         monkeypatch.setenv("LOGNAME", "somebody-else")
         world.channel.stop()
         world.index.stop()
@@ -34,7 +34,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world):
 
 
 def test_what_one_pushes_another_runs_without_channel_or_index(
-    called, holdfast, world, team, elsewhere
+    called, conjoin, world, team, elsewhere
 ) -> None:
     resolved = json.loads(called("resolve", *world.asked, "--json", "--alias", "mine").stdout)
     ids = f"{resolved['req_id']}:{resolved['full_id']}"
@@ -56,10 +56,10 @@ def test_what_one_pushes_another_runs_without_channel_or_index(
     assert (said["sent"], said["present"], said["alias"]) == (packages, 0, "mlp/team/x:v1")
     elsewhere()
     assert called("get", "mlp/team/x:v1", "--store", team).stdout == f"{ids}\n"
-    ran = holdfast("run", "--store", team, "mlp/team/x:v1", "--", "reader")
+    ran = conjoin("run", "--store", team, "mlp/team/x:v1", "--", "reader")
     assert (ran.returncode, ran.stdout) == (0, "reader with tinylib 1.0\n"), ran.stderr
     # The definition and the prefix are here now: no store is needed any more.
-    again = holdfast("run", "--offline", ids, "--", "reader")
+    again = conjoin("run", "--offline", ids, "--", "reader")
     assert again.returncode == 0, again.stderr
 
 
@@ -133,7 +133,7 @@ def test_what_was_got_keeps_its_name_here(called, world, team, elsewhere, monkey
     assert listed == "x/current:latest\nx/current:v1\n"
 
 
-def test_with_its_packages_it_runs_offline_at_once(called, holdfast, world, team, elsewhere) -> None:
+def test_with_its_packages_it_runs_offline_at_once(called, conjoin, world, team, elsewhere) -> None:
     resolved = json.loads(called("resolve", *world.asked, "--alias", "mine", "--json").stdout)
     called("push", "mine", "--store", team, "--alias", "x:v1")
     elsewhere()
@@ -142,7 +142,7 @@ def test_with_its_packages_it_runs_offline_at_once(called, holdfast, world, team
     assert f"fetched {sum(map(len, resolved['platforms'].values()))} packages" in got.stderr
     again = called("get", "x:v1", "--packages", "--store", team)
     assert (again.stdout, "nothing to fetch" in again.stderr) == (got.stdout, True)
-    ran = holdfast("run", "--offline", "x:v1", "--", "reader")
+    ran = conjoin("run", "--offline", "x:v1", "--", "reader")
     assert (ran.returncode, ran.stdout) == (0, "reader with tinylib 1.0\n"), ran.stderr
     assert called("get", "x:v1", "--packages", "--platform", "win-64", "--store", team).returncode == 6
 

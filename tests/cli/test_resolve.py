@@ -1,16 +1,16 @@
-"""``holdfast resolve``: results on stdout, the rest on stderr, the same answer however it is asked."""
+"""``conjoin resolve``: results on stdout, the rest on stderr, the same answer however it is asked."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from holdfast.lock.format import read_lock
-from holdfast.spec.platform import host_platform
+from conjoin.lock.format import read_lock
+from conjoin.spec.platform import host_platform
 
 
-def test_json_has_the_documented_shape_and_stdout_nothing_else(holdfast, world) -> None:
-    done = holdfast("resolve", *world.asked, "--json")
+def test_json_has_the_documented_shape_and_stdout_nothing_else(conjoin, world) -> None:
+    done = conjoin("resolve", *world.asked, "--json")
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert list(said) == ["req_id", "full_id", "newly_resolved", "seconds", "platforms"]
@@ -27,40 +27,40 @@ def test_json_has_the_documented_shape_and_stdout_nothing_else(holdfast, world) 
     assert packages["reader"]["url"].startswith(world.index.url)
 
 
-def test_the_second_time_asks_nobody_and_solves_nothing(holdfast, world) -> None:
-    first = json.loads(holdfast("resolve", *world.asked, "--json").stdout)
+def test_the_second_time_asks_nobody_and_solves_nothing(conjoin, world) -> None:
+    first = json.loads(conjoin("resolve", *world.asked, "--json").stdout)
     asked = world.requests()
-    second = json.loads(holdfast("resolve", *world.asked, "--json").stdout)
+    second = json.loads(conjoin("resolve", *world.asked, "--json").stdout)
     assert world.requests() == asked > 0
     assert second["newly_resolved"] is False
     assert second["platforms"] == first["platforms"]
 
 
 def test_typed_in_another_order_or_in_a_file_it_is_the_same_to_the_byte(
-    holdfast, world, tmp_path: Path, monkeypatch
+    conjoin, world, tmp_path: Path, monkeypatch
 ) -> None:
     turned = ["--pypi", "shelf", "--conda", "tinylib", "--pypi", "Reader", *world.where]
     locks = []
     for number, asked in enumerate([world.asked, turned, ["-f", world.environment_yml()]]):
         # Another user: nothing is known yet.
-        monkeypatch.setenv("HOLDFAST_STORE", str(tmp_path / f"store{number}"))
-        monkeypatch.setenv("HOLDFAST_CACHE", str(tmp_path / f"cache{number}"))
-        done = holdfast("resolve", *asked, "-o", tmp_path / f"{number}.lock")
+        monkeypatch.setenv("CONJOIN_STORE", str(tmp_path / f"store{number}"))
+        monkeypatch.setenv("CONJOIN_CACHE", str(tmp_path / f"cache{number}"))
+        done = conjoin("resolve", *asked, "-o", tmp_path / f"{number}.lock")
         assert done.returncode == 0, done.stderr
         locks.append((tmp_path / f"{number}.lock").read_bytes())
     assert locks[0] == locks[1] == locks[2]
 
 
-def test_people_read_on_stderr_and_stdout_stays_empty(holdfast, world) -> None:
-    done = holdfast("resolve", *world.asked)
+def test_people_read_on_stderr_and_stdout_stays_empty(conjoin, world) -> None:
+    done = conjoin("resolve", *world.asked)
     assert done.stdout == ""
     assert "tinylib" in done.stderr
     assert "reader" in done.stderr
     assert "\x1b" not in done.stderr
 
 
-def test_quiet_says_nothing_at_all(holdfast, world, tmp_path: Path) -> None:
-    done = holdfast("resolve", *world.asked, "--quiet", "-o", tmp_path / "lock")
+def test_quiet_says_nothing_at_all(conjoin, world, tmp_path: Path) -> None:
+    done = conjoin("resolve", *world.asked, "--quiet", "-o", tmp_path / "lock")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert read_lock(tmp_path / "lock").platforms
 

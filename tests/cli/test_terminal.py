@@ -40,7 +40,7 @@ def on_terminal() -> OnTerminal:
         reader = threading.Thread(target=read)
         reader.start()
         done = subprocess.run(
-            [sys.executable, "-m", "holdfast", *map(str, arguments)],
+            [sys.executable, "-m", "conjoin", *map(str, arguments)],
             stderr=terminal,
             stdout=terminal if both else subprocess.PIPE,
             stdin=subprocess.DEVNULL,

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from holdfast.lock.format import write_lock
-from holdfast.lock.identity import make_lock, requirements_id
-from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
-from holdfast.spec.build import build_requirements
-from holdfast.spec.canonical import canonical
+from conjoin.lock.format import write_lock
+from conjoin.lock.identity import make_lock, requirements_id
+from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
+from conjoin.spec.build import build_requirements
+from conjoin.spec.canonical import canonical
 
 
 def _conda(name: str, version: str, *depends: str, provides: tuple[str, ...] = ()) -> LockedPackage:
@@ -85,7 +85,7 @@ def test_what_they_say(called, env, snapshot) -> None:
     for command, *rest in CASES:
         done = called(command, env, *rest)
         shown = f"{done.stdout}{done.stderr}exit code {done.returncode}\n"
-        said.append(f"$ holdfast {command} ENV {' '.join(rest)}\n{shown}")
+        said.append(f"$ conjoin {command} ENV {' '.join(rest)}\n{shown}")
     assert "\n".join(said) == snapshot
 
 

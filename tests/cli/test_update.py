@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from holdfast.spec.platform import host_platform
+from conjoin.spec.platform import host_platform
 from worlds import make_index, make_wheel
 
 
@@ -18,7 +18,7 @@ def grown(called, world, tmp_path, monkeypatch) -> list[str]:
     for name in ("shelf", "newer"):
         make_wheel(world.folder / "wheels", name, "1.1")
     # Pages count for as long as their index says; here that time has passed.
-    monkeypatch.setenv("HOLDFAST_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CONJOIN_CACHE", str(tmp_path / "cache"))
     make_index(world.folder / "index", sorted((world.folder / "wheels").iterdir()), format="both")
     return asked
 

@@ -32,7 +32,7 @@ def test_a_colleagues_resolution(called, world, team: str, monkeypatch) -> None:
     assert taken["taken_from"]["user"] == "ada"
     assert taken["taken_from"]["store"] == team
     assert f"taken from what ada resolved at {taken['taken_from']['time']} ({team})" in said
-    monkeypatch.setenv("HOLDFAST_USE_REMOTE_LATEST", "lin,ada")
+    monkeypatch.setenv("CONJOIN_USE_REMOTE_LATEST", "lin,ada")
     assert _resolve(called, world, team)[0]["taken_from"]["user"] == "ada"
     # None of grace's own, unless she says so; and --force always solves.
     assert _resolve(called, world, team, "--use-latest", "any", "--force")[0]["newly_resolved"] is True

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from holdfast.spec.platform import host_platform
+from conjoin.spec.platform import host_platform
 
 
 @pytest.fixture

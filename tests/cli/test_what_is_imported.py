@@ -14,7 +14,7 @@ import pytest
 from loopback import LoopbackServer
 from worlds import make_index, make_wheel
 
-Holdfast = Callable[..., "subprocess.CompletedProcess[str]"]
+Conjoin = Callable[..., "subprocess.CompletedProcess[str]"]
 
 _PYTHON = ".".join(map(str, sys.version_info[:3]))
 
@@ -22,15 +22,15 @@ NEVER = {
     # the command line, where nobody asks for help and nothing is mistyped
     "typer",
     "rich",
-    "holdfast.cli.app",
-    "holdfast.cli.failure",
-    "holdfast.cli.progress",
+    "conjoin.cli.app",
+    "conjoin.cli.failure",
+    "conjoin.cli.progress",
     # the network
     "httpx",
     "h2",
     "html",
-    "holdfast.index.simple_html",
-    "holdfast.index.remote_zip",
+    "conjoin.index.simple_html",
+    "conjoin.index.remote_zip",
     # reading metadata of what is installed, a mail parser included
     "importlib.metadata",
     "email.parser",
@@ -39,37 +39,37 @@ NEVER = {
     "ruamel",
     "ruamel.yaml",
     "tomlkit",
-    "holdfast.spec.requirements_txt",
-    "holdfast.spec.environment_yml",
-    "holdfast.spec.pyproject",
+    "conjoin.spec.requirements_txt",
+    "conjoin.spec.environment_yml",
+    "conjoin.spec.pyproject",
     # builds
-    "holdfast.index.source_build",
-    "holdfast.index.build_jobs",
-    "holdfast.index.uv_build",
-    "holdfast.index.git",
-    "holdfast.solve.build_requirements",
+    "conjoin.index.source_build",
+    "conjoin.index.build_jobs",
+    "conjoin.index.uv_build",
+    "conjoin.index.git",
+    "conjoin.solve.build_requirements",
     # explanations
-    "holdfast.solve.account",
-    "holdfast.solve.causes",
-    "holdfast.solve.clash",
-    "holdfast.solve.explain",
-    "holdfast.solve.hints",
-    "holdfast.solve.pinned_words",
-    "holdfast.solve.reasons",
-    "holdfast.solve.translate",
+    "conjoin.solve.account",
+    "conjoin.solve.causes",
+    "conjoin.solve.clash",
+    "conjoin.solve.explain",
+    "conjoin.solve.hints",
+    "conjoin.solve.pinned_words",
+    "conjoin.solve.reasons",
+    "conjoin.solve.translate",
     # other rooms
     "obstore",
-    "holdfast.hydrate",
-    "holdfast.forge",
-    "holdfast.bootstrap",
-    "holdfast.toolkit",
+    "conjoin.hydrate",
+    "conjoin.forge",
+    "conjoin.bootstrap",
+    "conjoin.toolkit",
 }
 
 
 def _loaded(*arguments: str) -> tuple[set[str], Any]:
     """Return the modules that are there after a call, and what it said as JSON."""
     code = (
-        "import sys; from holdfast.cli.main import main; code = main(sys.argv[1:]); "
+        "import sys; from conjoin.cli.main import main; code = main(sys.argv[1:]); "
         "print(*sys.modules, file=sys.stderr); sys.exit(code)"
     )
     done = subprocess.run(
@@ -90,7 +90,7 @@ def index(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def pypi_only(index: str, called: Holdfast) -> list[str]:
+def pypi_only(index: str, called: Conjoin) -> list[str]:
     """A request on PyPI alone, all of whose pages and metadata are in the cache."""
     asked = ["resolve", "--pypi", "reader", "--python", _PYTHON, "--python-source", "host", "--json"]
     asked += ["--index-url", index]
@@ -110,28 +110,28 @@ def test_a_resolve_out_of_the_cache_imports_neither_the_engine_nor_what_it_does_
 def test_resolving_what_is_locked_imports_no_solver(pypi_only: list[str]) -> None:
     loaded, said = _loaded(*pypi_only, "--offline")
     assert not said["newly_resolved"]
-    assert loaded & (NEVER | {"rattler", "asyncio", "holdfast.solve", "holdfast.index"}) == set()
+    assert loaded & (NEVER | {"rattler", "asyncio", "conjoin.solve", "conjoin.index"}) == set()
 
 
 def test_showing_an_environment_imports_no_reader_of_requirements(pypi_only: list[str]) -> None:
     loaded, said = _loaded("show", "here:v1", "--json")
     assert said["platforms"]
-    never = NEVER - {"holdfast.hydrate"}  # which knows whether its prefix is there
-    assert loaded & (never | {"rattler", "asyncio", "packaging", "holdfast.solve", "holdfast.index"}) == set()
+    never = NEVER - {"conjoin.hydrate"}  # which knows whether its prefix is there
+    assert loaded & (never | {"rattler", "asyncio", "packaging", "conjoin.solve", "conjoin.index"}) == set()
 
 
 def test_an_environment_that_is_there_is_found_without_what_makes_one(
-    pypi_only: list[str], called: Holdfast
+    pypi_only: list[str], called: Conjoin
 ) -> None:
     assert called("create", "here:v1").returncode == 0
     loaded, said = _loaded("create", "here:v1", "--json")
     assert Path(said["prefix"]).is_dir()
-    never = NEVER - {"holdfast.hydrate", "holdfast.cli.progress"}
-    never |= {"holdfast.hydrate.making", "holdfast.hydrate.wheels", "rattler", "asyncio", "zipfile"}
-    assert loaded & (never | {"packaging", "holdfast.solve"}) == set()
+    never = NEVER - {"conjoin.hydrate", "conjoin.cli.progress"}
+    never |= {"conjoin.hydrate.making", "conjoin.hydrate.wheels", "rattler", "asyncio", "zipfile"}
+    assert loaded & (never | {"packaging", "conjoin.solve"}) == set()
 
 
-def test_a_mixed_resolve_imports_the_engine_and_no_more(world, called: Holdfast) -> None:
+def test_a_mixed_resolve_imports_the_engine_and_no_more(world, called: Conjoin) -> None:
     assert called("resolve", *world.asked).returncode == 0
     loaded, said = _loaded("resolve", *world.asked, "--offline", "--force", "--json")
     assert said["newly_resolved"]

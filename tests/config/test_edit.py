@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.config.edit import set_key, unset_key
-from holdfast.config.files import signature, user_layer
-from holdfast.config.table import SETTINGS, Kind, Setting, setting_named
-from holdfast.config.values import of_text
-from holdfast.errors import UsageError
+from conjoin.config.edit import set_key, unset_key
+from conjoin.config.files import signature, user_layer
+from conjoin.config.table import SETTINGS, Kind, Setting, setting_named
+from conjoin.config.values import of_text
+from conjoin.errors import UsageError
 
 FILE = """\
 # mine, since 2026
@@ -77,9 +77,9 @@ def test_a_project_gets_its_table_at_the_end(tmp_path: Path) -> None:
     written = "[project]\nname = 'x'  # ours\n\n[tool.ruff]\nline-length = 110\n"
     file.write_text(written)
     set_key(file, setting("channels"), ("bioconda",), project=True)
-    assert file.read_text() == written + '\n[tool.holdfast]\nchannels = ["bioconda"]\n'
+    assert file.read_text() == written + '\n[tool.conjoin]\nchannels = ["bioconda"]\n'
     set_key(file, setting("strategy"), "lowest", project=True)
-    assert file.read_text() == written + '\n[tool.holdfast]\nchannels = ["bioconda"]\nstrategy = "lowest"\n'
+    assert file.read_text() == written + '\n[tool.conjoin]\nchannels = ["bioconda"]\nstrategy = "lowest"\n'
     assert unset_key(file, "channels", project=True)
     assert not unset_key(file, "channels", project=True)
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from holdfast.config.load import load_settings
-from holdfast.config.settings import Settings
-from holdfast.config.table import SETTINGS, Kind, Setting
-from holdfast.config.values import shown, to_toml
-from holdfast.errors import UsageError
+from conjoin.config.load import load_settings
+from conjoin.config.settings import Settings
+from conjoin.config.table import SETTINGS, Kind, Setting
+from conjoin.config.values import shown, to_toml
+from conjoin.errors import UsageError
 
 LAYERS = ("variables", "project", "user")
 """Strongest first."""
@@ -46,16 +46,16 @@ def toml(setting: Setting, value: object) -> str:
 def write(folder: Path, setting: Setting, layers: set[str], spelling: str) -> dict[str, str]:
     """Make the layers say the setting, each its own value, and return the variables."""
     said = dict(zip(LAYERS, VALUES[setting.kind], strict=True))
-    project = f"[project]\nname = 'x'\n\n[tool.holdfast]\npython = '3.12'\n{spelling} = "
+    project = f"[project]\nname = 'x'\n\n[tool.conjoin]\npython = '3.12'\n{spelling} = "
     (folder / "work" / "deep").mkdir(parents=True, exist_ok=True)
     (folder / "work" / "pyproject.toml").write_text(
-        project + toml(setting, said["project"]) if "project" in layers else "[tool.holdfast]\n"
+        project + toml(setting, said["project"]) if "project" in layers else "[tool.conjoin]\n"
     )
     (folder / "config.toml").write_text(
         f"# mine\n{spelling} = {toml(setting, said['user'])}\n" if "user" in layers else ""
     )
     variable = {setting.variable: " ".join(shown(said["variables"]))} if "variables" in layers else {}
-    return {"HOLDFAST_CONFIG": str(folder / "config.toml"), **variable}
+    return {"CONJOIN_CONFIG": str(folder / "config.toml"), **variable}
 
 
 @settings(
@@ -102,7 +102,7 @@ def test_the_strongest_layer_that_says_something_counts(
 @pytest.fixture
 def host(tmp_path: Path) -> dict[str, str]:
     """A host's variables: its configuration file stands in the test's folder."""
-    return {"HOLDFAST_CONFIG": str(tmp_path / "config.toml")}
+    return {"CONJOIN_CONFIG": str(tmp_path / "config.toml")}
 
 
 def refusal(environ: dict[str, str], folder: Path) -> str:
@@ -133,7 +133,7 @@ def test_nothing_is_said_where_nothing_is_configured(host: dict[str, str], tmp_p
 
 def test_an_empty_variable_says_nothing(host: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("strategy = 'lowest'\n")
-    assert load_settings({**host, "HOLDFAST_STRATEGY": " "}, tmp_path).text("strategy") == "lowest"
+    assert load_settings({**host, "CONJOIN_STRATEGY": " "}, tmp_path).text("strategy") == "lowest"
 
 
 def test_a_file_that_changes_is_read_again(host: dict[str, str], tmp_path: Path) -> None:
@@ -148,28 +148,26 @@ def test_a_file_that_changes_is_read_again(host: dict[str, str], tmp_path: Path)
 
 
 def test_the_null_device_is_no_configuration(tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text("[tool.holdfast]\nstrategy = 'lowest'\n")
-    environ = {"HOLDFAST_CONFIG": os.devnull, "HOLDFAST_PROJECT": os.devnull}
+    (tmp_path / "pyproject.toml").write_text("[tool.conjoin]\nstrategy = 'lowest'\n")
+    environ = {"CONJOIN_CONFIG": os.devnull, "CONJOIN_PROJECT": os.devnull}
     assert load_settings(environ, tmp_path).text("strategy") == ""
 
 
 def test_the_nearest_project_with_a_table_counts_and_no_other(host: dict[str, str], tmp_path: Path) -> None:
     deep = tmp_path / "outer" / "inner" / "plain" / "deep"
     deep.mkdir(parents=True)
-    (tmp_path / "outer" / "pyproject.toml").write_text(
-        "[tool.holdfast]\nstrategy = 'lowest'\nmapping = 'm'\n"
-    )
-    (tmp_path / "outer/inner/pyproject.toml").write_text("[tool.holdfast]\nstrategy = 'highest'\n")
+    (tmp_path / "outer" / "pyproject.toml").write_text("[tool.conjoin]\nstrategy = 'lowest'\nmapping = 'm'\n")
+    (tmp_path / "outer/inner/pyproject.toml").write_text("[tool.conjoin]\nstrategy = 'highest'\n")
     # Names the program, is no TOML of ours, and does not end the search.
-    (tmp_path / "outer/inner/plain/pyproject.toml").write_text("[project]\ndependencies = ['holdfast']\n")
+    (tmp_path / "outer/inner/plain/pyproject.toml").write_text("[project]\ndependencies = ['conjoin']\n")
     (deep / "pyproject.toml").write_text("this is not TOML, and not ours to judge")
     found = load_settings(host, deep)
     assert (found.text("strategy"), found.text("mapping")) == ("highest", "")
-    assert load_settings({**host, "HOLDFAST_PROJECT": str(tmp_path / "outer")}, deep).text("mapping") == "m"
+    assert load_settings({**host, "CONJOIN_PROJECT": str(tmp_path / "outer")}, deep).text("mapping") == "m"
 
 
 def test_a_project_s_packages_are_no_settings(host: dict[str, str], tmp_path: Path) -> None:
-    text = "[tool.holdfast]\npypi = ['x']\npython = '3.12'\nno-index = true\n[tool.holdfast.conda]\nx = '*'\n"
+    text = "[tool.conjoin]\npypi = ['x']\npython = '3.12'\nno-index = true\n[tool.conjoin.conda]\nx = '*'\n"
     (tmp_path / "pyproject.toml").write_text(text)
     assert load_settings(host, tmp_path).layers[1].values == {}
 
@@ -178,7 +176,7 @@ def test_a_project_s_packages_are_no_settings(host: dict[str, str], tmp_path: Pa
 def test_a_cloned_repository_decides_nothing_about_the_machine(
     name: str, host: dict[str, str], tmp_path: Path
 ) -> None:
-    (tmp_path / "pyproject.toml").write_text(f"[project]\n[tool.holdfast]\n{name} = 's3://theirs/store'\n")
+    (tmp_path / "pyproject.toml").write_text(f"[project]\n[tool.conjoin]\n{name} = 's3://theirs/store'\n")
     said = refusal(host, tmp_path)
     assert said.startswith(f"{tmp_path / 'pyproject.toml'}:3: {name} is not for a project to say; ")
 
@@ -188,7 +186,7 @@ def test_in_a_folder_of_everybody_only_a_file_of_one_s_own_counts(
 ) -> None:
     shared = tmp_path / "shared"
     (shared / "mine").mkdir(parents=True)
-    (shared / "pyproject.toml").write_text("[tool.holdfast]\nindex-url = 'https://theirs.example/simple'\n")
+    (shared / "pyproject.toml").write_text("[tool.conjoin]\nindex-url = 'https://theirs.example/simple'\n")
     shared.chmod(0o1777)
     owner = (shared / "pyproject.toml").stat().st_uid
     assert load_settings(host, shared / "mine").text("index-url") == "https://theirs.example/simple"
@@ -208,7 +206,7 @@ def test_in_a_folder_of_everybody_only_a_file_of_one_s_own_counts(
 
 def test_a_layer_can_be_put_in(host: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("strategy = 'lowest'\nchannels = ['mine']\n")
-    configured = load_settings({**host, "HOLDFAST_CHANNELS": "a,b"}, tmp_path)
+    configured = load_settings({**host, "CONJOIN_CHANNELS": "a,b"}, tmp_path)
     values = {"CHANNELS": "c, d", "strategy": "highest", "mapping": None, "pre": True, "no_binary": ["x"]}
     strongest = configured.with_overrides(values, "Metaflow")
     assert strongest.texts("channels") == ("c", "d")
@@ -223,7 +221,7 @@ def test_a_layer_can_be_put_in(host: dict[str, str], tmp_path: Path) -> None:
 
 def test_some_settings_can_be_left_aside(host: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("strategy = 'lowest'\nchannels = ['mine']\n")
-    kept = load_settings({**host, "HOLDFAST_MAPPING": "x"}, tmp_path).only("channels", "index_url")
+    kept = load_settings({**host, "CONJOIN_MAPPING": "x"}, tmp_path).only("channels", "index_url")
     assert (kept.texts("channels"), kept.text("strategy"), kept.text("mapping")) == (("mine",), "", "")
     assert kept.said("channels")[0].where == f"{tmp_path / 'config.toml'}:2"
 
@@ -265,19 +263,19 @@ def test_the_user_s_file_is_refused_with_the_place(
 
 
 def test_a_project_s_key_is_found_in_its_own_table(host: dict[str, str], tmp_path: Path) -> None:
-    text = "[tool.pixi]\nchannels = 'not ours'\n\n[tool.holdfast]\n# our channels = here\nchannels = 'x'\n"
+    text = "[tool.pixi]\nchannels = 'not ours'\n\n[tool.conjoin]\n# our channels = here\nchannels = 'x'\n"
     (tmp_path / "pyproject.toml").write_text(text)
     assert refusal(host, tmp_path).startswith(
-        f"{tmp_path / 'pyproject.toml'}:6: tool.holdfast.channels is not a list of texts"
+        f"{tmp_path / 'pyproject.toml'}:6: tool.conjoin.channels is not a list of texts"
     )
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[tool.holdfast\n", "1: invalid TOML: "),
-        ("[tool]\nholdfast = 1\n", " tool.holdfast is not a table"),
-        ("[tool.holdfast]\nx = 1\n", "2: key 'x' is unknown in [tool.holdfast]; expected one of "),
+        ("[tool.conjoin\n", "1: invalid TOML: "),
+        ("[tool]\nconjoin = 1\n", " tool.conjoin is not a table"),
+        ("[tool.conjoin]\nx = 1\n", "2: key 'x' is unknown in [tool.conjoin]; expected one of "),
     ],
 )
 def test_a_project_s_file_is_refused_with_the_place(
@@ -290,12 +288,12 @@ def test_a_project_s_file_is_refused_with_the_place(
 @pytest.mark.parametrize(
     ("variable", "text", "message"),
     [
-        ("HOLDFAST_OFFLINE", "maybe", "HOLDFAST_OFFLINE: offline: 'maybe' is not true or false"),
-        ("HOLDFAST_CHANNEL_ALIASES", "x", "HOLDFAST_CHANNEL_ALIASES: channel-aliases: 'x' is not name=value"),
+        ("CONJOIN_OFFLINE", "maybe", "CONJOIN_OFFLINE: offline: 'maybe' is not true or false"),
+        ("CONJOIN_CHANNEL_ALIASES", "x", "CONJOIN_CHANNEL_ALIASES: channel-aliases: 'x' is not name=value"),
         (
-            "HOLDFAST_CHANNEL_ALIASES",
+            "CONJOIN_CHANNEL_ALIASES",
             "x=,",
-            "HOLDFAST_CHANNEL_ALIASES: channel-aliases: 'x=,' is not name=URL",
+            "CONJOIN_CHANNEL_ALIASES: channel-aliases: 'x=,' is not name=URL",
         ),
     ],
 )
@@ -311,17 +309,16 @@ def test_a_file_that_cannot_be_read_is_refused(host: dict[str, str], tmp_path: P
     (tmp_path / "config.toml").rmdir()
     (tmp_path / "config.toml").write_bytes(b"a = 1\n\xff\n")
     assert refusal(host, tmp_path) == f"{tmp_path / 'config.toml'}:2: the file is not UTF-8 text"
-    host["HOLDFAST_PROJECT"] = str(tmp_path / "none.toml")
+    host["CONJOIN_PROJECT"] = str(tmp_path / "none.toml")
     assert (
-        refusal(host, tmp_path)
-        == f"{tmp_path / 'none.toml'}: the file does not exist; check HOLDFAST_PROJECT"
+        refusal(host, tmp_path) == f"{tmp_path / 'none.toml'}: the file does not exist; check CONJOIN_PROJECT"
     )
 
 
 @settings(max_examples=80, deadline=None)
 @given(st.text(st.characters(codec="utf-8"), max_size=40), st.sampled_from(SETTINGS))
 def test_no_text_in_a_variable_ends_in_a_traceback(text: str, setting: Setting) -> None:
-    environ = {"HOLDFAST_CONFIG": os.devnull, "HOLDFAST_PROJECT": os.devnull, setting.variable: text}
+    environ = {"CONJOIN_CONFIG": os.devnull, "CONJOIN_PROJECT": os.devnull, setting.variable: text}
     refused = None
     try:
         load_settings(environ)

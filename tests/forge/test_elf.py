@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.forge.elf import glibc_needed, is_elf, read_dynamic, set_runpath
-from holdfast.forge.subdirs import host_subdir
+from conjoin.forge.elf import glibc_needed, is_elf, read_dynamic, set_runpath
+from conjoin.forge.subdirs import host_subdir
 
 pytestmark = pytest.mark.skipif(
     shutil.which("cc") is None or not host_subdir().startswith("linux-"), reason="needs a C compiler on Linux"

@@ -4,9 +4,9 @@ import sys
 
 import pytest
 
-from holdfast.errors import NotFound, Unreachable, UsageError
-from holdfast.forge import forge
-from holdfast.forge.fetch import fetch_wheels, is_pinned
+from conjoin.errors import NotFound, Unreachable, UsageError
+from conjoin.forge import forge
+from conjoin.forge.fetch import fetch_wheels, is_pinned
 from loopback import LoopbackServer
 from worlds import make_index, make_wheel
 

@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 
-from holdfast.errors import NotFound, UsageError
-from holdfast.forge.folder import SAMPLE, folder_fingerprint, folder_package
-from holdfast.forge.package import PLACEHOLDER
-from holdfast.forge.subdirs import host_subdir
+from conjoin.errors import NotFound, UsageError
+from conjoin.forge.folder import SAMPLE, folder_fingerprint, folder_package
+from conjoin.forge.package import PLACEHOLDER
+from conjoin.forge.subdirs import host_subdir
 
 MANIFEST = '[package]\nname = "tool"\nversion = "1.2"\n'
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import UsageError
-from holdfast.forge import forge
-from holdfast.forge.package import PLACEHOLDER, Package
-from holdfast.forge.subdirs import host_subdir
+from conjoin.errors import UsageError
+from conjoin.forge import forge
+from conjoin.forge.package import PLACEHOLDER, Package
+from conjoin.forge.subdirs import host_subdir
 from worlds import forge_test_channel, make_wheel
 
 

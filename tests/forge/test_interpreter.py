@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import NotFound, UsageError
-from holdfast.forge.interpreter import find_interpreters, inspect_interpreter
-from holdfast.forge.package import PLACEHOLDER, PackageFile
-from holdfast.forge.prefix_text import debian_layout, relocate_text
-from holdfast.forge.python_package import python_abi_package, python_package
+from conjoin.errors import NotFound, UsageError
+from conjoin.forge.interpreter import find_interpreters, inspect_interpreter
+from conjoin.forge.package import PLACEHOLDER, PackageFile
+from conjoin.forge.prefix_text import debian_layout, relocate_text
+from conjoin.forge.python_package import python_abi_package, python_package
 
 OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.errors import UsageError
-from holdfast.forge.archive import write_archive
-from holdfast.forge.package import PLACEHOLDER, Package, PackageFile, check_path
-from holdfast.spec.names import CondaName
+from conjoin.errors import UsageError
+from conjoin.forge.archive import write_archive
+from conjoin.forge.package import PLACEHOLDER, Package, PackageFile, check_path
+from conjoin.spec.names import CondaName
 
 
 def package(**fields):

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from holdfast.errors import UsageError
-from holdfast.forge.translate import conda_dependencies, conda_name_of, conda_specifier, conda_version
-from holdfast.spec.names import CondaName, pypi_name
-from holdfast.spec.platform import marker_environment
+from conjoin.errors import UsageError
+from conjoin.forge.translate import conda_dependencies, conda_name_of, conda_specifier, conda_version
+from conjoin.spec.names import CondaName, pypi_name
+from conjoin.spec.platform import marker_environment
 
 LINUX_311 = marker_environment("linux-64", "3.11.7")
 

@@ -9,10 +9,10 @@ import zipfile
 
 import pytest
 
-from holdfast.errors import IntegrityError, NotFound, UsageError
-from holdfast.forge.package import PLACEHOLDER
-from holdfast.forge.wheel import TargetPython, wheel_packages
-from holdfast.forge.wheel_file import open_wheel
+from conjoin.errors import IntegrityError, NotFound, UsageError
+from conjoin.forge.package import PLACEHOLDER
+from conjoin.forge.wheel import TargetPython, wheel_packages
+from conjoin.forge.wheel_file import open_wheel
 from worlds import make_wheel, rewrite_zip
 
 

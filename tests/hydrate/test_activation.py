@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import HoldfastError, NotFound
-from holdfast.hydrate.activation import environment_variables
-from holdfast.hydrate.run import run
+from conjoin.errors import ConjoinError, NotFound
+from conjoin.hydrate.activation import environment_variables
+from conjoin.hydrate.run import run
 
 BASE = {"PATH": "/usr/bin:/bin", "HOME": "/home/somebody"}
 
@@ -66,7 +66,7 @@ def test_scripts_run_in_order_and_see_declared_variables(prefix: Path) -> None:
 
 def test_a_script_that_fails_to_run_is_named(prefix: Path) -> None:
     script(prefix, "bad.sh", "echo 'no licence found' >&2\nexit 3\n")
-    with pytest.raises(HoldfastError, match="no licence found"):
+    with pytest.raises(ConjoinError, match="no licence found"):
         environment_variables(prefix, BASE)
 
 
@@ -75,7 +75,7 @@ def test_what_is_no_environment_is_not_found(tmp_path: Path) -> None:
         environment_variables(tmp_path / "none", BASE)
 
 
-RUN = "import sys; from pathlib import Path; from holdfast.hydrate.run import run; "
+RUN = "import sys; from pathlib import Path; from conjoin.hydrate.run import run; "
 RUN += "run(Path(sys.argv[1]), sys.argv[2:])"
 
 

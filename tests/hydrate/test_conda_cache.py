@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import IntegrityError
-from holdfast.hydrate import rattler_bridge
-from holdfast.hydrate.conda_cache import CondaCache, CondaEntry
-from holdfast.lock.model import LockedPackage
+from conjoin.errors import IntegrityError
+from conjoin.hydrate import rattler_bridge
+from conjoin.hydrate.conda_cache import CondaCache, CondaEntry
+from conjoin.lock.model import LockedPackage
 
 
 def archive(folder: Path, members: dict[str, bytes], paths: list[dict[str, object]] | None = None) -> Path:

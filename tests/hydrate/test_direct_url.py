@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from holdfast.hydrate.direct_url import direct_url
-from holdfast.lock.model import LockedPackage
+from conjoin.hydrate.direct_url import direct_url
+from conjoin.lock.model import LockedPackage
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SHA = "ab" * 32

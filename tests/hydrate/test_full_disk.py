@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.hydrate.full_disk import full_disk
-from holdfast.lock.format import write_lock
-from holdfast.lock.model import Lock, LockedPackage
+from conjoin.hydrate.full_disk import full_disk
+from conjoin.lock.format import write_lock
+from conjoin.lock.model import Lock, LockedPackage
 from hydrating import HYDRATE, conda_packages, lock_of, locked_wheel
 from worlds import make_wheel
 

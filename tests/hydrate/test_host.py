@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.errors import NotFound, UsageError
-from holdfast.hydrate.host import check_host, choose_platform
-from holdfast.lock.identity import make_lock, requirements_id
-from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
+from conjoin.errors import NotFound, UsageError
+from conjoin.hydrate.host import check_host, choose_platform
+from conjoin.lock.identity import make_lock, requirements_id
+from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
 
 OLD = {"__glibc": "2.17=0", "__linux": "5.10=0", "__unix": "0=0", "__archspec": "1=x86_64"}
 
@@ -71,7 +71,7 @@ def lock_for(*platforms: str) -> Lock:
 
 
 def test_the_hosts_platform_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("holdfast.hydrate.host.host_platform", lambda: "osx-arm64")
+    monkeypatch.setattr("conjoin.hydrate.host.host_platform", lambda: "osx-arm64")
     assert choose_platform(lock_for("osx-64", "osx-arm64"), None) == "osx-arm64"
     assert choose_platform(lock_for("osx-64", "osx-arm64"), "osx-64") == "osx-64"
     assert choose_platform(lock_for("osx-64", "linux-64"), None) == "osx-64"

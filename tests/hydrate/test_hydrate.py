@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import IntegrityError, NotFound, Unreachable, UsageError
-from holdfast.hydrate.hydrate import hydrate
-from holdfast.hydrate.prefix import read_marker
-from holdfast.hydrate.verify import verify
-from holdfast.hydrate.wheel_listing import INSTALLERS_OWN
-from holdfast.lock.format import write_lock
-from holdfast.lock.model import Lock
-from holdfast.spec.requirements import Credential
-from holdfast.store.store import Store
+from conjoin.errors import IntegrityError, NotFound, Unreachable, UsageError
+from conjoin.hydrate.hydrate import hydrate
+from conjoin.hydrate.prefix import read_marker
+from conjoin.hydrate.verify import verify
+from conjoin.hydrate.wheel_listing import INSTALLERS_OWN
+from conjoin.lock.format import write_lock
+from conjoin.lock.model import Lock
+from conjoin.spec.requirements import Credential
+from conjoin.store.store import Store
 from hydrating import (
     BASE,
     conda_packages,
@@ -40,7 +40,7 @@ from worlds import make_wheel
 def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A store and cache that the tests of this module share: most of them are about prefixes."""
     home = tmp_path_factory.mktemp("shared")
-    return {"HOLDFAST_STORE": str(home / "store"), "HOLDFAST_CACHE": str(home / "cache")}
+    return {"CONJOIN_STORE": str(home / "store"), "CONJOIN_CACHE": str(home / "cache")}
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_a_wheel_made_of_what_was_installed_somewhere(
     notes = {f"repacked-1.0.dist-info/{name}": f"{name} of elsewhere\n" for name in INSTALLERS_OWN}
     wheel = make_wheel(tmp_path, "repacked", "1.0", files={"repacked.py": "", **notes})
     lock = lock_of([*conda_packages(forged_channel), locked_wheel(wheel)])
-    monkeypatch.setenv("HOLDFAST_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CONJOIN_CACHE", str(tmp_path / "cache"))
     first, second = (hydrate(lock, prefix=tmp_path / name) for name in ("first", "second"))
     [info] = first.glob("lib/python*/site-packages/repacked-1.0.dist-info")
     assert {path.name for path in info.iterdir()} == {"METADATA", "WHEEL", "RECORD", "INSTALLER", "REQUESTED"}
@@ -147,7 +147,7 @@ def test_conda_meta_names_the_real_origin(prefix: Path, mixed: Lock) -> None:
 
 def test_every_file_belongs_to_a_package(prefix: Path) -> None:
     assert verify(prefix) == []
-    known = {"conda-meta/holdfast", "conda-meta/history"}
+    known = {"conda-meta/conjoin", "conda-meta/history"}
     for path in (prefix / "conda-meta").glob("*.json"):
         known |= {path.relative_to(prefix).as_posix(), *json.loads(path.read_text())["files"]}
     for record in prefix.glob("lib/python*/site-packages/*.dist-info/RECORD"):
@@ -161,11 +161,11 @@ def test_every_file_belongs_to_a_package(prefix: Path) -> None:
 def test_a_complete_prefix_is_returned_at_once_without_store_cache_or_network(
     prefix: Path, mixed: Lock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("HOLDFAST_STORE", str(tmp_path / "none"))
-    monkeypatch.setenv("HOLDFAST_CACHE", str(tmp_path / "none"))
-    before = (prefix / "conda-meta/holdfast").stat().st_mtime_ns
+    monkeypatch.setenv("CONJOIN_STORE", str(tmp_path / "none"))
+    monkeypatch.setenv("CONJOIN_CACHE", str(tmp_path / "none"))
+    before = (prefix / "conda-meta/conjoin").stat().st_mtime_ns
     assert hydrate(mixed, offline=True) == prefix
-    assert (prefix / "conda-meta/holdfast").stat().st_mtime_ns == before
+    assert (prefix / "conda-meta/conjoin").stat().st_mtime_ns == before
     assert not (tmp_path / "none").exists()
 
 
@@ -176,7 +176,7 @@ def test_the_same_lock_gives_the_same_tree_in_another_home(
     hydrate(mixed, prefix=target)
     first = tree(target)
     target.rename(tmp_path / "aside")
-    for variable in ("HOLDFAST_STORE", "HOLDFAST_CACHE"):
+    for variable in ("CONJOIN_STORE", "CONJOIN_CACHE"):
         monkeypatch.setenv(variable, str(tmp_path / f"another-{variable}"))
     hydrate(mixed, prefix=target)
     assert tree(target) == first
@@ -225,7 +225,7 @@ def test_a_folder_that_is_not_ours_is_refused(mixed: Lock, tmp_path: Path, share
 def test_an_empty_folder_is_used(forged_channel: Path, tmp_path: Path, shared_home: Path) -> None:
     (tmp_path / "empty").mkdir()
     lock = lock_of(conda_packages(forged_channel, names=("python_abi",)))
-    assert (hydrate(lock, prefix=tmp_path / "empty") / "conda-meta/holdfast").exists()
+    assert (hydrate(lock, prefix=tmp_path / "empty") / "conda-meta/conjoin").exists()
 
 
 @pytest.mark.parametrize("name", ["with:colon", 'with"quote', "with$dollar", "with\nnewline", "x" * 250])
@@ -252,7 +252,7 @@ def test_a_prefix_of_200_bytes_works(mixed: Lock, tmp_path: Path, shared_home: P
 
 
 def test_another_platforms_environment_is_not_found(mixed: Lock, shared_home: Path) -> None:
-    from holdfast.lock.identity import make_lock
+    from conjoin.lock.identity import make_lock
 
     (locked,) = mixed.platforms.values()
     other = make_lock(mixed.requirements, mixed.req_id, {"linux-s390x": locked})
@@ -297,7 +297,7 @@ def test_what_the_store_has_needs_no_origin(
     with LoopbackServer(forged_channel) as server:
         lock = lock_of(conda_packages(forged_channel, server.url, names=BASE))
         hydrate(lock)
-    monkeypatch.setenv("HOLDFAST_CACHE", str(tmp_path / "another-cache"))
+    monkeypatch.setenv("CONJOIN_CACHE", str(tmp_path / "another-cache"))
     assert output(hydrate(lock, name="again", offline=True) / "bin/tinyapp").startswith("tinyapp")
 
 
@@ -407,7 +407,7 @@ def test_killed_before_any_of_its_changes_the_next_run_completes(
         for change in range(500):
             world = tmp_path / f"world{change}"
             world.mkdir()
-            places = {"HOLDFAST_STORE": str(world / "store"), "HOLDFAST_CACHE": str(world / "cache")}
+            places = {"CONJOIN_STORE": str(world / "store"), "CONJOIN_CACHE": str(world / "cache")}
             for variable, place in places.items():
                 monkeypatch.setenv(variable, place)
             status = die(world / "env", world, change, **places)
@@ -500,7 +500,7 @@ def test_killed_at_any_moment_the_next_run_completes(
         assert killed_at_work >= 3
 
 
-@pytest.mark.parametrize("variable", ["HOLDFAST_CACHE", "HOLDFAST_ENVS", "HOLDFAST_STORE"])
+@pytest.mark.parametrize("variable", ["CONJOIN_CACHE", "CONJOIN_ENVS", "CONJOIN_STORE"])
 def test_a_place_that_cannot_be_written_is_named(
     forged_channel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
@@ -514,7 +514,7 @@ def test_a_place_that_cannot_be_written_is_named(
 def test_a_failure_while_linking_leaves_nothing(
     mixed: Lock, tmp_path: Path, shared_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from holdfast.hydrate.wheels import WheelLinker
+    from conjoin.hydrate.wheels import WheelLinker
 
     def fail(*arguments: object, **options: object) -> None:
         raise subprocess.SubprocessError("the disk is full")

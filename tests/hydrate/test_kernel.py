@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from holdfast.errors import NotFound, Unreachable, UsageError
-from holdfast.hydrate.kernel import install_kernel, kernels_folder
+from conjoin.errors import NotFound, Unreachable, UsageError
+from conjoin.hydrate.kernel import install_kernel, kernels_folder
 
 
 @pytest.fixture

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import Conflict
-from holdfast.hydrate.conda_cache import CondaEntry
-from holdfast.hydrate.hydrate import hydrate
-from holdfast.hydrate.overlap import linking_order
-from holdfast.hydrate.packaged_path import PackagedPath, PythonLayout
-from holdfast.hydrate.verify import verify
-from holdfast.hydrate.wheel_listing import WheelEntry, _Stamp
-from holdfast.lock.model import LockedPackage
+from conjoin.errors import Conflict
+from conjoin.hydrate.conda_cache import CondaEntry
+from conjoin.hydrate.hydrate import hydrate
+from conjoin.hydrate.overlap import linking_order
+from conjoin.hydrate.packaged_path import PackagedPath, PythonLayout
+from conjoin.hydrate.verify import verify
+from conjoin.hydrate.wheel_listing import WheelEntry, _Stamp
+from conjoin.lock.model import LockedPackage
 from hydrating import BASE, conda_packages, lock_of, locked_wheel, output
 from worlds import make_wheel
 

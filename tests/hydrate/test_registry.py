@@ -15,10 +15,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from holdfast.hydrate.hydrate import hydrate
-from holdfast.hydrate.prefix import Marker
-from holdfast.hydrate.registry import Registration, Registry
-from holdfast.lock.identity import environment_name
+from conjoin.hydrate.hydrate import hydrate
+from conjoin.hydrate.prefix import Marker
+from conjoin.hydrate.registry import Registration, Registry
+from conjoin.lock.identity import environment_name
 from hydrating import conda_packages, lock_of
 
 
@@ -28,7 +28,7 @@ def marker(number: int = 0, *, complete: bool = True) -> Marker:
 
 def fake_prefix(path: Path, what: Marker) -> Path:
     (path / "conda-meta").mkdir(parents=True)
-    (path / "conda-meta" / "holdfast").write_bytes(msgspec.json.encode(what))
+    (path / "conda-meta" / "conjoin").write_bytes(msgspec.json.encode(what))
     return path
 
 
@@ -85,7 +85,7 @@ def test_a_state_folder_that_cannot_be_written_stops_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    monkeypatch.setenv("HOLDFAST_STATE", str(tmp_path / "file" / "state"))
+    monkeypatch.setenv("CONJOIN_STATE", str(tmp_path / "file" / "state"))
     Registry().add(tmp_path / "x", marker(1))
     assert not Registry().use(tmp_path / "x")
     assert Registry().all() == []
@@ -94,7 +94,7 @@ def test_a_state_folder_that_cannot_be_written_stops_nobody(
 def test_hydrating_registers_each_kind_of_prefix_and_notes_each_use(
     forged_channel: Path, isolated_home: Path, tmp_path: Path
 ) -> None:
-    from holdfast.store.store import Store
+    from conjoin.store.store import Store
 
     lock = lock_of(conda_packages(forged_channel, names=("python_abi",)))
     made = [
@@ -125,8 +125,8 @@ def test_hydrating_registers_each_kind_of_prefix_and_notes_each_use(
 MANY = """
 import sys
 from pathlib import Path
-from holdfast.hydrate.prefix import Marker
-from holdfast.hydrate.registry import Registry
+from conjoin.hydrate.prefix import Marker
+from conjoin.hydrate.registry import Registry
 number, folder = sys.argv[1:]
 for each in range(20):
     marker = Marker(req_id=f"{each:040x}", full_id="f" * 40, platform="linux-64", complete=True)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import HoldfastError
-from holdfast.hydrate.hydrate import hydrate
-from holdfast.hydrate.stand_in import StandIn
-from holdfast.hydrate.verify import verify
-from holdfast.lock.model import Lock
+from conjoin.errors import ConjoinError
+from conjoin.hydrate.hydrate import hydrate
+from conjoin.hydrate.stand_in import StandIn
+from conjoin.hydrate.verify import verify
+from conjoin.lock.model import Lock
 from hydrating import conda_packages, lock_of, locked_wheel, output, tree
 from worlds import make_wheel
 
@@ -131,7 +131,7 @@ def test_a_prefix_is_the_same_whether_its_python_was_asked_or_not(
 def test_an_answer_that_uv_cannot_use_is_forgotten(lock: Lock, tmp_path: Path, isolated_home: Path) -> None:
     hydrate(lock, prefix=tmp_path / "first")
     answers(isolated_home)[0].write_text('{"result": "of another age"}')
-    with pytest.raises(HoldfastError, match="linking wheels"):
+    with pytest.raises(ConjoinError, match="linking wheels"):
         hydrate(lock, prefix=tmp_path / "second")
     assert answers(isolated_home) == []
     assert output(hydrate(lock, prefix=tmp_path / "second") / "bin/plain-tool") == "plain 1.0"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.hydrate.unpacked_wheels import UnpackedWheels, identity
-from holdfast.hydrate.wheel_listing import WheelEntry, WheelListings
-from holdfast.lock.model import LockedPackage
+from conjoin.hydrate.unpacked_wheels import UnpackedWheels, identity
+from conjoin.hydrate.wheel_listing import WheelEntry, WheelListings
+from conjoin.lock.model import LockedPackage
 from hydrating import locked_wheel
 from worlds import make_wheel
 

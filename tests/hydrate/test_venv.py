@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import NotFound
-from holdfast.hydrate.activation import environment_variables
-from holdfast.hydrate.hydrate import hydrate
-from holdfast.hydrate.verify import verify
-from holdfast.lock.model import Lock, LockedPackage
+from conjoin.errors import NotFound
+from conjoin.hydrate.activation import environment_variables
+from conjoin.hydrate.hydrate import hydrate
+from conjoin.hydrate.verify import verify
+from conjoin.lock.model import Lock, LockedPackage
 from hydrating import lock_of, locked_wheel, output, tree
 from worlds import make_wheel
 
@@ -49,8 +49,8 @@ def test_it_is_the_same_tree_from_another_home(
 ) -> None:
     first = tree(hydrate(lock, prefix=tmp_path / "env", find_python=this_python))
     (tmp_path / "env").rename(tmp_path / "aside")
-    monkeypatch.setenv("HOLDFAST_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("HOLDFAST_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("CONJOIN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CONJOIN_STORE", str(tmp_path / "store"))
     assert tree(hydrate(lock, prefix=tmp_path / "env", find_python=this_python)) == first
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import NotFound
-from holdfast.hydrate.hydrate import hydrate
-from holdfast.hydrate.verify import Finding, verify
+from conjoin.errors import NotFound
+from conjoin.hydrate.hydrate import hydrate
+from conjoin.hydrate.verify import Finding, verify
 from hydrating import BASE, conda_packages, lock_of, locked_wheel
 from worlds import make_wheel
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import IntegrityError
-from holdfast.hydrate.wheel_listing import WheelListings
+from conjoin.errors import IntegrityError
+from conjoin.hydrate.wheel_listing import WheelListings
 from hydrating import locked_wheel
 from worlds import make_wheel, rewrite_zip
 

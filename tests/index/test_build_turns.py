@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.errors import Unreachable
-from holdfast.index.build_turns import BuildTurns
-from holdfast.index.core_metadata import MetadataUnusable
+from conjoin.errors import Unreachable
+from conjoin.index.build_turns import BuildTurns
+from conjoin.index.core_metadata import MetadataUnusable
 
 
 def test_a_failure_of_the_network_is_not_remembered_and_an_answer_is() -> None:

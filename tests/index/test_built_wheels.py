@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from holdfast.index.built_wheels import BuiltWheels, KeptWheel
-from holdfast.index.core_metadata import MetadataUnusable
-from holdfast.index.sources import Source
-from holdfast.spec.names import PypiName
+from conjoin.index.built_wheels import BuiltWheels, KeptWheel
+from conjoin.index.core_metadata import MetadataUnusable
+from conjoin.index.sources import Source
+from conjoin.spec.names import PypiName
 from worlds import make_wheel
 
 REQUEST, OTHER, KEY = ("a" * 64, "c" * 64, "b" * 64)

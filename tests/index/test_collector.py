@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from holdfast.index.collector import few_collections, no_collection
+from conjoin.index.collector import few_collections, no_collection
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.index.compiled import what_compiles
-from holdfast.index.core_metadata import MetadataUnusable
-from holdfast.index.sources import Source
+from conjoin.index.compiled import what_compiles
+from conjoin.index.core_metadata import MetadataUnusable
+from conjoin.index.sources import Source
 from worlds import write_sdist
 
 

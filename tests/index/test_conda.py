@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from holdfast.index.conda import (
+from conjoin.index.conda import (
     ChannelUnreachable,
     CondaChannels,
     channel_error,
     record_document,
     without_login,
 )
-from holdfast.solve.request import solve_request
-from holdfast.spec.build import build_requirements
-from holdfast.spec.names import CondaName
+from conjoin.solve.request import solve_request
+from conjoin.spec.build import build_requirements
+from conjoin.spec.names import CondaName
 from loopback import LoopbackServer
 from solving import World
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.index import keyring_command
-from holdfast.index.credentials import Credentials
-from holdfast.index.http import HttpClient
-from holdfast.spec import configured_logins
-from holdfast.spec.credentials import CONDA_TOKEN_USER
-from holdfast.spec.requirements import Credential
+from conjoin.index import keyring_command
+from conjoin.index.credentials import Credentials
+from conjoin.index.http import HttpClient
+from conjoin.spec import configured_logins
+from conjoin.spec.credentials import CONDA_TOKEN_USER
+from conjoin.spec.requirements import Credential
 from logins import fake_keyring, on_path
 from loopback import LoopbackServer
 
@@ -89,7 +89,7 @@ def test_two_logins_on_one_host_by_what_their_paths_share_with_the_url(url: str,
 
 def test_the_order_of_the_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"{INDEX}/x/"
-    monkeypatch.setenv("HOLDFAST_KEYRING_PROVIDER", "subprocess")
+    monkeypatch.setenv("CONJOIN_KEYRING_PROVIDER", "subprocess")
     fake_keyring(tmp_path / "bin", {INDEX: ("of-keyring", "p")})
     monkeypatch.setenv("PATH", on_path(tmp_path / "bin"))
     asking = Credentials(places=[f"{INDEX}/"])
@@ -105,7 +105,7 @@ def test_the_order_of_the_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("UV_INDEX_THE_TEAM_USERNAME", "of-uv")
     monkeypatch.setenv("UV_INDEX_THE_TEAM_PASSWORD", "p")
     assert user_of(Credentials().authorization(url)) == "of-uv"
-    monkeypatch.setenv("HOLDFAST_CREDENTIALS", "https://of-variable:p@index.example/team/simple")
+    monkeypatch.setenv("CONJOIN_CREDENTIALS", "https://of-variable:p@index.example/team/simple")
     assert user_of(Credentials().authorization(url)) == "of-variable"
     given = Credentials([Credential("https://index.example", "typed", "p")])
     assert user_of(given.authorization(url)) == "typed"

@@ -11,8 +11,8 @@ from packaging.utils import (
 )
 from packaging.version import Version
 
-from holdfast.index.file_names import FileNameReader, is_safe
-from holdfast.spec.names import PypiName
+from conjoin.index.file_names import FileNameReader, is_safe
+from conjoin.spec.names import PypiName
 
 NAME = PypiName("my-project")
 names = st.sampled_from(["my_project", "My.Project", "my__project", "other", "my"])

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from holdfast.errors import Unreachable, UsageError
-from holdfast.index.project import Project
-from holdfast.index.pypi import PypiIndexes
+from conjoin.errors import Unreachable, UsageError
+from conjoin.index.project import Project
+from conjoin.index.pypi import PypiIndexes
 from loopback import LoopbackServer
 from small_index import TINY, wheel_of
 from worlds import make_sdist, make_wheel

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.errors import UsageError
-from holdfast.index.git import GitUrl
+from conjoin.errors import UsageError
+from conjoin.index.git import GitUrl
 
 
 @pytest.mark.parametrize(

@@ -26,12 +26,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
-import holdfast
-from holdfast.errors import HoldfastError, IntegrityError, NoSolution, Unreachable
-from holdfast.index import http, sdist_metadata, simple_page
-from holdfast.index.core_metadata import MetadataUnusable, parse_core_metadata
-from holdfast.index.rows import Page, files_of, parse_page
-from holdfast.index.sdist_metadata import static_metadata
+import conjoin
+from conjoin.errors import ConjoinError, IntegrityError, NoSolution, Unreachable
+from conjoin.index import http, sdist_metadata, simple_page
+from conjoin.index.core_metadata import MetadataUnusable, parse_core_metadata
+from conjoin.index.rows import Page, files_of, parse_page
+from conjoin.index.sdist_metadata import static_metadata
 from loopback import PYPI_JSON, LoopbackServer
 from small_index import TINY
 from solving import World
@@ -56,14 +56,14 @@ def server(world: World) -> Iterator[LoopbackServer]:
         yield started
 
 
-def resolve(world: World, url: str, *pypi: str) -> holdfast.Lock:
-    asked = holdfast.Requirements.build(
+def resolve(world: World, url: str, *pypi: str) -> conjoin.Lock:
+    asked = conjoin.Requirements.build(
         pypi=pypi or ["tiny"], channels=[world.channel_url], index_url=url, python="3.12"
     )
-    return holdfast.resolve(asked, platforms=["linux-64"])
+    return conjoin.resolve(asked, platforms=["linux-64"])
 
 
-def versions(lock: holdfast.Lock) -> dict[str, str]:
+def versions(lock: conjoin.Lock) -> dict[str, str]:
     return {p.name: p.version for p in lock.platforms["linux-64"].packages if p.kind == "pypi"}
 
 
@@ -260,7 +260,7 @@ def test_no_hop_of_a_redirect_sees_the_password_of_another_host(world: World, tm
     with LoopbackServer(world.root / "index") as theirs, LoopbackServer(tmp_path, auth=("u", "pw")) as ours:
         ours.redirect("/*", f"{theirs.url}/tiny/")
         theirs.redirect("/files/*", f"{ours.url}/back", times=1)
-        with pytest.raises(HoldfastError):
+        with pytest.raises(ConjoinError):
             resolve(world, ours.url_with_credentials)
         assert ours.requests
         assert theirs.requests
@@ -417,12 +417,12 @@ sys.path.insert(0, {tests!r})
 import asyncio
 from pathlib import Path
 from packaging.version import Version
-from holdfast.errors import HoldfastError
-from holdfast.index.core_metadata import MetadataUnusable
-from holdfast.spec.names import PypiName
+from conjoin.errors import ConjoinError
+from conjoin.index.core_metadata import MetadataUnusable
+from conjoin.spec.names import PypiName
 try:
     {work}
-except (HoldfastError, MetadataUnusable) as error:
+except (ConjoinError, MetadataUnusable) as error:
     print(type(error).__name__, str(error)[:300])
 """
 
@@ -441,7 +441,7 @@ def limited(work: str) -> str:
 
 def _fetching(url: str) -> str:
     return (
-        "from holdfast.index.http import HttpClient\n"
+        "from conjoin.index.http import HttpClient\n"
         "async def fetch():\n    client = HttpClient(attempts=1)\n"
         f"    try:\n        await client.get({url!r})\n    finally:\n        await client.aclose()\n"
         "asyncio.run(fetch())"
@@ -526,7 +526,7 @@ def test_a_wheel_that_is_a_bomb_is_unusable(tmp_path: Path, make: Callable[[Path
     path = tmp_path / "tiny-1.0-py3-none-any.whl"
     make(path)
     said = limited(
-        "from holdfast.index.remote_zip import read_metadata\n"
+        "from conjoin.index.remote_zip import read_metadata\n"
         f"with open({str(path)!r}, 'rb') as file:\n"
         "    read_metadata(file, PypiName('tiny'), Version('1.0'))"
     )
@@ -540,7 +540,7 @@ def test_a_tar_header_that_is_a_bomb_is_left_alone(tmp_path: Path) -> None:
     entry.type, entry.size = tarfile.XHDTYPE, 1024 * MEGABYTE
     path.write_bytes(_packed(entry.tobuf()))
     said = limited(
-        "from holdfast.index.sdist_metadata import static_metadata\n"
+        "from conjoin.index.sdist_metadata import static_metadata\n"
         f"print(static_metadata(Path({str(path)!r}), PypiName('tiny'), Version('1.0')))"
     )
     assert said == "None\n"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-import holdfast
-from holdfast.errors import HoldfastError, Unreachable
+import conjoin
+from conjoin.errors import ConjoinError, Unreachable
 from loopback import LoopbackServer
 
 if sys.version_info >= (3, 14):
@@ -92,9 +92,9 @@ def server(tmp_path: Path) -> Iterator[LoopbackServer]:
         yield started
 
 
-def resolve(server: LoopbackServer) -> holdfast.Lock:
-    asked = holdfast.Requirements.build(conda=["lib"], channels=[server.url])
-    return holdfast.resolve(asked, platforms=["linux-64"])
+def resolve(server: LoopbackServer) -> conjoin.Lock:
+    asked = conjoin.Requirements.build(conda=["lib"], channels=[server.url])
+    return conjoin.resolve(asked, platforms=["linux-64"])
 
 
 @pytest.mark.parametrize("trick", UNREADABLE)
@@ -113,7 +113,7 @@ def test_what_cannot_be_read_is_said_in_one_line_with_the_channel(trick: str, se
 @pytest.mark.parametrize("trick", UNUSABLE)
 def test_what_cannot_be_used_is_no_candidate(trick: str, server: LoopbackServer) -> None:
     server.page("/noarch/repodata.json", UNUSABLE[trick], "application/json")
-    with pytest.raises(HoldfastError) as caught:
+    with pytest.raises(ConjoinError) as caught:
         resolve(server)
     assert caught.value.exit_code == 3
     assert len(caught.value.what) < 700

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from holdfast.errors import Unreachable, UsageError
-from holdfast.index import http
-from holdfast.index.http import HttpClient, Response
+from conjoin.errors import Unreachable, UsageError
+from conjoin.index import http
+from conjoin.index.http import HttpClient, Response
 from loopback import LoopbackServer
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.index.http_cache import HttpCache, freshness, read_checked, write_atomically, write_checked
+from conjoin.index.http_cache import HttpCache, freshness, read_checked, write_atomically, write_checked
 
 URL = "https://index.example/simple/tiny/"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from holdfast.index import interpreters
-from holdfast.index.interpreters import find_interpreters
+from conjoin.index import interpreters
+from conjoin.index.interpreters import find_interpreters
 
 
 @pytest.fixture(autouse=True)

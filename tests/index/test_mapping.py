@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import UsageError
-from holdfast.index.mapping import Mapping, Provides, parse_purl
-from holdfast.spec.names import CondaName, PypiName
+from conjoin.errors import UsageError
+from conjoin.index.mapping import Mapping, Provides, parse_purl
+from conjoin.spec.names import CondaName, PypiName
 
 SHIPPED = Mapping.load()
 
@@ -176,7 +176,7 @@ def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:
 
 
 def test_the_shipped_mapping_is_sorted_and_names_each_owner_once() -> None:
-    path = Path(__file__).parents[2] / "src" / "holdfast" / "index" / "mapping.json"
+    path = Path(__file__).parents[2] / "src" / "conjoin" / "index" / "mapping.json"
     document = json.loads(path.read_text())
     assert list(document) == sorted(document)
     owners = [names if isinstance(names, str) else names[0] for names in document.values() if names]

@@ -9,9 +9,9 @@ import pytest
 from packaging.version import Version
 from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
-from holdfast.index.project import Wheel
-from holdfast.index.pypi import PypiIndexes
-from holdfast.spec.names import PypiName
+from conjoin.index.project import Wheel
+from conjoin.index.pypi import PypiIndexes
+from conjoin.spec.names import PypiName
 
 pytestmark = pytest.mark.network
 
@@ -23,7 +23,7 @@ def test_the_largest_page_and_metadata_of_a_wheel(tmp_path: Path) -> None:
             boto3 = await indexes.project(PypiName("boto3"))
             assert len(boto3.files) > 4000
             assert all(len(file.sha256 or "") == 64 for file in boto3.files)
-            nobody = await indexes.project(PypiName("holdfast-test-no-such-project"))
+            nobody = await indexes.project(PypiName("conjoin-test-no-such-project"))
             assert nobody.files == ()
             six = await indexes.project(PypiName("six"))
             (wheel,) = [

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from holdfast.errors import IntegrityError, Unreachable
-from holdfast.index.project import Project, Sdist
-from holdfast.index.pypi import MetadataUnusable, PypiIndexes
-from holdfast.spec.names import PypiName
-from holdfast.spec.requirements import Credential
+from conjoin.errors import IntegrityError, Unreachable
+from conjoin.index.project import Project, Sdist
+from conjoin.index.pypi import MetadataUnusable, PypiIndexes
+from conjoin.spec.names import PypiName
+from conjoin.spec.requirements import Credential
 from loopback import LoopbackServer
 from small_index import TINY, wheel_of
 from worlds import make_index, make_wheel, rewrite_zip
@@ -262,7 +262,7 @@ def test_a_run_that_the_cache_answers_imports_no_http_client(
     program = f"""
 import asyncio, sys
 from pathlib import Path
-from holdfast.index.pypi import PypiIndexes
+from conjoin.index.pypi import PypiIndexes
 async def main():
     indexes = PypiIndexes([{index.url + "/"!r}], cache_dir=Path({str(tmp_path / "cache")!r}))
     project = await indexes.project("tiny")
@@ -453,7 +453,7 @@ def test_an_index_of_a_later_minor_version_is_read_and_the_user_told(ask: Ask, i
     page = (index.root / "tiny" / "index.html").read_text("utf-8")
     index.page("/tiny/", f'<meta name="pypi:repository-version" content="1.99">{page}')
     said = [
-        f"{index.url}/ speaks version 1.99 of the simple API, which this Holdfast does not know: what is "
+        f"{index.url}/ speaks version 1.99 of the simple API, which this Conjoin does not know: what is "
         "new in it is left out of account"
     ]
     assert ask(warned) == said

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from holdfast.index.project import PRERELEASE, SDIST, WHEEL, YANKED, Project, Releases, Sdist, Wheel
-from holdfast.index.rows import files_of, parse_page, releases_of
-from holdfast.solve.admission import Admission
-from holdfast.spec.names import PypiName
-from holdfast.spec.requirements import PypiRequirement, Requirements
+from conjoin.index.project import PRERELEASE, SDIST, WHEEL, YANKED, Project, Releases, Sdist, Wheel
+from conjoin.index.rows import files_of, parse_page, releases_of
+from conjoin.solve.admission import Admission
+from conjoin.spec.names import PypiName
+from conjoin.spec.requirements import PypiRequirement, Requirements
 
 TINY = PypiName("tiny")
 URL = "https://index.example/simple/tiny/"

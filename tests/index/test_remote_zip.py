@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from holdfast.index.core_metadata import MetadataUnusable
-from holdfast.index.remote_zip import MissingRange, SparseFile, read_metadata
-from holdfast.spec.names import PypiName
+from conjoin.index.core_metadata import MetadataUnusable
+from conjoin.index.remote_zip import MissingRange, SparseFile, read_metadata
+from conjoin.spec.names import PypiName
 from worlds import make_wheel, rewrite_zip
 
 TINY = PypiName("tiny")

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.errors import Unreachable
-from holdfast.index.project import Sdist, Wheel
-from holdfast.index.rows import Page, files_of, parse_page
-from holdfast.index.simple_page import links
-from holdfast.spec.names import PypiName
+from conjoin.errors import Unreachable
+from conjoin.index.project import Sdist, Wheel
+from conjoin.index.rows import Page, files_of, parse_page
+from conjoin.index.simple_page import links
+from conjoin.spec.names import PypiName
 
 URL = "https://index.example/simple/tiny/"
 TINY = PypiName("tiny")

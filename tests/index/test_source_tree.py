@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.errors import UsageError
-from holdfast.index.source_tree import copy_tree, tree_sha256
+from conjoin.errors import UsageError
+from conjoin.index.source_tree import copy_tree, tree_sha256
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:

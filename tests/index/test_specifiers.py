@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from holdfast.index.specifiers import repaired
+from conjoin.index.specifiers import repaired
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.index.pypi import PypiIndexes
-from holdfast.index.stoppable import Programs, TooLong
-from holdfast.spec.names import PypiName
+from conjoin.index.pypi import PypiIndexes
+from conjoin.index.stoppable import Programs, TooLong
+from conjoin.spec.names import PypiName
 from worlds import make_index, write_sdist
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="groups of processes")
@@ -91,7 +91,7 @@ def test_what_was_started_ends_with_who_started_it(tmp_path: Path, how: signal.S
     note = tmp_path / "pid"
     script = (
         "import os, pathlib, sys\n"
-        "from holdfast.index.stoppable import Programs\n"
+        "from conjoin.index.stoppable import Programs\n"
         f"command = [sys.executable, '-c', {PARENT!r}, {str(note)!r}]\n"
         "Programs().run(command, pathlib.Path(), dict(os.environ), 600)\n"
     )

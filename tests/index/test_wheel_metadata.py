@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from holdfast.errors import IntegrityError, Unreachable
-from holdfast.index.pypi import PypiIndexes
-from holdfast.spec.names import PypiName
+from conjoin.errors import IntegrityError, Unreachable
+from conjoin.index.pypi import PypiIndexes
+from conjoin.spec.names import PypiName
 from loopback import LoopbackServer, Ranges
 from small_index import TINY, wheel_of
 from worlds import make_index, make_wheel

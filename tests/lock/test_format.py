@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.errors import HoldfastError, IntegrityError, UsageError
-from holdfast.lock.format import decode, encode, read_lock, write_lock
-from holdfast.lock.identity import make_lock, requirements_id
-from holdfast.lock.model import SCHEMA, Lock, LockedPackage, LockedPlatform
+from conjoin.errors import ConjoinError, IntegrityError, UsageError
+from conjoin.lock.format import decode, encode, read_lock, write_lock
+from conjoin.lock.identity import make_lock, requirements_id
+from conjoin.lock.model import SCHEMA, Lock, LockedPackage, LockedPlatform
 
 hexes = st.text("0123456789abcdef", min_size=64, max_size=64)
 names = st.from_regex(r"[a-z0-9_][a-z0-9_.-]{0,8}", fullmatch=True)
@@ -99,7 +99,7 @@ def test_no_change_of_one_byte_passes_for_another_decision(lock: Lock, data: st.
     content[position] = data.draw(st.integers(32, 126).filter(lambda byte: byte != content[position]))
     try:
         read = decode(bytes(content), "test")
-    except HoldfastError:
+    except ConjoinError:
         return
     # What is not covered by an id (a size, a dependency's text) may change, what is installed may not.
     assert (read.req_id, read.full_id, read.requirements) == (lock.req_id, lock.full_id, lock.requirements)
@@ -147,7 +147,7 @@ def encoded(document: dict[str, Any]) -> bytes:
 
 def test_a_newer_schema_asks_for_an_upgrade() -> None:
     document = example() | {"schema": SCHEMA + 1, "platforms": "something new"}
-    with pytest.raises(UsageError, match="upgrade holdfast"):
+    with pytest.raises(UsageError, match="upgrade conjoin"):
         decode(encoded(document), "test")
 
 

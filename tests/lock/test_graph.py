@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.lock.graph import Graph
-from holdfast.lock.identity import make_lock, requirements_id
-from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
-from holdfast.spec.build import build_requirements
-from holdfast.spec.canonical import canonical
+from conjoin.lock.graph import Graph
+from conjoin.lock.identity import make_lock, requirements_id
+from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
+from conjoin.spec.build import build_requirements
+from conjoin.spec.canonical import canonical
 
 PLATFORM = "linux-64"
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from holdfast.lock.identity import environment_name, full_id
-from holdfast.lock.model import LockedPackage, LockedPlatform
+from conjoin.lock.identity import environment_name, full_id
+from conjoin.lock.model import LockedPackage, LockedPlatform
 
 
 def platform(*packages: LockedPackage) -> LockedPlatform:

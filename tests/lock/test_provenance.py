@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from holdfast.index.project import Wheel
-from holdfast.lock.format import decode, encode
-from holdfast.lock.from_solution import locked_platform, make_lock_of
-from holdfast.lock.identity import same_but_for_sources
-from holdfast.lock.to_solution import solution_of
-from holdfast.solve.solution import BuiltFrom, ChosenWheel, PlatformSolution
-from holdfast.spec.build import build_requirements
-from holdfast.spec.names import PypiName
+from conjoin.index.project import Wheel
+from conjoin.lock.format import decode, encode
+from conjoin.lock.from_solution import locked_platform, make_lock_of
+from conjoin.lock.identity import same_but_for_sources
+from conjoin.lock.to_solution import solution_of
+from conjoin.solve.solution import BuiltFrom, ChosenWheel, PlatformSolution
+from conjoin.spec.build import build_requirements
+from conjoin.spec.names import PypiName
 
 SHA, KEY, REQUEST = "1" * 64, "2" * 64, "3" * 64
 TOOLS = ("maker-1.0-py3-none-any.whl#sha256=" + "4" * 64,)

@@ -58,7 +58,7 @@ _KERNEL = "import os, sys\nprint(sys.prefix, *sys.argv[1:], os.environ['PATH'].p
 
 
 def _make_world(world: Path) -> None:
-    from holdfast.forge import forge
+    from conjoin.forge import forge
 
     wheels = world / "wheels"
     common = [wheel_of_installed(name, wheels, keep=_needed) for name in closure(LIBRARIES)]
@@ -91,10 +91,10 @@ def _add_bytecode(channel: Path) -> None:
 
     Else each new prefix would compile it anew, and thirty tasks that start in one at once, thirty times.
     """
-    from holdfast.forge.channel import Channel
-    from holdfast.forge.interpreter import find_interpreters
-    from holdfast.forge.package import Package, PackageFile
-    from holdfast.forge.python_package import python_package
+    from conjoin.forge.channel import Channel
+    from conjoin.forge.interpreter import find_interpreters
+    from conjoin.forge.package import Package, PackageFile
+    from conjoin.forge.python_package import python_package
 
     [interpreter] = find_interpreters()
     program = (
@@ -148,8 +148,8 @@ def _for_both_processors(wheels: Path, folder: Path) -> Path:
 
 def _make_old(world: Path) -> None:
     """Make ``old``, a channel of another Python, if this machine has one; its libraries are stand-ins."""
-    from holdfast.errors import NotFound
-    from holdfast.forge import forge
+    from conjoin.errors import NotFound
+    from conjoin.forge import forge
 
     session = "class Session:\n    def mount(self, *rest): pass\n"
     adapters = "class adapters:\n    class HTTPAdapter:\n        def __init__(self, *rest, **named): pass\n"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("metaflow")
 import metaflow  # noqa: F401 (before its extensions)
-from metaflow_extensions.holdfast.plugins.environment.asking import (
+from metaflow_extensions.conjoin.plugins.environment.asking import (
     NOTHING,
     Ask,
     EnvironmentProblem,

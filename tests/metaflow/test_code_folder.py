@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import metaflow
-from holdfast.errors import NotFound
+from conjoin.errors import NotFound
 from loopback import LoopbackServer
-from metaflow_extensions.holdfast.cmd.environment.code_folder import PastCode, make_folder
+from metaflow_extensions.conjoin.cmd.environment.code_folder import PastCode, make_folder
 from worlds import make_index, make_wheel
 
 pytestmark = pytest.mark.slow
@@ -56,10 +56,10 @@ def version_in(folder: Path) -> str:
 
 
 def test_the_version_that_the_run_had_is_installed(index: None, prefix: Path, tmp_path: Path) -> None:
-    [warning] = made(tmp_path / "into", prefix, "2.1.0+holdfast(0.1.0)")
+    [warning] = made(tmp_path / "into", prefix, "2.1.0+conjoin(0.1.0)")
     assert "kept no code package" in warning
     assert version_in(tmp_path / "into") == "2.1.0"
-    assert (tmp_path / "into/.mf_code/metaflow_extensions/holdfast").is_dir()
+    assert (tmp_path / "into/.mf_code/metaflow_extensions/conjoin").is_dir()
 
 
 def test_one_that_cannot_be_installed_is_refused_or_replaced(

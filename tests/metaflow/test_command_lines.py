@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import metaflow  # noqa: F401 - it imports its extensions; the other way round is a circle
-from metaflow_extensions.holdfast.cmd.environment import environment_cmd
-from metaflow_extensions.holdfast.plugins.commands import environment_cli
+from metaflow_extensions.conjoin.cmd.environment import environment_cmd
+from metaflow_extensions.conjoin.plugins.commands import environment_cli
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metaflow.md"
 

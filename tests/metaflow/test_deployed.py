@@ -9,8 +9,8 @@ import pytest
 pytest.importorskip("metaflow")
 from metaflow._vendor import click
 
-from holdfast.store.layout import deployment_key
-from metaflow_extensions.holdfast.plugins.environment.deployed import deployed_workflow
+from conjoin.store.layout import deployment_key
+from metaflow_extensions.conjoin.plugins.environment.deployed import deployed_workflow
 
 FLOW = SimpleNamespace(name="TrainFlow")
 ARGO = SimpleNamespace(flow=FLOW, workflow_name="train.prod.trainflow")

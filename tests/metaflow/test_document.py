@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("metaflow")
-from metaflow_extensions.holdfast.config import mfextinit_holdfast as configuration
-from metaflow_extensions.holdfast.plugins import mfextinit_holdfast as plugins
-from metaflow_extensions.holdfast.plugins.environment.attributes import DEFAULTS
-from metaflow_extensions.holdfast.plugins.environment.libraries import METAFLOW_LIBRARIES
-from metaflow_extensions.holdfast.plugins.environment.settings import ENGINE_SETTINGS
+from metaflow_extensions.conjoin.config import mfextinit_conjoin as configuration
+from metaflow_extensions.conjoin.plugins import mfextinit_conjoin as plugins
+from metaflow_extensions.conjoin.plugins.environment.attributes import DEFAULTS
+from metaflow_extensions.conjoin.plugins.environment.libraries import METAFLOW_LIBRARIES
+from metaflow_extensions.conjoin.plugins.environment.settings import ENGINE_SETTINGS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "metaflow.md").read_text("utf-8")
 

@@ -99,7 +99,7 @@ def base(fresh: Flows) -> str:
 
 
 def test_the_same_by_decorator_file_and_command_line_has_one_id(fresh: Flows) -> None:
-    """Three programs: a flow, ``metaflow environment`` with either kind of file, and ``holdfast`` itself."""
+    """Three programs: a flow, ``metaflow environment`` with either kind of file, and ``conjoin`` itself."""
     folder = fresh.folder
     ran = fresh.run("asked.py", "environment", "resolve", "start", "--output", "-")
     assert ran.code == 0, ran.said
@@ -125,7 +125,7 @@ def test_the_same_by_decorator_file_and_command_line_has_one_id(fresh: Flows) ->
         *where,
     ]
     ran = fresh.call(
-        sys.executable, "-m", "holdfast", "resolve", *words, "--json", "--store", str(folder / "own")
+        sys.executable, "-m", "conjoin", "resolve", *words, "--json", "--store", str(folder / "own")
     )
     assert ran.code == 0, ran.said
     command_line = json.loads(ran.stdout)
@@ -156,9 +156,9 @@ def test_what_was_resolved_is_found_again_and_skipping_libraries_is_something_el
 
 def test_names_of_environments(fresh: Flows, base: str) -> None:
     """In one process, as the commands look names up."""
-    from holdfast import Store
-    from holdfast.errors import NotFound, UsageError
-    from metaflow_extensions.holdfast.plugins.commands.names import environment_named
+    from conjoin import Store
+    from conjoin.errors import NotFound, UsageError
+    from metaflow_extensions.conjoin.plugins.commands.names import environment_named
 
     store = Store(fresh.variables["METAFLOW_CONDA_LOCALROOT"])
     req_id, full_id = base.split(":")
@@ -208,9 +208,9 @@ def test_what_a_request_means_is_what_was_resolved_last_unless_somebody_says_oth
     fresh: Flows, base: str
 ) -> None:
     """A second lock of the same requirements stands in for what indexes had some other day."""
-    from holdfast import Store
-    from holdfast.lock.identity import make_lock
-    from holdfast.lock.model import LockedPlatform
+    from conjoin import Store
+    from conjoin.lock.identity import make_lock
+    from conjoin.lock.model import LockedPlatform
 
     store = Store(fresh.variables["METAFLOW_CONDA_LOCALROOT"])
     req_id, full_id = base.split(":")

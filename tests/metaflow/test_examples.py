@@ -45,7 +45,7 @@ def commands(flow: str) -> list[list[str]]:
 @pytest.fixture(scope="module")
 def user(flow_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flows]:
     """A user in a copy of the examples, whose configuration has stand-ins of conda-forge and PyPI."""
-    from holdfast.forge import forge
+    from conjoin.forge import forge
 
     world = tmp_path_factory.mktemp("stand-ins")
     wheels = world / "wheels"
@@ -65,8 +65,8 @@ def user(flow_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             del flows.variables[name]
         flows.variables |= {
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), flows.variables["PATH"]]),
-            "HOLDFAST_CHANNEL_ALIASES": f"conda-forge={server.url}/channel,{libraries.url}/channel",
-            "HOLDFAST_INDEX_URL": f"{server.url}/simple/",
+            "CONJOIN_CHANNEL_ALIASES": f"conda-forge={server.url}/channel,{libraries.url}/channel",
+            "CONJOIN_INDEX_URL": f"{server.url}/simple/",
         }
         yield flows
 
@@ -88,7 +88,7 @@ def test_the_story(user: Flows) -> None:
     """From an environment.yml over two channels and two indexes to a step that runs in it by name."""
     readme = (EXAMPLES / "story/README.md").read_text()
     script = "\n".join(re.findall(r"^\$ (.*)$", readme, re.MULTILINE))
-    variables = {"HOLDFAST_CHANNEL_ALIASES": ""}  # the story configures its own channels
+    variables = {"CONJOIN_CHANNEL_ALIASES": ""}  # the story configures its own channels
     ran = user.call("bash", "-ec", f"cd story\n{script}", variables=variables)
     assert ran.code == 0, ran.said
     assert "trained with torch 1.13.1+cu116 and humanize 4.9.0 on CUDA 11.6.2" in ran.stdout

@@ -36,11 +36,11 @@ def test_a_runner_starts_a_flow_in_a_new_environment_and_reads_its_run(flows: Fl
     assert "esolving" not in stdout
     # Lines of tasks are theirs: one that waits may say so.
     rest = [line for line in stdout.splitlines() if " (pid " not in line]
-    assert not [line for line in rest if "holdfast" in line.lower()]
+    assert not [line for line in rest if "conjoin" in line.lower()]
     [prefix] = [path for path in flows.envs if path.name == "_".join(["metaflow", *json.loads(env_id)[:2]])]
     assert prefix.is_dir()
     # The task waited for its environment, and says so in its own log alone, if at all.
-    assert all(line.startswith("holdfast: ") for line in of_task.splitlines() if "environment" in line)
+    assert all(line.startswith("conjoin: ") for line in of_task.splitlines() if "environment" in line)
 
 
 def test_quiet_is_quiet_while_it_resolves(flows: Flows) -> None:

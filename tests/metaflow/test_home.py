@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 pytest.importorskip("metaflow")
-from metaflow_extensions.holdfast.plugins.environment.home import linked_folders
+from metaflow_extensions.conjoin.plugins.environment.home import linked_folders
 
 SITE = "/site-packages"
 
@@ -17,14 +17,14 @@ def at(*members: str, site: str = SITE) -> dict[str, str | bytes]:
 def test_metaflow_and_each_extension_are_one_link() -> None:
     members = {
         **at("metaflow/cli.py", "metaflow/plugins/cards/card_cli.py"),
-        **at("metaflow_extensions/holdfast/plugins/x.py", site="/checkout/src"),
+        **at("metaflow_extensions/conjoin/plugins/x.py", site="/checkout/src"),
         **at("metaflow_extensions/other/toplevel/y.py"),
         ".mf_code/metaflow_extensions/__init__.py": b"",
         ".mf_meta/INFO": b"{}",
     }
     assert linked_folders(members) == {
         ".mf_code/metaflow": f"{SITE}/metaflow",
-        ".mf_code/metaflow_extensions/holdfast": "/checkout/src/metaflow_extensions/holdfast",
+        ".mf_code/metaflow_extensions/conjoin": "/checkout/src/metaflow_extensions/conjoin",
         ".mf_code/metaflow_extensions/other": f"{SITE}/metaflow_extensions/other",
     }
 

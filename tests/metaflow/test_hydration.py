@@ -16,22 +16,22 @@ import pytest
 
 pytest.importorskip("metaflow")
 import metaflow  # noqa: F401 (before its extensions)
-from holdfast.lock.model import Lock
-from holdfast.spec.platform import host_platform
-from holdfast.store.store import Store
+from conjoin.lock.model import Lock
+from conjoin.spec.platform import host_platform
+from conjoin.store.store import Store
 from loopback import LoopbackServer
-from metaflow_extensions.holdfast.plugins.environment.asking import Ask
-from metaflow_extensions.holdfast.plugins.environment.hydration import Hydrations, Plan, program
-from metaflow_extensions.holdfast.plugins.environment.prefixes import NO_ENVIRONMENT
-from metaflow_extensions.holdfast.plugins.environment.resolution import StepEnvironment
-from metaflow_extensions.holdfast.plugins.environment.step_requests import StepRequest
+from metaflow_extensions.conjoin.plugins.environment.asking import Ask
+from metaflow_extensions.conjoin.plugins.environment.hydration import Hydrations, Plan, program
+from metaflow_extensions.conjoin.plugins.environment.prefixes import NO_ENVIRONMENT
+from metaflow_extensions.conjoin.plugins.environment.resolution import StepEnvironment
+from metaflow_extensions.conjoin.plugins.environment.step_requests import StepRequest
 
 SHOW = "import os, sys; print(sys.prefix, os.environ['_METAFLOW_CONDA_ENV'])"
 
 
 @pytest.fixture
 def lock(channel_server: LoopbackServer) -> Lock:
-    from holdfast import Requirements, resolve
+    from conjoin import Requirements, resolve
 
     python = ".".join(map(str, sys.version_info[:2]))
     return resolve(Requirements.build(conda=["tinylib=1"], python=python, channels=[channel_server.url]))
@@ -103,7 +103,7 @@ def test_what_went_wrong_is_one_line_and_a_retry_tries_again(
     failed = launched(plan)
     assert (failed.returncode, failed.stdout) == (1, "")
     [line] = failed.stderr.splitlines()
-    assert line.startswith("holdfast: the environment of this step cannot be made: ")
+    assert line.startswith("conjoin: the environment of this step cannot be made: ")
     assert "tinylib-1.0" in line
     # @catch takes over, in any Python.
     caught = launched(plan, fallback=True)

@@ -107,7 +107,7 @@ def plain(text: str) -> str:
     text = re.sub(r"task-id \d+", "task-id N", text)
     text = re.sub(r"\b[0-9a-f]{40}\b", "SHA", text)
     text = re.sub(r"/tmp/\w+", "TMP", text)
-    return text.replace("+holdfast(0.1.0)", "")
+    return text.replace("+conjoin(0.1.0)", "")
 
 
 def differences(one: Any, other: Any, where: str = "") -> dict[str, Any]:
@@ -205,7 +205,7 @@ def test_nothing_of_metaflow_is_missing_and_what_is_replaced_takes_more(twice: T
         for name, (module, attributes) in those.items():
             found_module, found = plugins[kind][name]
             if name in REPLACED:
-                assert found_module.startswith("metaflow_extensions.holdfast."), name
+                assert found_module.startswith("metaflow_extensions.conjoin."), name
                 assert set(attributes) <= set(found), name
             else:
                 assert (found_module, found) == (module, attributes), name

@@ -77,7 +77,7 @@ def broken(flows: Flows) -> tuple[Ran, Ran]:
     resolved = flows.run("breaks.py", "--package-suffixes=.py", "package", "info")
     assert resolved.code == 0, resolved.said
     # Flows of other tests may have fetched the same packages already.
-    for kept in (".cache/holdfast", ".local/share/holdfast/store/packages"):
+    for kept in (".cache/conjoin", ".local/share/conjoin/store/packages"):
         shutil.rmtree(flows.folder / "home" / kept, ignore_errors=True)
     flows.server.replace("*/condaonly-*", b"not what was promised")
     failed = flows.run("breaks.py")
@@ -91,7 +91,7 @@ def test_an_environment_that_cannot_be_made_fails_its_task_with_one_line(
 ) -> None:
     failed, resumed = broken
     assert failed.code != 0
-    lines = [line for line in failed.said.splitlines() if "holdfast:" in line and "being made" not in line]
+    lines = [line for line in failed.said.splitlines() if "conjoin:" in line and "being made" not in line]
     of_caught = [line for line in lines if "/caught/" in line]
     of_hurt = [line for line in lines if "/hurt/" in line]
     assert len(of_hurt) == 1, lines
@@ -149,7 +149,7 @@ def test_a_step_with_an_older_python_than_the_launcher_s(flows: Flows, flow_worl
     seen = flows.task("InnerFlow", ran)["start"]["seen"]
     assert seen["python"] == "3.8"
     assert seen["prefix"] in map(str, flows.envs)
-    cache = flows.folder / "home/.cache/holdfast/metaflow-bytecode"
+    cache = flows.folder / "home/.cache/conjoin/metaflow-bytecode"
     assert list(cache.glob("*/*.cpython-38.pyc"))
     written = set(Path(metaflow.__file__).parent.rglob("*.pyc")) - beside
     assert not [path for path in written if "cpython-38" in path.name]

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from conjoin.store.filelock import locked
 from flow_runs import Flows, Ran
-from holdfast.store.filelock import locked
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +41,7 @@ def test_steps_see_what_they_asked_for_and_nothing_else(sides: tuple[Ran, Tasks]
     }
     for step, has in versions.items():
         assert set(has) >= LIBRARIES, step
-        assert ("holdfast" in has, "metaflow" in has) == ((True, True) if step == "off" else (False, False))
+        assert ("conjoin" in has, "metaflow" in has) == ((True, True) if step == "off" else (False, False))
 
 
 def test_tasks_run_in_their_prefix_with_nothing_of_the_launcher(sides: tuple[Ran, Tasks]) -> None:
@@ -96,7 +96,7 @@ def test_nothing_of_ours_goes_to_stdout(sides: tuple[Ran, Tasks]) -> None:
     assert "Resolving" not in ran.stdout
     # Lines of tasks are theirs: one that waits may say so.
     rest = [line for line in ran.stdout.splitlines() if " (pid " not in line]
-    assert not [line for line in rest if "holdfast" in line.lower()]
+    assert not [line for line in rest if "conjoin" in line.lower()]
 
 
 def test_a_second_run_resolves_and_hydrates_nothing_and_leaves_nothing(
@@ -123,13 +123,13 @@ def test_thirty_tasks_hydrate_once_while_others_go_on(flows: Flows) -> None:
 
     No clock is asked: while the lock is held, the other step's lines must come, and all tasks be started.
     """
-    store = flows.folder / "home/.local/share/holdfast/store/envs"
+    store = flows.folder / "home/.local/share/conjoin/store/envs"
     before = set(store.glob("*/*/lock.json"))
     resolved = flows.run("fan.py", "package", "info")
     assert "Resolving the environment of labour ..." in resolved.stderr
     [made] = set(store.glob("*/*/lock.json")) - before
-    prefix = flows.folder / f"home/.local/share/holdfast/envs/metaflow_{made.parts[-3]}_{made.parts[-2]}"
-    for kept in (".cache/holdfast", ".local/share/holdfast/store/packages"):  # what other tests fetched
+    prefix = flows.folder / f"home/.local/share/conjoin/envs/metaflow_{made.parts[-3]}_{made.parts[-2]}"
+    for kept in (".cache/conjoin", ".local/share/conjoin/store/packages"):  # what other tests fetched
         shutil.rmtree(flows.folder / "home" / kept, ignore_errors=True)
     flows.server.forget()
 

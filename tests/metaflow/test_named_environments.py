@@ -23,7 +23,7 @@ def past(flows: Flows, sides: tuple[Ran, dict[str, Any]]) -> tuple[Ran, dict[str
     # What extends an environment asks the indexes that it was resolved with.
     channel += ["--index-url", flows.variables["METAFLOW_CONDA_DEFAULT_PYPI_SOURCE"]]
     made = flows.call(
-        sys.executable, "-m", "holdfast", "resolve", "--alias", "team/base:v1", *wanted, *channel
+        sys.executable, "-m", "conjoin", "resolve", "--alias", "team/base:v1", *wanted, *channel
     )
     assert made.code == 0, made.said
     return sides
@@ -44,7 +44,7 @@ def ids(task: dict[str, Any]) -> list[str]:
 
 
 def got(flows: Flows, name: str) -> list[str]:
-    shown = flows.call(sys.executable, "-m", "holdfast", "get", name, "--json")
+    shown = flows.call(sys.executable, "-m", "conjoin", "get", name, "--json")
     assert shown.code == 0, shown.said
     document = json.loads(shown.stdout)
     return [document["req_id"], document["full_id"]]

@@ -18,7 +18,7 @@ import metaflow
 from test_architecture import EXTENSION, imports_of, modules
 from worlds import make_wheel
 
-OURS = EXTENSION / "holdfast"
+OURS = EXTENSION / "conjoin"
 MODULES = modules(EXTENSION)
 POINTS = ("config", "plugins", "toplevel")
 STANDARD = frozenset(sys.stdlib_module_names)
@@ -40,7 +40,7 @@ def test_importing_a_module_needs_metaflow_alone() -> None:
 
 def test_imports_among_modules_have_no_cycle() -> None:
     """Metaflow imports plugins in the order of a set: a cycle would fail now and then."""
-    prefix = "metaflow_extensions.holdfast.plugins.environment."
+    prefix = "metaflow_extensions.conjoin.plugins.environment."
     graph = {
         prefix + path.stem: {
             one.module for one in imports_of(path) if one.top_level and one.module.startswith(prefix)
@@ -59,19 +59,19 @@ def test_each_point_has_exactly_one_configuration() -> None:
     found = sorted(path.relative_to(OURS).parts for path in OURS.glob("*/mfextinit_*.py"))
     assert {point for point, _ in found} >= set(POINTS)
     assert len({point for point, _ in found}) == len(found)
-    assert {file for _, file in found} == {"mfextinit_holdfast.py"}
+    assert {file for _, file in found} == {"mfextinit_conjoin.py"}
     assert [path for point, _ in found for path in [OURS / point / "__init__.py"] if path.exists()] == []
 
 
 def test_the_extension_tells_the_version_of_the_distribution() -> None:
-    from metaflow_extensions.holdfast.toplevel.holdfast_toplevel import __version__
+    from metaflow_extensions.conjoin.toplevel.conjoin_toplevel import __version__
 
-    assert __version__ == version("holdfast")
+    assert __version__ == version("conjoin")
 
 
 def test_the_distribution_does_not_need_itself() -> None:
-    """Metaflow sorts extensions by what they require, and ``holdfast[metaflow]`` would be a cycle."""
-    assert [text for text in requires("holdfast") or () if text.startswith("holdfast")] == []
+    """Metaflow sorts extensions by what they require, and ``conjoin[metaflow]`` would be a cycle."""
+    assert [text for text in requires("conjoin") or () if text.startswith("conjoin")] == []
 
 
 def _pyenv(minor: str) -> list[Path]:
@@ -103,7 +103,7 @@ def test_the_modules_import_where_nothing_but_metaflow_is(minor: str, tmp_path: 
         "from metaflow import conda, pypi, pip, named_env, sys_packages\n"
         "from metaflow import conda_base, pypi_base, pip_base, named_env_base, sys_packages_base\n"
         f"for name in {names!r}: importlib.import_module(name)\n"
-        "assert 'holdfast' not in sys.modules\n"
+        "assert 'conjoin' not in sys.modules\n"
         "print(metaflow.plugins.ENVIRONMENTS)\n"
     )
     done = subprocess.run(
@@ -204,4 +204,4 @@ def test_metaflow_finds_the_extension_however_it_is_installed(editable: bool, tm
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "['another-extension', 'holdfast']\n"
+    assert done.stdout == "['another-extension', 'conjoin']\n"

@@ -18,12 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("metaflow")
-from metaflow_extensions.holdfast.plugins.environment import remote_task
-from metaflow_extensions.holdfast.plugins.environment.asking import Ask, EnvironmentProblem
-from metaflow_extensions.holdfast.plugins.environment.environment import CondaEnvironment
-from metaflow_extensions.holdfast.plugins.environment.public_settings import without_credentials
-from metaflow_extensions.holdfast.plugins.environment.remote_commands import RemoteTask
-from metaflow_extensions.holdfast.plugins.environment.step_requests import StepRequest
+from metaflow_extensions.conjoin.plugins.environment import remote_task
+from metaflow_extensions.conjoin.plugins.environment.asking import Ask, EnvironmentProblem
+from metaflow_extensions.conjoin.plugins.environment.environment import CondaEnvironment
+from metaflow_extensions.conjoin.plugins.environment.public_settings import without_credentials
+from metaflow_extensions.conjoin.plugins.environment.remote_commands import RemoteTask
+from metaflow_extensions.conjoin.plugins.environment.step_requests import StepRequest
 
 IDS = f"{'a' * 40}:{'b' * 40}"
 STORE = "s3://bucket/flows/conda_env"
@@ -56,7 +56,7 @@ def shown(environment: CondaEnvironment, step: str) -> tuple[list[str], str]:
 
 
 def test_one_command_and_one_executable(environment: CondaEnvironment) -> None:
-    program = "python -m metaflow_extensions.holdfast.plugins.environment.remote_task"
+    program = "python -m metaflow_extensions.conjoin.plugins.environment.remote_task"
     assert shown(environment, "train") == ([f"{program} {STORE} linux-64 {IDS}"], "./__conda_python")
     assert shown(environment, "arm") == ([f"{program} {STORE} linux-aarch64 {IDS}"], "./__conda_python")
     assert shown(environment, "late") == (

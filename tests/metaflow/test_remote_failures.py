@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.together]
 
 SECRET = "s3cret-token"
 BOTO = ("--conda", "boto3")
-LINE = "holdfast: the environment of this step cannot be made: "
+LINE = "conjoin: the environment of this step cannot be made: "
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +40,8 @@ HARMS: dict[str, tuple[Callable[[Any], None], dict[str, str], str]] = {
     "expired": (lambda s3: s3.fail("*/packages/*", 403, None), {}, "refuses these credentials"),
     "full": (
         lambda s3: None,
-        {"HOLDFAST_CACHE": "/mnt/cache"},
-        "the disk is full; give the step more (the decorator's disk=), or have HOLDFAST_CACHE name a",
+        {"CONJOIN_CACHE": "/mnt/cache"},
+        "the disk is full; give the step more (the decorator's disk=), or have CONJOIN_CACHE name a",
     ),
 }
 
@@ -55,20 +55,20 @@ def test_one_line_and_a_retry_works(
     cache.mkdir()
     (cloud.node / "toolkit").mkdir(parents=True, exist_ok=True)
     (cache / "toolkit").symlink_to(cloud.node / "toolkit")  # a node that has no package yet
-    cloud.configure(**{"HOLDFAST_CACHE": str(cache), **variables})
+    cloud.configure(**{"CONJOIN_CACHE": str(cache), **variables})
     number = 1 + list(HARMS).index(what)
     before = set(cloud.object_names())
     try:
         harm(cloud.s3)
         failed = work(number, 0)
         cloud.s3.heal()
-        cloud.configure(HOLDFAST_CACHE=str(cache))
+        cloud.configure(CONJOIN_CACHE=str(cache))
         mended = work(number, 1)
     finally:
         cloud.s3.heal()
         cloud.configure()
     assert failed.code != 0
-    lines = [line for line in failed.said.splitlines() if "holdfast" in line.lower()]
+    lines = [line for line in failed.said.splitlines() if "conjoin" in line.lower()]
     assert len(lines) == 1, failed.said
     assert lines[0].startswith(LINE)
     assert said in lines[0]
@@ -95,7 +95,7 @@ def test_a_name_that_nobody_gave(cloud: Cloud) -> None:
 
     failed = start()
     assert failed.code == 6
-    [line] = [line for line in failed.said.splitlines() if "holdfast" in line]
+    [line] = [line for line in failed.said.splitlines() if "conjoin" in line]
     assert line == f"{LINE}{cloud.store}: the store has no environment named absent/argo-absent-1:fast"
     named = cloud.name("absent/argo-absent-1:fast", "--conda", "tinylib=1", "--conda", "requests", *BOTO)
     assert named.code == 0, named.said
@@ -152,7 +152,7 @@ def test_a_container_with_python_3_8(cloud: Cloud, work: Callable[[int, int], Po
     subprocess.run(install, check=True, capture_output=True)
     container, cloud.container = cloud.container, tmp_path / "old" / "bin"
     try:
-        cloud.configure(HOLDFAST_CACHE=str(tmp_path / "node"))
+        cloud.configure(CONJOIN_CACHE=str(tmp_path / "node"))
         pod = work(51, 0)
     finally:
         cloud.container = container

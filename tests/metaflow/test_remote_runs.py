@@ -132,15 +132,15 @@ def test_every_kind_of_environment(
             assert seen["executable"] == str(cloud.container / "python")
             continue
         folder = str(where[step])
-        assert seen["prefix"] == f"{folder}/metaflow/.holdfast/env"
+        assert seen["prefix"] == f"{folder}/metaflow/.conjoin/env"
         assert seen["executable"] == f"{seen['prefix']}/bin/python"
         assert [entry for entry in seen["path"] if not entry.startswith(folder)] == []
         variables = seen["variables"]
         assert variables["PATH"].split(":")[0] == f"{seen['prefix']}/bin"
         assert variables["CONDA_PREFIX"] == seen["prefix"]
         assert variables["PYTHONPATH"] == f"{folder}/metaflow/.mf_code"
-        assert not {"holdfast", "metaflow"} & set(has[step])
-    assert tasks["mixed"]["seen"]["variables"]["TINY_HOME"].endswith("/.holdfast/env/share")
+        assert not {"conjoin", "metaflow"} & set(has[step])
+    assert tasks["mixed"]["seen"]["variables"]["TINY_HOME"].endswith("/.conjoin/env/share")
 
 
 @pytest.fixture
@@ -156,15 +156,15 @@ def test_the_package_takes_the_locks_of_this_flow_alone(
     cloud: Cloud, named: str, away: dict[str, Any], away_ids: str
 ) -> None:
     """``named`` is in the store as well as others are, and of a flow that does not ask for it no business."""
-    mine = {name: data for name, data in cloud.package(away).items() if "holdfast" in name}
+    mine = {name: data for name, data in cloud.package(away).items() if "conjoin" in name}
     locks = [name for name in mine if name.startswith(".mf_meta/")]
-    assert locks == [f".mf_meta/holdfast/{away_ids.replace(':', '_')}.json"]
+    assert locks == [f".mf_meta/conjoin/{away_ids.replace(':', '_')}.json"]
     req_id, _full_id = away_ids.split(":")
     assert json.loads(mine[locks[0]])["req_id"] == req_id
-    from holdfast.bootstrap.archive import engine_files
+    from conjoin.bootstrap.archive import engine_files
 
-    engine = {f".mf_code/holdfast_engine/{name}" for _, name in engine_files()}
-    extension = {name for name in mine if name.startswith(".mf_code/metaflow_extensions/holdfast/")}
+    engine = {f".mf_code/conjoin_engine/{name}" for _, name in engine_files()}
+    extension = {name for name in mine if name.startswith(".mf_code/metaflow_extensions/conjoin/")}
     assert set(mine) == {*locks, *engine, *extension}
 
 
@@ -257,7 +257,7 @@ def test_a_step_for_another_processor(cloud: Cloud, away_ids: str, started: str,
     library = tmp_path / "says.so"
     subprocess.run(["gcc", "-shared", "-o", library, tmp_path / "says.c"], check=True)
     try:
-        cloud.configure(LD_PRELOAD=str(library), HOLDFAST_CACHE=str(tmp_path / "node"))
+        cloud.configure(LD_PRELOAD=str(library), CONJOIN_CACHE=str(tmp_path / "node"))
         [pod] = schedulers.argo(cloud, template, ("work",), "away-1", after=started, moment=41)[1]
     finally:
         cloud.configure()

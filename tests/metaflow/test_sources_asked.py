@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("metaflow")
-from holdfast.spec.build import build_requirements
+from conjoin.spec.build import build_requirements
 from metaflow import metaflow_config  # noqa: F401 (first: it loads the extension)
-from metaflow_extensions.holdfast.plugins.environment.step_requirements import pypi_text
+from metaflow_extensions.conjoin.plugins.environment.step_requirements import pypi_text
 from sdists import make_building_project
 
 

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 pytest.importorskip("metaflow")
-from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
-from holdfast.spec.build import build_requirements
-from holdfast.spec.canonical import req_id
+from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
+from conjoin.spec.build import build_requirements
+from conjoin.spec.canonical import req_id
 from metaflow import metaflow_config
-from metaflow_extensions.holdfast.plugins.environment import step_decorators as deco
-from metaflow_extensions.holdfast.plugins.environment.asking import NOTHING, Ask, EnvironmentProblem
-from metaflow_extensions.holdfast.plugins.environment.libraries import METAFLOW_LIBRARIES
-from metaflow_extensions.holdfast.plugins.environment.step_requests import StepRequest, step_request
-from metaflow_extensions.holdfast.plugins.environment.step_requirements import (
+from metaflow_extensions.conjoin.plugins.environment import step_decorators as deco
+from metaflow_extensions.conjoin.plugins.environment.asking import NOTHING, Ask, EnvironmentProblem
+from metaflow_extensions.conjoin.plugins.environment.libraries import METAFLOW_LIBRARIES
+from metaflow_extensions.conjoin.plugins.environment.step_requests import StepRequest, step_request
+from metaflow_extensions.conjoin.plugins.environment.step_requirements import (
     conda_text,
     pypi_text,
     requirements_of,
@@ -136,7 +136,7 @@ class TestRequirements:
             conda(packages={"samtools": ">=1.2"}, channels=["bioconda"], python="3.11"),
             pypi(packages={"tiny-lib": "2.2"}),
         )
-        from holdfast import Requirements
+        from conjoin import Requirements
 
         by_file = Requirements.from_file(file)
         typed = build_requirements(
@@ -193,11 +193,11 @@ class TestRequirements:
         mine = deco.SysPackagesStepDecorator(attributes={"packages": {"__cuda": "11.8"}})
         assert dict(requirements_of(request(arm, mine)).virtual_packages)["__cuda"] == "11.8"
 
-    def test_settings_of_metaflow_are_stronger_than_those_of_holdfast(
+    def test_settings_of_metaflow_are_stronger_than_those_of_conjoin(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setenv("HOLDFAST_CHANNELS", "bioconda")
-        monkeypatch.setenv("HOLDFAST_STRATEGY", "lowest")
+        monkeypatch.setenv("CONJOIN_CHANNELS", "bioconda")
+        monkeypatch.setenv("CONJOIN_STRATEGY", "lowest")
         assert requirements_of(request()).channels == ("bioconda",)
         monkeypatch.setattr(metaflow_config, "CONDA_CHANNELS", "a,b")
         monkeypatch.setattr(metaflow_config, "CONDA_DEFAULT_PYPI_SOURCE", "https://i.example/simple")

@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("metaflow")
 from metaflow import metaflow_config
-from metaflow_extensions.holdfast.plugins.environment.asking import EnvironmentProblem
-from metaflow_extensions.holdfast.plugins.environment.stores import (
+from metaflow_extensions.conjoin.plugins.environment.asking import EnvironmentProblem
+from metaflow_extensions.conjoin.plugins.environment.stores import (
     cloud_variables,
     endpoint_variables,
     open_store,
@@ -53,7 +53,7 @@ def test_below_the_root_of_the_datastore(
 
 
 @pytest.mark.parametrize("datastore", ["local", "spin", "s3", "unknown"])
-def test_out_of_the_box_it_is_holdfast_s_own(datastore: str, isolated_home: Path) -> None:
+def test_out_of_the_box_it_is_conjoin_s_own(datastore: str, isolated_home: Path) -> None:
     assert store_address(datastore) is None
     assert open_store(datastore).root == isolated_home / "store"
 

@@ -13,10 +13,10 @@ import pytest
 
 pytest.importorskip("metaflow")
 import metaflow  # noqa: F401 (before its extensions)
-from metaflow_extensions.holdfast.plugins.environment import prefixes
-from metaflow_extensions.holdfast.plugins.environment.asking import Ask, EnvironmentProblem
-from metaflow_extensions.holdfast.plugins.environment.step_requests import StepRequest
-from metaflow_extensions.holdfast.plugins.environment.tasks import EnvironmentInternalDecorator
+from metaflow_extensions.conjoin.plugins.environment import prefixes
+from metaflow_extensions.conjoin.plugins.environment.asking import Ask, EnvironmentProblem
+from metaflow_extensions.conjoin.plugins.environment.step_requests import StepRequest
+from metaflow_extensions.conjoin.plugins.environment.tasks import EnvironmentInternalDecorator
 
 IDS = f"{'1' * 40}:{'2' * 40}"
 
@@ -46,7 +46,7 @@ def complete(prefix: Path) -> None:
     (prefix / "conda-meta").mkdir(parents=True)
     req_id, full_id = IDS.split(":")
     marker = {"req_id": req_id, "full_id": full_id, "platform": "linux-64", "complete": True, "schema": 1}
-    (prefix / "conda-meta/holdfast").write_text(json.dumps(marker))
+    (prefix / "conda-meta/conjoin").write_text(json.dumps(marker))
 
 
 def decorator(prefix: Path, request: StepRequest, *, here: bool = True) -> EnvironmentInternalDecorator:
@@ -181,5 +181,5 @@ def test_any_other_environment_is_refused(
 )
 def test_a_marker_that_is_damaged_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "conda-meta").mkdir()
-    (tmp_path / "conda-meta/holdfast").write_bytes(text.encode(errors="surrogateescape"))
+    (tmp_path / "conda-meta/conjoin").write_bytes(text.encode(errors="surrogateescape"))
     assert prefixes.prefix_id(str(tmp_path)) is None

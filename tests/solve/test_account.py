@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.solve.account import smallest
-from holdfast.solve.explain import Explanation
+from conjoin.solve.account import smallest
+from conjoin.solve.explain import Explanation
 from solving import World
 
 SIZE = 8  # packages, and versions of each

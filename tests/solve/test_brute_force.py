@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import holdfast.solve.request
-import holdfast.solve.world
+import conjoin.solve.request
+import conjoin.solve.world
 from brute_force import NAMES, SmallWorld, build_world, exists, is_valid, worlds
-from holdfast.errors import NoSolution
+from conjoin.errors import NoSolution
 from solving import always_search
 
 
@@ -26,13 +26,13 @@ from solving import always_search
 def test_a_solution_is_found_exactly_when_oneexists(
     small: SmallWorld, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holdfast.solve.request, "_EXIT_PAUSE", 0.0)  # this process goes on
+    monkeypatch.setattr(conjoin.solve.request, "_EXIT_PAUSE", 0.0)  # this process goes on
     with tempfile.TemporaryDirectory() as folder, monkeypatch.context() as patch:
         if width:
             # However little of each project the solver is shown at first.
             always_search(patch)
-            patch.setattr(holdfast.solve.world, "_WIDTH", width)
-            patch.setattr(holdfast.solve.world, "_WIDER", 2)
+            patch.setattr(conjoin.solve.world, "_WIDTH", width)
+            patch.setattr(conjoin.solve.world, "_WIDER", 2)
         world = build_world(small, Path(folder))
         conda = ["python", *(f"{name} >={low},<={high}" for name, low, high in small.ask_conda)]
         pypi = [f"{name}>={low},<={high}" for name, low, high in small.ask_pypi]

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import holdfast.solve.request
+import conjoin.solve.request
 from brute_force import NAMES, PYTHONS, Release, any_choice
-from holdfast.errors import NoSolution
+from conjoin.errors import NoSolution
 from solving import World, always_search
 
 VERSIONS = (1, 2)
@@ -130,7 +130,7 @@ def _built(world: SmallWorld, root: Path) -> World:
 def test_extras_and_markers_have_a_solution_exactly_when_one_exists(
     small: SmallWorld, searching: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holdfast.solve.request, "_EXIT_PAUSE", 0.0)  # this process goes on
+    monkeypatch.setattr(conjoin.solve.request, "_EXIT_PAUSE", 0.0)  # this process goes on
     with tempfile.TemporaryDirectory() as folder, monkeypatch.context() as patch:
         if searching:
             always_search(patch)

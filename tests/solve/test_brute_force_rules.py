@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-import holdfast.solve.request
+import conjoin.solve.request
 from rules_worlds import NAMES, File, Need, RulesWorld, built, exists, reached, solved, worlds
 from solving import always_search
 
@@ -48,13 +48,13 @@ _LOCKSTEP = RulesWorld(
 def test_all_rules_at_once_have_a_solution_exactly_when_one_exists(
     small: RulesWorld, width: int, strategy: str, prefer_conda: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holdfast.solve.request, "_EXIT_PAUSE", 0.0)  # this process goes on
+    monkeypatch.setattr(conjoin.solve.request, "_EXIT_PAUSE", 0.0)  # this process goes on
     with tempfile.TemporaryDirectory() as folder, monkeypatch.context() as patch:
         if width:
             # However little of each project the solver is shown at first.
             always_search(patch)
-            patch.setattr(holdfast.solve.world, "_WIDTH", width)
-            patch.setattr(holdfast.solve.world, "_WIDER", 2)
+            patch.setattr(conjoin.solve.world, "_WIDTH", width)
+            patch.setattr(conjoin.solve.world, "_WIDER", 2)
         found = solved(built(small, Path(folder)), small, strategy, prefer_conda=prefer_conda)
     if found is None:
         assert not exists(small)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import NoSolution
-from holdfast.lock.format import encode
-from holdfast.lock.model import Lock, LockedPackage
-from holdfast.resolving import resolve_request
-from holdfast.spec.build import build_requirements
-from holdfast.spec.requirements import Requirements
-from holdfast.store.store import Store
+from conjoin.errors import NoSolution
+from conjoin.lock.format import encode
+from conjoin.lock.model import Lock, LockedPackage
+from conjoin.resolving import resolve_request
+from conjoin.spec.build import build_requirements
+from conjoin.spec.requirements import Requirements
+from conjoin.store.store import Store
 from loopback import LoopbackServer
 from sdists import Tools, builds, make_building_project, make_building_sdist
 from solving import World
@@ -84,8 +84,8 @@ def test_a_newer_tool_is_no_reason_to_build_again(
     tooled.wheel("maker", "2.5")
     tooled.write()
     assert encode(resolve_request(requirements, force=True).lock) == encode(lock)
-    monkeypatch.setenv("HOLDFAST_CACHE", str(tooled.root / "grace" / "cache"))
-    monkeypatch.setenv("HOLDFAST_STORE", str(tooled.root / "grace" / "store"))
+    monkeypatch.setenv("CONJOIN_CACHE", str(tooled.root / "grace" / "cache"))
+    monkeypatch.setenv("CONJOIN_STORE", str(tooled.root / "grace" / "store"))
     of_grace = resolve_request(requirements, store=team, force=True)
     assert encode(of_grace.lock) == encode(lock)
     assert builds(folder, "app") == 1

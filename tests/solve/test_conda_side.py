@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import NoSolution
-from holdfast.solve.explain import Explanation
+from conjoin.errors import NoSolution
+from conjoin.solve.explain import Explanation
 from solving import PLATFORM, World
 
 

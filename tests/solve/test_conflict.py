@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.solve.account import LONGEST_TEXT
-from holdfast.solve.explain import Explanation
+from conjoin.solve.account import LONGEST_TEXT
+from conjoin.solve.explain import Explanation
 from solving import World
 
 COUNT = 8  # projects, and versions of each

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from packaging.markers import Marker
 from packaging.version import Version
 
-from holdfast.index.dependency import Condition, is_meaningful
-from holdfast.solve.conjunction import comparisons, named_extra
-from holdfast.solve.pythons import PythonBuild, PythonPool
-from holdfast.spec.platform import marker_environment
+from conjoin.index.dependency import Condition, is_meaningful
+from conjoin.solve.conjunction import comparisons, named_extra
+from conjoin.solve.pythons import PythonBuild, PythonPool
+from conjoin.spec.platform import marker_environment
 
 BUILDS = [
     PythonBuild(Version(version), version, f"h_{number}_{ending}", implementation)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import NoSolution, UsageError
+from conjoin.errors import NoSolution, UsageError
 from loopback import LoopbackServer
 from solving import Solved, World
 from worlds import make_wheel, rewrite_zip
@@ -22,9 +22,9 @@ def world(tmp_path: Path) -> World:
 
 
 def _file(world: World, text: str) -> Solved:
-    from holdfast.solve.request import solve_request
-    from holdfast.spec.build import build_requirements
-    from holdfast.spec.read import read_requirements
+    from conjoin.solve.request import solve_request
+    from conjoin.spec.build import build_requirements
+    from conjoin.spec.read import read_requirements
 
     world.write()
     listed = world.root / "requirements.txt"
@@ -243,9 +243,9 @@ def test_a_url_of_a_dependency_never_brings_its_login_into_the_solution(world: W
 def test_a_solver_that_ran_out_of_time_proves_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from datetime import timedelta
 
-    import holdfast.solve.resolvo
+    import conjoin.solve.resolvo
 
-    monkeypatch.setattr(holdfast.solve.resolvo, "_TIMEOUT", timedelta(microseconds=1))
+    monkeypatch.setattr(conjoin.solve.resolvo, "_TIMEOUT", timedelta(microseconds=1))
     world.wheel("foo", "1.0")
     with pytest.raises(NoSolution, match="the solver gave up"):
         world.solve(pypi=["foo"])
@@ -269,10 +269,10 @@ def test_it_can_be_called_where_an_event_loop_runs(world: World) -> None:
 
 
 def test_a_direct_wheel_that_has_not_the_hash_asked_for_is_refused(world: World) -> None:
-    from holdfast.errors import HoldfastError
+    from conjoin.errors import ConjoinError
 
     direct = make_wheel(world.root / "a", "foo", "9.0")
-    with pytest.raises(HoldfastError):
+    with pytest.raises(ConjoinError):
         _file(world, f"foo @ {direct.as_uri()} --hash=sha256:{'0' * 64}\n")
 
 

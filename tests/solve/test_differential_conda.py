@@ -1,6 +1,6 @@
 """Sixty conda-only requests over the sample of conda-forge: the answer is py-rattler's own.
 
-Holdfast adds nothing of its own where only conda packages are asked for: neither packages nor preferences.
+Conjoin adds nothing of its own where only conda packages are asked for: neither packages nor preferences.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from rattler import solve as rattler_solve
 from rattler.exceptions import SolverError
 from rattler.package import BuildString
 
-import holdfast
-from holdfast.errors import NoSolution
+import conjoin
+from conjoin.errors import NoSolution
 from loopback import LoopbackServer
 
 if sys.version_info >= (3, 11):
@@ -62,9 +62,9 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _ours(specs: list[str], channel: str, **options: Any) -> Answer:
-    requirements = holdfast.Requirements.build(conda=specs, channels=[channel], **options)
+    requirements = conjoin.Requirements.build(conda=specs, channels=[channel], **options)
     try:
-        lock = holdfast.resolve(requirements, platforms=["linux-64"])
+        lock = conjoin.resolve(requirements, platforms=["linux-64"])
     except NoSolution:
         return None
     return frozenset((p.name, p.version, p.build) for p in lock.platforms["linux-64"].packages)
@@ -103,7 +103,7 @@ def _theirs(
 def test_the_answer_is_py_rattlers_own(
     specs: list[str], channel: str, caches: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HOLDFAST_CACHE", str(caches / "ours"))
+    monkeypatch.setenv("CONJOIN_CACHE", str(caches / "ours"))
     assert _ours(specs, channel) == _theirs(specs, channel, caches / "theirs")
 
 
@@ -113,7 +113,7 @@ def test_the_answer_is_py_rattlers_own(
 def test_the_answer_for_a_gpu_is_py_rattlers_own(
     specs: list[str], channel: str, caches: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HOLDFAST_CACHE", str(caches / "ours"))
+    monkeypatch.setenv("CONJOIN_CACHE", str(caches / "ours"))
     theirs = _theirs(specs, channel, caches / "theirs", (*VIRTUAL, ("__cuda", "12.4", "0")))
     assert _ours(specs, channel, virtual_packages=["__cuda=12.4"]) == theirs
 
@@ -124,7 +124,7 @@ def test_the_answer_for_a_gpu_is_py_rattlers_own(
 def test_the_answer_under_another_priority_is_py_rattlers_own(
     priority: ChannelPriority, channel: str, caches: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HOLDFAST_CACHE", str(caches / "ours"))
+    monkeypatch.setenv("CONJOIN_CACHE", str(caches / "ours"))
     specs = ["pandas", "python 3.12.*"]
     theirs = _theirs(specs, channel, caches / "theirs", priority=priority)
     assert _ours(specs, channel, channel_priority=priority.name.lower()) == theirs

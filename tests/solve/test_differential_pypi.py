@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from uv import find_uv_bin
 
-import holdfast
-from holdfast.index.trust import certificates
-from holdfast.spec.configured_index import configured_indexes
+import conjoin
+from conjoin.index.trust import certificates
+from conjoin.spec.configured_index import configured_indexes
 from solving import World
 
 if sys.version_info >= (3, 11):
@@ -48,10 +48,10 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _ours(asked: dict[str, Any], world: World) -> dict[str, str]:
-    requirements = holdfast.Requirements.build(
+    requirements = conjoin.Requirements.build(
         pypi=asked["requires"], python=asked.get("python", PYTHON), channels=[world.channel_url]
     )
-    lock = holdfast.resolve(requirements, platforms=["linux-64"])
+    lock = conjoin.resolve(requirements, platforms=["linux-64"])
     return {p.name: p.version for p in lock.platforms["linux-64"].packages if p.kind == "pypi"}
 
 
@@ -85,7 +85,7 @@ def test_the_answer_is_uvs(
 ) -> None:
     if asked["id"] not in DOZEN and not os.environ.get("ALL_PYPI_SETS"):
         pytest.skip("one of the sets that ALL_PYPI_SETS=1 asks for")
-    monkeypatch.setenv("HOLDFAST_CACHE", str(caches / "holdfast"))
+    monkeypatch.setenv("CONJOIN_CACHE", str(caches / "conjoin"))
     world = World(tmp_path / "world")
     world.python(asked.get("python", PYTHON))
     world.write()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.errors import NoSolution
-from holdfast.solve.explain import Explanation
+from conjoin.errors import NoSolution
+from conjoin.solve.explain import Explanation
 from solving import World
 
 

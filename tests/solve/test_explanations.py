@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.cli.failure import report_error
-from holdfast.errors import HoldfastError
-from holdfast.solve.pins import Pins
-from holdfast.solve.request import solve_request
-from holdfast.spec.build import build_requirements
+from conjoin.cli.failure import report_error
+from conjoin.errors import ConjoinError
+from conjoin.solve.pins import Pins
+from conjoin.solve.request import solve_request
+from conjoin.spec.build import build_requirements
 from loopback import LoopbackServer
 from sdists import make_building_sdist
 from solving import PLATFORM, World
@@ -136,8 +136,8 @@ def _(world: World) -> object:
 
 @kind("a slip of the finger where no channel is asked")
 def _(world: World) -> object:
-    from holdfast.solve import host_python
-    from holdfast.solve.solution import ChosenPython
+    from conjoin.solve import host_python
+    from conjoin.solve.solution import ChosenPython
 
     world.wheel("requests", "2.32.3")
     world.wheel("requsts", "9.9")  # somebody's trap is not proposed
@@ -449,7 +449,7 @@ def _(world: World) -> object:
     world.wheel("app", "1.0")
     requirements = world.root / "requirements.txt"
     requirements.write_text(f"app==1.0 --hash=sha256:{'0' * 64}\n")
-    from holdfast.spec.read import read_requirements
+    from conjoin.spec.read import read_requirements
 
     return world.solve([], [], sources=[read_requirements(requirements)])
 
@@ -549,7 +549,7 @@ def _tell(scenario: Scenario, folder: Path) -> str:
     said = io.StringIO()
     try:
         scenario(World(folder))
-    except HoldfastError as error:
+    except ConjoinError as error:
         with redirect_stderr(said):
             code = report_error(error)
         return f"{said.getvalue().replace(folder.as_uri(), 'file://FOLDER')}exit code {code}"

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import NoSolution
-from holdfast.solve.platforms import side_by_side
-from holdfast.solve.request import solve_request
-from holdfast.solve.solution import PlatformSolution
-from holdfast.spec.build import build_requirements
-from holdfast.spec.platform import host_platform
+from conjoin.errors import NoSolution
+from conjoin.solve.platforms import side_by_side
+from conjoin.solve.request import solve_request
+from conjoin.solve.solution import PlatformSolution
+from conjoin.spec.build import build_requirements
+from conjoin.spec.platform import host_platform
 from loopback import LoopbackServer
 from sdists import Tools, builds, make_building_sdist
 from solving import FIVE, TAGS, World

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from packaging.version import Version
 
-import holdfast.solve.joint
-import holdfast.solve.request
-from holdfast.solve.solver import CondaSolver
+import conjoin.solve.joint
+import conjoin.solve.request
+from conjoin.solve.solver import CondaSolver
 from rules_worlds import NAMES, Chosen, RulesWorld, built, reached, solved, worlds
 from sdists import make_building_sdist
 from solving import World, always_search
@@ -256,9 +256,9 @@ def test_another_strategy_is_the_solvers(plain: World, searches: Searches, strat
 def test_it_is_the_answer_that_a_search_finds_and_no_wheel_could_be_better(
     small: RulesWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holdfast.solve.request, "_EXIT_PAUSE", 0.0)  # this process goes on
+    monkeypatch.setattr(conjoin.solve.request, "_EXIT_PAUSE", 0.0)  # this process goes on
     found: list[bool] = []
-    real = holdfast.solve.joint.greedy_answer
+    real = conjoin.solve.joint.greedy_answer
 
     async def watched(*arguments: Any) -> Any:
         answer = await real(*arguments)
@@ -268,7 +268,7 @@ def test_it_is_the_answer_that_a_search_finds_and_no_wheel_could_be_better(
     with tempfile.TemporaryDirectory() as folder:
         world = built(small, Path(folder))
         with monkeypatch.context() as patch:
-            patch.setattr(holdfast.solve.joint, "greedy_answer", watched)
+            patch.setattr(conjoin.solve.joint, "greedy_answer", watched)
             answer = solved(world, small)
         if answer is None or not any(found):
             return

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.solve.host_python import HostPythonSource, as_records
-from holdfast.solve.solution import ChosenPython
-from holdfast.solve.solver import CondaSolver, Unsatisfiable
-from holdfast.spec import Requirements
+from conjoin.solve.host_python import HostPythonSource, as_records
+from conjoin.solve.solution import ChosenPython
+from conjoin.solve.solver import CondaSolver, Unsatisfiable
+from conjoin.spec import Requirements
 
 PLATFORM = "linux-64"
 

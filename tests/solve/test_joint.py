@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import NoSolution, Unreachable, UsageError
+from conjoin.errors import NoSolution, Unreachable, UsageError
 from solving import World
 from worlds import make_wheel, rewrite_zip
 
@@ -295,12 +295,12 @@ def test_hashes_the_user_gave_must_match(world: World) -> None:
     world.wheel("app", "2.0")
     digest = hashlib.sha256(old.read_bytes()).hexdigest()
     world.write()
-    from holdfast.spec.build import build_requirements
-    from holdfast.spec.read import read_requirements
+    from conjoin.spec.build import build_requirements
+    from conjoin.spec.read import read_requirements
 
     listed = world.root / "requirements.txt"
     listed.write_text(f"app --hash=sha256:{digest}\n")
-    from holdfast.solve.request import solve_request
+    from conjoin.solve.request import solve_request
 
     requirements = build_requirements(
         sources=[read_requirements(listed)], channels=[world.channel_url], index_url=world.index_url
@@ -443,8 +443,8 @@ def test_the_answer_does_not_depend_on_how_python_hashes(world: World) -> None:
     world.write()
     code = (
         "import sys, json; from pathlib import Path;"
-        "from holdfast.spec.build import build_requirements as build;"
-        "from holdfast.solve.request import solve_request as solve;"
+        "from conjoin.spec.build import build_requirements as build;"
+        "from conjoin.solve.request import solve_request as solve;"
         f"asked = build(pypi=['p0[more]', 'p1', 'p2'], channels=[{world.channel_url!r}],"
         f" index_url={world.index_url!r});"
         "found = solve(asked, ['linux-64'], cache_dir=Path(sys.argv[1]))['linux-64'];"

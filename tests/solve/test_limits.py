@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import NoSolution
-from holdfast.solve import joint, lookahead, resolvo
+from conjoin.errors import NoSolution
+from conjoin.solve import joint, lookahead, resolvo
 from loopback import PYPI_JSON, LoopbackServer
 from solving import World
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from holdfast.solve.lockstep import Lockstep
-from holdfast.spec.names import PypiName
+from conjoin.solve.lockstep import Lockstep
+from conjoin.spec.names import PypiName
 
 versions = st.builds(
     "{}{}{}{}".format,

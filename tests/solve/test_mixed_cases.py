@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from holdfast.index.pypi import PypiIndexes
-from holdfast.solve.request import solve_request
-from holdfast.solve.solution import ChosenWheel, PlatformSolution
-from holdfast.spec.build import build_requirements
+from conjoin.index.pypi import PypiIndexes
+from conjoin.solve.request import solve_request
+from conjoin.solve.solution import ChosenWheel, PlatformSolution
+from conjoin.spec.build import build_requirements
 from loopback import LoopbackServer
 from validity import problems
 

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-import holdfast.solve.request
-from holdfast.errors import NotFound, UsageError
-from holdfast.lock.format import encode
-from holdfast.resolving import Resolution, resolve_request
-from holdfast.spec.build import build_requirements
+import conjoin.solve.request
+from conjoin.errors import NotFound, UsageError
+from conjoin.lock.format import encode
+from conjoin.resolving import Resolution, resolve_request
+from conjoin.spec.build import build_requirements
 from solving import PLATFORM, World
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holdfast.solve.request, "_EXIT_PAUSE", 0.0)  # this process goes on
+    monkeypatch.setattr(conjoin.solve.request, "_EXIT_PAUSE", 0.0)  # this process goes on
 
 
 def _resolve(world: World, conda: Sequence[str] = (), pypi: Sequence[str] = (), **options: Any) -> Resolution:
@@ -166,7 +166,7 @@ def test_a_name_that_is_not_there(world: World) -> None:
 
 
 def test_a_host_python_stays(world: World) -> None:
-    from holdfast.spec.platform import host_platform
+    from conjoin.spec.platform import host_platform
 
     world.write()
     asked = build_requirements(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import holdfast.solve.request
+import conjoin.solve.request
 from brute_force import (
     NAMES,
     PYTHONS,
@@ -25,14 +25,14 @@ from brute_force import (
     releases,
     worlds,
 )
-from holdfast.errors import NoSolution
-from holdfast.lock.extend import missing_pins
-from holdfast.lock.from_solution import locked_platform
-from holdfast.solve.movement import Former
-from holdfast.solve.pins import Pins
-from holdfast.solve.request import solve_request
-from holdfast.solve.solution import PlatformSolution
-from holdfast.spec.build import build_requirements
+from conjoin.errors import NoSolution
+from conjoin.lock.extend import missing_pins
+from conjoin.lock.from_solution import locked_platform
+from conjoin.solve.movement import Former
+from conjoin.solve.pins import Pins
+from conjoin.solve.request import solve_request
+from conjoin.solve.solution import PlatformSolution
+from conjoin.spec.build import build_requirements
 from solving import PLATFORM, World
 
 Standing = tuple[str, dict[str, int], dict[str, int]]  # python, conda, wheels
@@ -85,7 +85,7 @@ def _contains(whole: Standing, part: Standing) -> bool:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holdfast.solve.request, "_EXIT_PAUSE", 0.0)  # this process goes on
+    monkeypatch.setattr(conjoin.solve.request, "_EXIT_PAUSE", 0.0)  # this process goes on
 
 
 _settings = settings(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import NoSolution
+from conjoin.errors import NoSolution
 from solving import World
 from worlds import make_wheel
 

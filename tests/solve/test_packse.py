@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import NoSolution
+from conjoin.errors import NoSolution
 from packse import Scenario, scenarios_below
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "packse"

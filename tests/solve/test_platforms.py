@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-import holdfast.index.conda
-import holdfast.solve.platforms
-from holdfast.errors import NoSolution
-from holdfast.solve.encoding import make_record
-from holdfast.solve.platforms import side_by_side
-from holdfast.solve.request import solve_request
-from holdfast.solve.solution import PlatformSolution
-from holdfast.spec.build import build_requirements
-from holdfast.spec.names import CondaName
+import conjoin.index.conda
+import conjoin.solve.platforms
+from conjoin.errors import NoSolution
+from conjoin.solve.encoding import make_record
+from conjoin.solve.platforms import side_by_side
+from conjoin.solve.request import solve_request
+from conjoin.solve.solution import PlatformSolution
+from conjoin.spec.build import build_requirements
+from conjoin.spec.names import CondaName
 from loopback import LoopbackServer
 from solving import FIVE, TAGS, World, always_search
 
@@ -77,9 +77,9 @@ def test_what_is_the_same_for_all_platforms_is_made_once(
         made.append(name)
         return read_package(name, records)
 
-    read_package = holdfast.index.conda._package
-    monkeypatch.setattr(holdfast.solve.platforms, "make_record", noted)
-    monkeypatch.setattr(holdfast.index.conda, "_package", package)
+    read_package = conjoin.index.conda._package
+    monkeypatch.setattr(conjoin.solve.platforms, "make_record", noted)
+    monkeypatch.setattr(conjoin.index.conda, "_package", package)
     for platform in FIVE:
         world.python("3.12.1", subdir=platform)
     world.conda("pure", "1.0", ["python"], subdir="noarch", noarch="python")

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from holdfast.errors import NoSolution, Unreachable, UsageError
-from holdfast.index.interpreters import find_interpreters
-from holdfast.solve.request import solve_request
-from holdfast.spec.build import build_requirements
-from holdfast.spec.platform import host_platform
-from holdfast.spec.requirements import Requirements
+from conjoin.errors import NoSolution, Unreachable, UsageError
+from conjoin.index.interpreters import find_interpreters
+from conjoin.solve.request import solve_request
+from conjoin.spec.build import build_requirements
+from conjoin.spec.platform import host_platform
+from conjoin.spec.requirements import Requirements
 from solving import World
 
 HERE = ".".join(map(str, sys.version_info[:2]))
@@ -87,7 +87,7 @@ def test_a_python_that_this_host_lacks_has_no_solution(world: World) -> None:
 
 
 def test_what_builds_and_what_fetches_is_imported_when_it_is_used() -> None:
-    heavy = ["httpx", "rattler", "tarfile", "zipfile", "holdfast.index.source_build", "holdfast.index.git"]
-    code = f"import sys, holdfast.solve.request; print([n for n in {heavy!r} if n in sys.modules])"
+    heavy = ["httpx", "rattler", "tarfile", "zipfile", "conjoin.index.source_build", "conjoin.index.git"]
+    code = f"import sys, conjoin.solve.request; print([n for n in {heavy!r} if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -8,10 +8,10 @@ import pytest
 from packaging.version import Version
 from syrupy.assertion import SnapshotAssertion
 
-import holdfast.solve.request
-import holdfast.solve.same_versions
-from holdfast.errors import NoSolution
-from holdfast.solve.solution import PlatformSolution
+import conjoin.solve.request
+import conjoin.solve.same_versions
+from conjoin.errors import NoSolution
+from conjoin.solve.solution import PlatformSolution
 from solving import World
 
 LINUX, MAC, WINDOWS = PLATFORMS = ("linux-64", "osx-arm64", "win-64")
@@ -20,7 +20,7 @@ TAGS = {LINUX: "manylinux_2_17_x86_64", MAC: "macosx_11_0_arm64", WINDOWS: "win_
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holdfast.solve.request, "_EXIT_PAUSE", 0.0)  # this process goes on
+    monkeypatch.setattr(conjoin.solve.request, "_EXIT_PAUSE", 0.0)  # this process goes on
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def test_the_order_of_platforms_means_nothing(wide: World) -> None:
 
 def test_what_agrees_already_is_not_solved_again(wide: World, monkeypatch: pytest.MonkeyPatch) -> None:
     wide.wheel("pure", "1.0")
-    monkeypatch.setattr(holdfast.solve.same_versions, "MOST_SOLVES", 0)
+    monkeypatch.setattr(conjoin.solve.same_versions, "MOST_SOLVES", 0)
     found = alike(wide, [], ["pure"])
     assert dict(found) == dict(wide.solve_all([], ["pure"], platforms=PLATFORMS))
 
@@ -225,7 +225,7 @@ def test_it_is_given_up_in_the_end(
 ) -> None:
     native(wide, "x", "1.0", [], *PLATFORMS)
     native(wide, "x", "2.0", [], LINUX, MAC)
-    monkeypatch.setattr(holdfast.solve.same_versions, "MOST_SOLVES", 1)
+    monkeypatch.setattr(conjoin.solve.same_versions, "MOST_SOLVES", 1)
     with pytest.raises(NoSolution) as caught:
         alike(wide, [], ["x"])
     assert str(caught.value) == snapshot

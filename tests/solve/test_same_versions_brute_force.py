@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-import holdfast.solve.request
+import conjoin.solve.request
 from brute_force import NAMES, PYTHONS, VERSIONS, SmallWorld, choices, is_valid
-from holdfast.errors import NoSolution
+from conjoin.errors import NoSolution
 from solving import Solved, World
 
 TAGS = {
@@ -90,7 +90,7 @@ worlds = st.builds(
 def test_agreement_is_found_exactly_when_there_is_one(
     small: list[SmallWorld], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holdfast.solve.request, "_EXIT_PAUSE", 0.0)  # this process goes on
+    monkeypatch.setattr(conjoin.solve.request, "_EXIT_PAUSE", 0.0)  # this process goes on
     asked = small[0]
     small = [replace(each, ask_conda=asked.ask_conda, ask_pypi=asked.ask_pypi) for each in small]
     platforms = list(TAGS)[: len(small)]

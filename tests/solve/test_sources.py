@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import NoSolution
-from holdfast.resolving import resolve_request
-from holdfast.spec.build import build_requirements
-from holdfast.spec.requirements import Requirements
-from holdfast.store.store import Store
+from conjoin.errors import NoSolution
+from conjoin.resolving import resolve_request
+from conjoin.spec.build import build_requirements
+from conjoin.spec.requirements import Requirements
+from conjoin.store.store import Store
 from sdists import builds, make_building_sdist
 from solving import World
 
@@ -180,8 +180,8 @@ def test_two_users_build_the_same_bytes(world: World, folder: Path, monkeypatch:
     requirements = _asks_for_app(world)
     made = []
     for user in ("ada", "grace"):
-        monkeypatch.setenv("HOLDFAST_CACHE", str(world.root / user / "cache"))
-        monkeypatch.setenv("HOLDFAST_STORE", str(world.root / user / "store"))
+        monkeypatch.setenv("CONJOIN_CACHE", str(world.root / user / "cache"))
+        monkeypatch.setenv("CONJOIN_STORE", str(world.root / user / "store"))
         made.append(resolve_request(requirements, ["linux-64"]).lock)
     assert builds(folder, "app") == 2
     assert made[0] == made[1]

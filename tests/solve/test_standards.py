@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import NoSolution, Unreachable, UsageError
-from holdfast.spec.build import build_requirements
+from conjoin.errors import NoSolution, Unreachable, UsageError
+from conjoin.spec.build import build_requirements
 from loopback import LoopbackServer
 from sdists import make_building_sdist
 from solving import World

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-import holdfast
-import holdfast.solve.request
-from holdfast.errors import HoldfastError, NoSolution, NotFound, UsageError
-from holdfast.lock.extend import missing_pins
-from holdfast.lock.format import encode
-from holdfast.lock.from_solution import locked_platform
-from holdfast.lock.model import Lock, LockedPackage
-from holdfast.lock.to_solution import solution_of
-from holdfast.resolving import resolve_request
-from holdfast.spec.build import build_requirements
+import conjoin
+import conjoin.solve.request
+from conjoin.errors import ConjoinError, NoSolution, NotFound, UsageError
+from conjoin.lock.extend import missing_pins
+from conjoin.lock.format import encode
+from conjoin.lock.from_solution import locked_platform
+from conjoin.lock.model import Lock, LockedPackage
+from conjoin.lock.to_solution import solution_of
+from conjoin.resolving import resolve_request
+from conjoin.spec.build import build_requirements
 from sdists import make_building_sdist
 from solving import PLATFORM, World
 
@@ -61,7 +61,7 @@ class Shop:
 
 @pytest.fixture
 def shop(world: World, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    monkeypatch.setattr(holdfast.solve.request, "_EXIT_PAUSE", 0.0)  # this process goes on
+    monkeypatch.setattr(conjoin.solve.request, "_EXIT_PAUSE", 0.0)  # this process goes on
     world.python("3.11.1", "3.12.1")
     world.conda("numpy", "1.26.4", ["python"])
     world.conda("zlib", "1.2")
@@ -269,8 +269,8 @@ def test_a_python_of_a_host_stays_where_that_host_is_not(shop: Shop) -> None:
         abi="cp311",
     )
     packages = tuple(p for p in base.platforms[PLATFORM].packages if p.name == "helper")
-    from holdfast.lock.identity import make_lock
-    from holdfast.lock.model import LockedPlatform
+    from conjoin.lock.identity import make_lock
+    from conjoin.lock.model import LockedPlatform
 
     locked = LockedPlatform(
         virtual_packages=base.platforms[PLATFORM].virtual_packages, packages=(*packages, host)
@@ -280,7 +280,7 @@ def test_a_python_of_a_host_stays_where_that_host_is_not(shop: Shop) -> None:
     assert made["python"] == host
     assert made.keys() == {"python", "helper", "canvas"}
     assert "python 3.11.99 (this host's)" in shop.refused(lock, pypi=["canvas"], python="3.12")
-    with pytest.raises(HoldfastError, match="Python from a channel"):
+    with pytest.raises(ConjoinError, match="Python from a channel"):
         shop.lock(["zlib"], using=lock)
 
 
@@ -293,7 +293,7 @@ def test_a_lock_becomes_a_solution_and_the_same_lock_again(shop: Shop) -> None:
 
 
 def test_a_dropped_wheel_is_read_from_the_store_for_its_new_extra(shop: Shop) -> None:
-    from holdfast.store.store import Store
+    from conjoin.store.store import Store
 
     base = _base(shop)
     model = _packages(base)["model"]
@@ -309,11 +309,11 @@ def test_a_dropped_wheel_is_read_from_the_store_for_its_new_extra(shop: Shop) ->
 
 def test_the_public_function_takes_a_lock_or_a_name(shop: Shop) -> None:
     base = _base(shop)
-    store = holdfast.Store()
+    store = conjoin.Store()
     store.alias(base, "team/base:v1")
     asked = build_requirements(pypi=["canvas"])
-    by_lock = holdfast.resolve(asked, using=base)
-    assert holdfast.resolve(asked, using="team/base:v1", store=store) == by_lock
+    by_lock = conjoin.resolve(asked, using=base)
+    assert conjoin.resolve(asked, using="team/base:v1", store=store) == by_lock
     assert "canvas" in _packages(by_lock)
     with pytest.raises(NotFound, match="no alias team/none"):
-        holdfast.resolve(asked, using="team/none:v1")
+        conjoin.resolve(asked, using="team/none:v1")

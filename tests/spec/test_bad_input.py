@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.errors import UsageError
-from holdfast.spec import Requirements, read_requirements
+from conjoin.errors import UsageError
+from conjoin.spec import Requirements, read_requirements
 
 VERSION = "expected a conda version such as 1.2.*, ==1.2.3, >=1.2,<2 or 1.2.*|1.4.*"
 PEP_508 = (
@@ -55,7 +55,7 @@ REQUIREMENTS = [
     ("a\n-r missing.txt\n", "2: 'missing.txt' does not exist; --requirement needs the path of a file"),
     ("-r https://u:secret@host.example/r.txt\n", "1: --requirement https://host.example/r.txt: files are read from disk alone; download it first"),
     ("-e here\n", "1: 'here' does not exist; expected a wheel, an sdist or a folder"),
-    ("six --hash=md5:abc\n", "1: 'md5:abc' is not a hash Holdfast verifies; expected sha256:<64 hex digits>"),
+    ("six --hash=md5:abc\n", "1: 'md5:abc' is not a hash Conjoin verifies; expected sha256:<64 hex digits>"),
     ("git+https://host.example/x\n", "1: 'git+https://host.example/x' does not say which project it is; write 'NAME @ git+https://host.example/x'"),
     ("flask --global-option=x\n", "1: --global-option is not supported behind a requirement; only --hash is"),
     ("--find-links 'a\n", "1: the line cannot be split: no closing quotation"),
@@ -70,13 +70,13 @@ PYPROJECT = [
     ("[project]\nname = 'a'\ndependencies = [\n'b',\n'c=1']\n", f"5: 'c=1' is not a PyPI requirement: one '=' is conda's spelling, PyPI's is '=='; {PEP_508}"),
     ("[project]\ndependencies = 'numpy'\n", "2: project.dependencies is not a list of texts"),
     ("[project]\nrequires-python = '3.11'\n", "2: '3.11' is not a Python version specifier; expected PEP 440, as in >=3.10,<3.13 or ==3.11.*"),
-    ("[tool.holdfast]\nchanels = ['a']\n", "2: key 'chanels' is unknown in [tool.holdfast]; did you mean channels?"),
-    ("[tool.holdfast]\nfrobnicate = 1\n", f"2: key 'frobnicate' is unknown in [tool.holdfast]; {TOOL}"),
-    ("[tool.holdfast]\n\nstore = 's3://theirs'\n", "3: store is not for a project to say; it is this machine's: holdfast config set store, or HOLDFAST_STORE"),
-    ("[tool.holdfast]\nfind-links = []\nfind_links = []\n", "3: find-links is said twice, in two spellings"),
-    ("[tool.holdfast.channel-aliases]\nx = 'y'\n", "2: the channel x stands for 'y', which is a name; expected a URL or a path"),
-    ("[tool.holdfast]\npre = 'yes'\n", "2: tool.holdfast.pre is not true or false"),
-    ("[tool.holdfast.conda]\nnumpy = 1.26\n", "1: tool.holdfast.conda is not a table of texts"),
+    ("[tool.conjoin]\nchanels = ['a']\n", "2: key 'chanels' is unknown in [tool.conjoin]; did you mean channels?"),
+    ("[tool.conjoin]\nfrobnicate = 1\n", f"2: key 'frobnicate' is unknown in [tool.conjoin]; {TOOL}"),
+    ("[tool.conjoin]\n\nstore = 's3://theirs'\n", "3: store is not for a project to say; it is this machine's: conjoin config set store, or CONJOIN_STORE"),
+    ("[tool.conjoin]\nfind-links = []\nfind_links = []\n", "3: find-links is said twice, in two spellings"),
+    ("[tool.conjoin.channel-aliases]\nx = 'y'\n", "2: the channel x stands for 'y', which is a name; expected a URL or a path"),
+    ("[tool.conjoin]\npre = 'yes'\n", "2: tool.conjoin.pre is not true or false"),
+    ("[tool.conjoin.conda]\nnumpy = 1.26\n", "1: tool.conjoin.conda is not a table of texts"),
 ]  # fmt: skip
 
 SCRIPT = [
@@ -184,8 +184,8 @@ YAML_DOCUMENTS = st.dictionaries(st.sampled_from(CONDA_KEYS), JSON | st.lists(st
 TABLES = {
     "project": ["name", "dependencies", "optional-dependencies", "requires-python", "dynamic"],
     "dependency-groups": ["g", "G", "a"],
-    "tool": ["holdfast", "uv"],
-    "tool.holdfast": [*TOOL.removeprefix("expected one of ").split(", "), "store", "pre", "indexes"],
+    "tool": ["conjoin", "uv"],
+    "tool.conjoin": [*TOOL.removeprefix("expected one of ").split(", "), "store", "pre", "indexes"],
     "tool.uv": ["index"],
 }
 

@@ -4,11 +4,11 @@ import hashlib
 
 import pytest
 
-from holdfast.errors import UsageError
-from holdfast.spec import Requirements
-from holdfast.spec.asked import Asked
-from holdfast.spec.build import build_requirements
-from holdfast.spec.requirements import Credential
+from conjoin.errors import UsageError
+from conjoin.spec import Requirements
+from conjoin.spec.asked import Asked
+from conjoin.spec.build import build_requirements
+from conjoin.spec.requirements import Credential
 
 INDEX = "https://index.example/simple/"
 
@@ -32,8 +32,8 @@ def test_python_is_a_requirement_of_its_own_unless_build_or_channel_are_asked_fo
 
 
 def test_defaults_are_written_out(monkeypatch):
-    monkeypatch.setenv("HOLDFAST_INDEX_URL", INDEX)
-    monkeypatch.setenv("HOLDFAST_EXTRA_INDEX_URL", "https://configured.example/simple")
+    monkeypatch.setenv("CONJOIN_INDEX_URL", INDEX)
+    monkeypatch.setenv("CONJOIN_EXTRA_INDEX_URL", "https://configured.example/simple")
     asked = build_requirements(extra_index_urls=["https://typed.example/simple"])
     assert asked.channels == ("conda-forge",)
     assert not asked.channels_given

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.errors import UsageError
-from holdfast.spec.build import build_requirements
-from holdfast.spec.canonical import SCHEME, canonical, from_canonical, req_id
+from conjoin.errors import UsageError
+from conjoin.spec.build import build_requirements
+from conjoin.spec.canonical import SCHEME, canonical, from_canonical, req_id
 
 INDEX = "https://index.example/simple/"
 CONDA = ["numpy=1.26", "zlib", "python>=3.9", "pytorch::torch", "libblas=*=*mkl", "numpy!=1.26.3"]

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rattler import MatchSpec
 
-from holdfast.errors import UsageError
-from holdfast.spec.conda_requirement import channel_name, conda_requirement
-from holdfast.spec.requirements import CondaRequirement
+from conjoin.errors import UsageError
+from conjoin.spec.conda_requirement import channel_name, conda_requirement
+from conjoin.spec.requirements import CondaRequirement
 
 SPELLINGS = [
     ("numpy", "numpy"),

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from rattler import Version, VersionSpec
 from rattler.exceptions import InvalidVersionSpecError
 
-from holdfast.errors import UsageError
-from holdfast.spec.conda_version import VersionAndBuild, conda_version, conda_version_and_build, conjunction
+from conjoin.errors import UsageError
+from conjoin.spec.conda_version import VersionAndBuild, conda_version, conda_version_and_build, conjunction
 
 RELEASES = st.lists(st.integers(0, 3).map(str), min_size=1, max_size=4).map(".".join)
 VERSIONS = st.builds(

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.config.load import load_settings
-from holdfast.config.settings import Settings
-from holdfast.errors import UsageError
-from holdfast.spec import Requirements
-from holdfast.spec.build import build_requirements
-from holdfast.spec.canonical import canonical, from_canonical, req_id
-from holdfast.spec.requirements import Credential
+from conjoin.config.load import load_settings
+from conjoin.config.settings import Settings
+from conjoin.errors import UsageError
+from conjoin.spec import Requirements
+from conjoin.spec.build import build_requirements
+from conjoin.spec.canonical import canonical, from_canonical, req_id
+from conjoin.spec.requirements import Credential
 
 INDEX = "https://index.example/simple/"
 NOBODY = Settings()
@@ -82,11 +82,11 @@ def configured(isolated_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     project = tmp_path / "project"
     project.mkdir()
     (project / "pyproject.toml").write_text(
-        "[project]\ndependencies = ['x']\n\n[tool.holdfast]\n"
+        "[project]\ndependencies = ['x']\n\n[tool.conjoin]\n"
         "channels = ['./channel']\nfind-links = ['wheels']\nmapping = 'map.json'\npython = '3.12'\n"
     )
     (project / "map.json").write_text("{}")
-    monkeypatch.delenv("HOLDFAST_PROJECT")
+    monkeypatch.delenv("CONJOIN_PROJECT")
     monkeypatch.chdir(project)
     return project
 
@@ -115,7 +115,7 @@ def test_a_project_that_is_asked_for_and_the_one_that_is_found_are_one(
     assert req_id(from_file) == req_id(typed)
     # Asked for from elsewhere, it says the same of itself, and what is configured there does not matter.
     (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "pyproject.toml").write_text("[tool.holdfast]\nchannels = ['other']\n")
+    (tmp_path / "elsewhere" / "pyproject.toml").write_text("[tool.conjoin]\nchannels = ['other']\n")
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert req_id(Requirements.from_file(configured / "pyproject.toml")) == req_id(named)
     assert Requirements.build(pypi=["x"]).channels == ("other",)
@@ -125,7 +125,7 @@ def test_the_machine_s_settings_are_no_part_of_a_request(
     isolated_home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     before = req_id(build_requirements(pypi=["x"], index_url=INDEX))
-    for variable in ("HOLDFAST_STORE", "HOLDFAST_ENVS", "HOLDFAST_CACHE", "HOLDFAST_STATE"):
+    for variable in ("CONJOIN_STORE", "CONJOIN_ENVS", "CONJOIN_CACHE", "CONJOIN_STATE"):
         monkeypatch.setenv(variable, str(tmp_path / "other"))
     (isolated_home / "config.toml").write_text(
         "offline = true\nuse_remote_latest = 'any'\nplatforms = ['osx-64']\n"
@@ -183,7 +183,7 @@ class TestIndexes:
         assert [url.removeprefix("https://").partition(".")[0] for url in found] == expected
 
 
-def test_an_index_on_disk_that_is_configured_for_holdfast_counts(tmp_path: Path) -> None:
+def test_an_index_on_disk_that_is_configured_for_conjoin_counts(tmp_path: Path) -> None:
     configured = NOBODY.with_overrides({"index-url": tmp_path.as_uri()}, "user")
     assert build_requirements(settings=configured).indexes == (f"{tmp_path.as_uri()}/",)
 
@@ -234,7 +234,7 @@ class TestChannelAliases:
 
     def test_a_file_may_say_it(self, tmp_path: Path) -> None:
         (tmp_path / "pyproject.toml").write_text(
-            "[tool.holdfast]\nchannels = ['x']\n[tool.holdfast.channel-aliases]\nx = ['./c', 'https://d.example']\n"
+            "[tool.conjoin]\nchannels = ['x']\n[tool.conjoin.channel-aliases]\nx = ['./c', 'https://d.example']\n"
         )
         asked = Requirements.from_file(tmp_path / "pyproject.toml", index_url=INDEX)
         assert asked.channel_aliases == (("x", ((tmp_path / "c").as_uri(), "https://d.example")),)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import UsageError
-from holdfast.spec.configured_logins import configured_logins, uses_keyring
-from holdfast.spec.requirements import Credential
+from conjoin.errors import UsageError
+from conjoin.spec.configured_logins import configured_logins, uses_keyring
+from conjoin.spec.requirements import Credential
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def uv_toml(host: dict[str, str], text: str) -> None:
     path.write_text(text)
 
 
-def test_holdfasts_own(host: dict[str, str], isolated_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_conjoins_own(host: dict[str, str], isolated_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (isolated_home / "config.toml").write_text(
         "credentials = ['https://u:p%40@a.example/x/', 'https://b.example/t/tok/chan']\n"
         "channels = ['https://v:q@c.example/chan']\n"
@@ -36,18 +36,18 @@ def test_holdfasts_own(host: dict[str, str], isolated_home: Path, monkeypatch: p
         Credential("https://b.example/chan", "conda-token", "tok"),
         Credential("https://c.example/chan", "v", "q"),
     )
-    monkeypatch.setenv("HOLDFAST_CREDENTIALS", "https://w:r@d.example")
+    monkeypatch.setenv("CONJOIN_CREDENTIALS", "https://w:r@d.example")
     assert configured_logins(host)[0] == Credential("https://d.example", "w", "r")
 
 
 def test_one_without_a_login_is_an_error_that_does_not_repeat_it(
     host: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HOLDFAST_CREDENTIALS", "https://u:can/ary@a.example")
+    monkeypatch.setenv("CONJOIN_CREDENTIALS", "https://u:can/ary@a.example")
     with pytest.raises(UsageError) as caught:
         configured_logins(host)
     assert "ary" not in str(caught.value)
-    assert "HOLDFAST_CREDENTIALS" in str(caught.value)
+    assert "CONJOIN_CREDENTIALS" in str(caught.value)
 
 
 def test_the_names_of_uvs_indexes(host: dict[str, str]) -> None:
@@ -88,9 +88,9 @@ def test_the_keyring_is_asked_where_uv_or_pip_would(
     assert uses_keyring(host | variables) is on
 
 
-def test_holdfasts_own_word_comes_first(host: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOLDFAST_KEYRING_PROVIDER", "disabled")
+def test_conjoins_own_word_comes_first(host: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONJOIN_KEYRING_PROVIDER", "disabled")
     assert not uses_keyring(host | {"UV_KEYRING_PROVIDER": "subprocess"})
-    monkeypatch.setenv("HOLDFAST_KEYRING_PROVIDER", "import")
+    monkeypatch.setenv("CONJOIN_KEYRING_PROVIDER", "import")
     with pytest.raises(UsageError, match="expected subprocess or disabled"):
         uses_keyring(host)

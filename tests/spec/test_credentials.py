@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.spec.credentials import CONDA_TOKEN_USER, take_credentials
-from holdfast.spec.requirements import Credential
+from conjoin.spec.credentials import CONDA_TOKEN_USER, take_credentials
+from conjoin.spec.requirements import Credential
 
 SECRETS = st.text("abcXYZ019-._~%!$&()*+", min_size=6, max_size=12).filter(lambda s: "secret" not in s)
 

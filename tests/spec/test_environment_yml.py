@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import time
 
-from holdfast.spec import Requirements, req_id
-from holdfast.spec.environment_yml import read_environment_yml
+from conjoin.spec import Requirements, req_id
+from conjoin.spec.environment_yml import read_environment_yml
 
 FULL = """\
 name: research

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-import holdfast.spec
+import conjoin.spec
 
 HEAVY = ("packaging", "ruamel", "rattler", "httpx", "pypi_simple", "msgspec", "requests")
 
@@ -20,22 +20,22 @@ def loaded_after(code: str) -> set[str]:
 
 
 def test_importing_the_package_loads_nothing_heavy():
-    assert not loaded_after("import holdfast.spec").intersection(HEAVY)
+    assert not loaded_after("import conjoin.spec").intersection(HEAVY)
 
 
 def test_naming_a_conda_request_loads_nothing_heavy():
     code = (
-        "from holdfast.spec import Requirements, req_id\n"
+        "from conjoin.spec import Requirements, req_id\n"
         "req_id(Requirements.build(conda=['numpy=1.26'], python='3.11', index_url='https://i.example/simple'))"
     )
     assert not loaded_after(code).intersection(HEAVY)
 
 
-@pytest.mark.parametrize("name", holdfast.spec.__all__)
+@pytest.mark.parametrize("name", conjoin.spec.__all__)
 def test_every_public_name_is_there(name):
-    assert getattr(holdfast.spec, name) is not None
+    assert getattr(conjoin.spec, name) is not None
 
 
 def test_other_names_are_not():
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
-        holdfast.spec.nonsense  # noqa: B018 - reading it is the test
+        conjoin.spec.nonsense  # noqa: B018 - reading it is the test

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.errors import UsageError
-from holdfast.spec.instant import instant
+from conjoin.errors import UsageError
+from conjoin.spec.instant import instant
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 from packaging.markers import Marker, default_environment
 from packaging.tags import mac_platforms
 
-from holdfast.errors import UsageError
-from holdfast.spec.platform import (
+from conjoin.errors import UsageError
+from conjoin.spec.platform import (
     PLATFORMS,
     default_virtual_packages,
     host_platform,

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from holdfast.errors import UsageError
-from holdfast.spec.pypi_requirement import (
+from conjoin.errors import UsageError
+from conjoin.spec.pypi_requirement import (
     canonical_marker,
     canonical_specifier,
     hash_digest,

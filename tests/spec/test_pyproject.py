@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.errors import UsageError
-from holdfast.spec.pyproject import read_pyproject
+from conjoin.errors import UsageError
+from conjoin.spec.pyproject import read_pyproject
 
 FULL = """\
 [project]
@@ -26,7 +26,7 @@ url = "https://uv.example/simple"
 url = "https://only-for-torch.example/simple"
 explicit = true
 
-[tool.holdfast]
+[tool.conjoin]
 conda = ["numpy=1.26", "mine::zlib"]
 pypi = ["six"]
 channels = ["conda-forge", "./chan"]
@@ -102,7 +102,7 @@ def test_groups_in_a_circle_are_refused(tmp_path):
 
 
 def test_conda_packages_may_stand_in_a_table(tmp_path):
-    text = '[tool.holdfast.conda]\nnumpy = ">=1.2,<2"\nzlib = "*"\nscipy = "1.10.*"\npython = "=3.11"\n'
+    text = '[tool.conjoin.conda]\nnumpy = ">=1.2,<2"\nzlib = "*"\nscipy = "1.10.*"\npython = "=3.11"\n'
     asked = read(tmp_path, text)
     assert names(asked.conda) == ["numpy >=1.2,<2", "zlib", "scipy 1.10.*"]
     assert asked.python == ("3.11.*",)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.errors import UsageError
-from holdfast.spec.requirements_txt import read_constraints, read_requirements_txt
+from conjoin.errors import UsageError
+from conjoin.spec.requirements_txt import read_constraints, read_requirements_txt
 
 
 def read(tmp_path, text, environ=None):

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.errors import UsageError
-from holdfast.spec import read_requirements
-from holdfast.spec.script import read_script
+from conjoin.errors import UsageError
+from conjoin.spec import read_requirements
+from conjoin.spec.script import read_script
 
 SCRIPT = """\
 #!/usr/bin/env python
@@ -15,7 +15,7 @@ SCRIPT = """\
 #   "rich",
 # ]
 #
-# [tool.holdfast]
+# [tool.conjoin]
 # conda = ["zlib"]
 #
 # [tool.other]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import UsageError
-from holdfast.spec.urls import find_links_url, index_url
+from conjoin.errors import UsageError
+from conjoin.spec.urls import find_links_url, index_url
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.errors import UsageError
-from holdfast.spec.virtual_package import virtual_package
+from conjoin.errors import UsageError
+from conjoin.spec.virtual_package import virtual_package
 
 
 @pytest.mark.parametrize(

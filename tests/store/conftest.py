@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from azurite_server import Azurite, azurite_missing
+from conjoin.lock.identity import make_lock, requirements_id
+from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
+from conjoin.store import address as address_module
 from gcs_server import FakeGCS, gcs_missing
-from holdfast.lock.identity import make_lock, requirements_id
-from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
-from holdfast.store import address as address_module
 from object_stores import S3, MakeLock, ObjectServer
 
 KINDS = {"s3": S3, "gs": FakeGCS, "az": Azurite}

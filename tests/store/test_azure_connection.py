@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from azurite_server import ACCOUNT, KEY
-from holdfast.errors import UsageError
-from holdfast.store import address as address_module
-from holdfast.store.azure_connection import connection_configuration
-from holdfast.store.store import Store
+from conjoin.errors import UsageError
+from conjoin.store import address as address_module
+from conjoin.store.azure_connection import connection_configuration
+from conjoin.store.store import Store
 from object_stores import MakeLock, ObjectServer
 
 VARIABLE = "AZURE_STORAGE_CONNECTION_STRING"

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.cli.main import main
-from holdfast.errors import NotFound, UsageError
-from holdfast.store import cloud
-from holdfast.store.aliases import parse_alias
-from holdfast.store.beginnings import find_beginning
-from holdfast.store.bundle_reader import open_bundle
-from holdfast.store.getting import get
-from holdfast.store.layout import complete_key, lock_key, pointer_key
-from holdfast.store.reference import alias_in, find_lock
-from holdfast.store.store import Store
+from conjoin.cli.main import main
+from conjoin.errors import NotFound, UsageError
+from conjoin.store import cloud
+from conjoin.store.aliases import parse_alias
+from conjoin.store.beginnings import find_beginning
+from conjoin.store.bundle_reader import open_bundle
+from conjoin.store.getting import get
+from conjoin.store.layout import complete_key, lock_key, pointer_key
+from conjoin.store.reference import alias_in, find_lock
+from conjoin.store.store import Store
 from object_stores import MakeLock, ObjectServer
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import UsageError
-from holdfast.index.build_key import build_key
-from holdfast.lock.model import LockedPackage
-from holdfast.store.builds import Builds, note_builds
-from holdfast.store.garbage import find_garbage, sweep
-from holdfast.store.store import Store
+from conjoin.errors import UsageError
+from conjoin.index.build_key import build_key
+from conjoin.lock.model import LockedPackage
+from conjoin.store.builds import Builds, note_builds
+from conjoin.store.garbage import find_garbage, sweep
+from conjoin.store.store import Store
 
 KEY = build_key("git:x@y", ["setuptools"], "")
 WHEEL = b"a wheel"

@@ -25,19 +25,19 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from holdfast.errors import (
+from conjoin.errors import (
     Conflict,
-    HoldfastError,
+    ConjoinError,
     IntegrityError,
     NotFound,
     Unreachable,
     UsageError,
 )
-from holdfast.lock.format import encode
-from holdfast.lock.identity import make_lock
-from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
-from holdfast.store import bundle_export
-from holdfast.store.bundle_format import (
+from conjoin.lock.format import encode
+from conjoin.lock.identity import make_lock
+from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
+from conjoin.store import bundle_export
+from conjoin.store.bundle_format import (
     BLOCK,
     END,
     FORMAT,
@@ -49,8 +49,8 @@ from holdfast.store.bundle_format import (
     lay_out,
     package_files,
 )
-from holdfast.store.layout import lock_key, package_key
-from holdfast.store.store import Store
+from conjoin.store.layout import lock_key, package_key
+from conjoin.store.store import Store
 from object_stores import S3, MakeLock
 
 BOTH = ("linux-64", "osx-arm64")
@@ -306,7 +306,7 @@ def test_an_interpreter_of_the_host_has_no_bytes(tmp_path: Path) -> None:
         implementation="cpython",
         abi="cp312",
     )
-    from holdfast.lock.identity import requirements_id
+    from conjoin.lock.identity import requirements_id
 
     locked = LockedPlatform(virtual_packages={}, packages=(python,))
     lock = make_lock({"scheme": 1}, requirements_id({"scheme": 1}), {"linux-64": locked})
@@ -450,7 +450,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, Lock]:
                 size=len(content) if number else 0,
             )
         )
-    from holdfast.lock.identity import requirements_id
+    from conjoin.lock.identity import requirements_id
 
     locked = LockedPlatform(virtual_packages={}, packages=tuple(packages))
     lock = make_lock({"scheme": 1}, requirements_id({"scheme": 1}), {"linux-64": locked})
@@ -458,11 +458,11 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, Lock]:
     return (folder / "x.bundle").read_bytes(), lock
 
 
-def refused(tmp_path: Path, data: bytes) -> HoldfastError:
+def refused(tmp_path: Path, data: bytes) -> ConjoinError:
     """Return why a file is not imported, after making sure that it left nothing that can be found."""
     path, store = tmp_path / "hostile.bundle", Store(tmp_path / "hostile-store")
     path.write_bytes(data)
-    with pytest.raises(HoldfastError) as caught:
+    with pytest.raises(ConjoinError) as caught:
         store.import_bundle(path, alias="x:v1")
     assert named(store) == []
     assert str(path) in (caught.value.where or "")
@@ -709,9 +709,9 @@ def test_a_newer_format_says_what_to_do(bundle: tuple[bytes, Lock], tmp_path: Pa
     manifest = json.dumps({"format": FORMAT + 1, "new": "things"}).encode()
     for data in (lying(bundle, format=FORMAT + 1), archive_of([(MANIFEST_KEY, manifest)])):
         error = refused(tmp_path, data)
-        assert (error.exit_code, error.advice) == (2, "upgrade holdfast")
+        assert (error.exit_code, error.advice) == (2, "upgrade conjoin")
     newer = lying(bundle, lock_bytes=edited(bundle[1], schema=99))
-    assert refused(tmp_path, newer).advice == "upgrade holdfast"
+    assert refused(tmp_path, newer).advice == "upgrade conjoin"
 
 
 def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:

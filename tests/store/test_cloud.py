@@ -15,14 +15,14 @@ from urllib.parse import unquote
 
 import pytest
 
-from holdfast.errors import IntegrityError, Unreachable, UsageError
-from holdfast.lock.format import write_lock
-from holdfast.store import address as address_module
-from holdfast.store import cloud_streams
-from holdfast.store.address import Address, parse_address
-from holdfast.store.fetch import Fetcher
-from holdfast.store.layout import package_key
-from holdfast.store.store import Store
+from conjoin.errors import IntegrityError, Unreachable, UsageError
+from conjoin.lock.format import write_lock
+from conjoin.store import address as address_module
+from conjoin.store import cloud_streams
+from conjoin.store.address import Address, parse_address
+from conjoin.store.fetch import Fetcher
+from conjoin.store.layout import package_key
+from conjoin.store.store import Store
 from hydrating import BASE, conda_packages, lock_of, output
 from object_stores import S3, Answer, MakeLock, ObjectServer
 
@@ -251,7 +251,7 @@ def test_a_machine_that_cannot_reach_the_origin_hydrates_from_the_store_alone(
     isolated_home: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from holdfast.hydrate.hydrate import hydrate
+    from conjoin.hydrate.hydrate import hydrate
 
     packages = conda_packages(forged_channel, names=BASE)
     for package in packages:
@@ -263,7 +263,7 @@ def test_a_machine_that_cannot_reach_the_origin_hydrates_from_the_store_alone(
     unreachable = conda_packages(forged_channel, "http://127.0.0.1:1/channel", BASE)
     Store(cloud_place).push(lock_of(unreachable), alias="team/x:v1")
     for variable in ("STORE", "CACHE", "ENVS"):
-        monkeypatch.setenv(f"HOLDFAST_{variable}", str(isolated_home / "another machine" / variable))
+        monkeypatch.setenv(f"CONJOIN_{variable}", str(isolated_home / "another machine" / variable))
     cloud.forget()
     cloud.truncate("*/packages/*", 5000, 2)  # resumed
     lock = Store(cloud_place).get("team/x:v1")
@@ -339,7 +339,7 @@ def test_a_big_package_that_does_not_come_is_unreachable_and_leaves_nothing(
 def test_wrong_bytes_from_the_store_are_an_integrity_error_and_nothing_is_made(
     cloud: ObjectServer, cloud_place: str, forged_channel: Path, isolated_home: Path
 ) -> None:
-    from holdfast.hydrate.hydrate import hydrate
+    from conjoin.hydrate.hydrate import hydrate
 
     lock = lock_of(conda_packages(forged_channel, names=BASE))
     Store(cloud_place).push(lock)
@@ -355,8 +355,8 @@ def test_wrong_bytes_from_the_store_are_an_integrity_error_and_nothing_is_made(
 PUSH = """
 import sys
 from pathlib import Path
-from holdfast.lock.format import read_lock
-from holdfast.store.store import Store
+from conjoin.lock.format import read_lock
+from conjoin.store.store import Store
 Store(sys.argv[1]).push(read_lock(Path(sys.argv[2])), alias=sys.argv[3])
 """
 

@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 import pytest
 
-from holdfast.collecting import Collected, collect_store
-from holdfast.errors import HoldfastError, IntegrityError, NotFound, UsageError
-from holdfast.inventory import inventory
-from holdfast.lock.model import Lock
-from holdfast.store.deployments import KEPT
-from holdfast.store.layout import deployment_key
-from holdfast.store.store import Store
+from conjoin.collecting import Collected, collect_store
+from conjoin.errors import ConjoinError, IntegrityError, NotFound, UsageError
+from conjoin.inventory import inventory
+from conjoin.lock.model import Lock
+from conjoin.store.deployments import KEPT
+from conjoin.store.layout import deployment_key
+from conjoin.store.store import Store
 from object_stores import MakeLock, ObjectServer
 
 DAY = 86400.0
@@ -94,7 +94,7 @@ def test_of_many_who_deploy_at_once_the_last_ones_count(store: Store, make_envir
     ],
 )
 def test_what_cannot_be_read_stops_collecting(
-    content: bytes, error: type[HoldfastError], tmp_path: object, make_environment: MakeLock
+    content: bytes, error: type[ConjoinError], tmp_path: object, make_environment: MakeLock
 ) -> None:
     store = Store(f"{tmp_path}/store")
     lock = make_environment(1, seed=1)
@@ -103,7 +103,7 @@ def test_what_cannot_be_read_stops_collecting(
     with pytest.raises(error, match=r"train\.prod"):
         collect(store)
     assert store.locks.has(lock.req_id, lock.full_id)
-    told: list[HoldfastError] = []
+    told: list[ConjoinError] = []
     assert [each.deployed_by for each in inventory(store, prefixes=False, damaged=told.append)] == [()]
     assert len(told) == 1
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import IntegrityError, Unreachable
-from holdfast.lock.model import LockedPackage
-from holdfast.spec.requirements import Credential
-from holdfast.store import fetch as module
-from holdfast.store.fetch import Fetcher
-from holdfast.store.packages import Packages
+from conjoin.errors import IntegrityError, Unreachable
+from conjoin.lock.model import LockedPackage
+from conjoin.spec.requirements import Credential
+from conjoin.store import fetch as module
+from conjoin.store.fetch import Fetcher
+from conjoin.store.packages import Packages
 from loopback import LoopbackServer
 
 CONTENT = bytes(range(256)) * 4096  # one megabyte

@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.collecting import Collected, collect_store
-from holdfast.errors import HoldfastError, IntegrityError, UsageError
-from holdfast.lock.format import write_lock
-from holdfast.lock.model import Lock
-from holdfast.store import garbage as garbage_module
-from holdfast.store.aliases import parse_alias
-from holdfast.store.layout import alias_key, complete_key, lock_key
-from holdfast.store.store import Store
-from holdfast.store.usage import note_use
+from conjoin.collecting import Collected, collect_store
+from conjoin.errors import ConjoinError, IntegrityError, UsageError
+from conjoin.lock.format import write_lock
+from conjoin.lock.model import Lock
+from conjoin.store import garbage as garbage_module
+from conjoin.store.aliases import parse_alias
+from conjoin.store.layout import alias_key, complete_key, lock_key
+from conjoin.store.store import Store
+from conjoin.store.usage import note_use
 from object_stores import MakeLock, ObjectServer
 
 DAY = 86400.0
@@ -87,7 +87,7 @@ def test_what_nothing_refers_to_goes_with_what_only_it_needs(place: str, make_en
 def test_a_package_that_two_environments_need_stays_for_the_one_that_stays(
     place: str, make_environment: MakeLock
 ) -> None:
-    from holdfast.lock.identity import make_lock
+    from conjoin.lock.identity import make_lock
 
     store = Store(place)
     small = make_environment(2, seed=3)
@@ -121,7 +121,7 @@ def test_each_reference_keeps_an_environment(
 def test_a_default_is_the_newest_of_each_user_whose_lock_is_there(
     new_place: Callable[[str], str], make_environment: MakeLock
 ) -> None:
-    from holdfast.lock.identity import make_lock, requirements_id
+    from conjoin.lock.identity import make_lock, requirements_id
 
     store = Store(new_place("folder"))
     asked = {"scheme": 1}
@@ -174,7 +174,7 @@ def test_an_announcement_keeps_a_lock_and_packages_that_no_lock_names_yet(
 def test_the_environment_that_another_extends_stays_with_it(
     new_place: Callable[[str], str], make_environment: MakeLock
 ) -> None:
-    from holdfast.lock.identity import make_lock, requirements_id
+    from conjoin.lock.identity import make_lock, requirements_id
 
     store = Store(new_place("folder"))
     base = make_environment(1, seed=8)
@@ -294,7 +294,7 @@ def test_pushing_what_is_there_since_long_is_announced_and_noted(
     s3.forget()
     Store(s3_place).push(lock, alias="x:v1")
     assert len(s3.requests) == 3
-    monkeypatch.setattr("holdfast.store.push._LATELY", -1.0)
+    monkeypatch.setattr("conjoin.store.push._LATELY", -1.0)
     s3.forget()
     Store(s3_place).push(lock, alias="x:v1")
     assert len(s3.requests) <= 8, s3.requests
@@ -321,10 +321,10 @@ def test_collecting_costs_requests_by_the_thousand(
 WORK = """
 import random, sys
 from pathlib import Path
-from holdfast.lock.format import read_lock
-from holdfast.store import garbage, gate, push
-from holdfast.store.layout import package_key
-from holdfast.store.store import Store
+from conjoin.lock.format import read_lock
+from conjoin.store import garbage, gate, push
+from conjoin.store.layout import package_key
+from conjoin.store.store import Store
 gate._REQUEST_PAUSE = 0.05
 garbage.SHARED_GRACE = garbage.GRACE = push._LATELY = -1.0
 place, number, folder, rounds = sys.argv[1:]
@@ -345,11 +345,11 @@ for round_ in range(int(rounds)):
 COLLECT = """
 import sys, time
 from pathlib import Path
-from holdfast import collecting
-from holdfast.collecting import collect_store
-from holdfast.errors import Conflict
-from holdfast.store import garbage
-from holdfast.store.store import Store
+from conjoin import collecting
+from conjoin.collecting import collect_store
+from conjoin.errors import Conflict
+from conjoin.store import garbage
+from conjoin.store.store import Store
 garbage.SHARED_GRACE = garbage.GRACE = -1.0
 found = collecting.find_garbage
 def slowly(*arguments, **options):
@@ -412,9 +412,9 @@ def test_beside_those_who_push_and_name_no_name_ever_means_less_than_everything(
 
 GC = """
 import sys
-from holdfast.collecting import collect_store
-from holdfast.store import garbage, gate
-from holdfast.store.store import Store
+from conjoin.collecting import collect_store
+from conjoin.store import garbage, gate
+from conjoin.store.store import Store
 garbage._BATCH = 1
 gate.SKEW = -1e9
 import time
@@ -431,7 +431,7 @@ def test_after_a_kill_at_any_moment_the_store_is_whole(
     make_environment: MakeLock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from holdfast.store import gate as gate_module
+    from conjoin.store import gate as gate_module
 
     monkeypatch.setattr(gate_module, "SKEW", -1e9)  # a lease of a process that was killed holds nobody up
     place = new_place(kind)
@@ -473,7 +473,7 @@ def test_an_error_while_collecting_lets_the_others_work(
     store = Store(s3_place)
     kept(store, make_environment(2))
     s3.fail("*", 403, None, ("POST",))
-    with pytest.raises(HoldfastError):
+    with pytest.raises(ConjoinError):
         collect(store)
     s3.heal()
     assert Store(s3_place).push(make_environment(2)).alias is None

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import Conflict, Unreachable
-from holdfast.store import announced as announced_module
-from holdfast.store import gate as gate_module
-from holdfast.store.announced import read_announced
-from holdfast.store.layout import ANNOUNCED, LEASE
-from holdfast.store.store import Store
+from conjoin.errors import Conflict, Unreachable
+from conjoin.store import announced as announced_module
+from conjoin.store import gate as gate_module
+from conjoin.store.announced import read_announced
+from conjoin.store.layout import ANNOUNCED, LEASE
+from conjoin.store.store import Store
 from object_stores import MakeLock, ObjectServer
 
 WITHOUT_CLOUD = ["folder", "memory", "s3"]
@@ -66,7 +66,7 @@ def test_who_worked_too_long_does_not_declare_anything_complete(
 
 def test_what_a_newer_version_announces_is_not_ignored(store: Store) -> None:
     store.backend.put(f"{ANNOUNCED}/x.json", b'{"format": 2}')
-    with pytest.raises(Conflict, match="upgrade holdfast"):
+    with pytest.raises(Conflict, match="upgrade conjoin"):
         read_announced(store.backend, time.time())
 
 
@@ -142,7 +142,7 @@ def test_of_those_who_begin_to_collect_at_once_one_does(store: Store) -> None:
 
 HOLD = """
 import sys, time
-from holdfast.store.store import Store
+from conjoin.store.store import Store
 with Store(sys.argv[1]).gate.held():
     print("held", flush=True)
     time.sleep(60)

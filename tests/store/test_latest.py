@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.cli.main import main
-from holdfast.errors import UsageError
-from holdfast.lock.identity import make_lock, requirements_id
-from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
-from holdfast.store.latest import find_latest, parse_whose
-from holdfast.store.layout import lock_key
-from holdfast.store.store import Store
+from conjoin.cli.main import main
+from conjoin.errors import UsageError
+from conjoin.lock.identity import make_lock, requirements_id
+from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
+from conjoin.store.latest import find_latest, parse_whose
+from conjoin.store.layout import lock_key
+from conjoin.store.store import Store
 from loopback import LoopbackServer
 from object_stores import ObjectServer
 from worlds import make_index, make_wheel
@@ -122,7 +122,7 @@ def test_two_users_of_one_bucket(
     def machine(user: str) -> None:
         monkeypatch.setenv("LOGNAME", user)
         for place in ("store", "state", "cache", "envs"):
-            monkeypatch.setenv(f"HOLDFAST_{place.upper()}", str(tmp_path / user / place))
+            monkeypatch.setenv(f"CONJOIN_{place.upper()}", str(tmp_path / user / place))
 
     with LoopbackServer(tmp_path / "index") as index:
         asked = ["--python-source", "host", "--pypi", "shelf", "--index-url", f"{index.url}/"]

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import Conflict, HoldfastError, IntegrityError, NotFound, UsageError
-from holdfast.lock.format import encode, write_lock
-from holdfast.lock.identity import make_lock, requirements_id
-from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
-from holdfast.store.aliases import Alias, parse_alias
-from holdfast.store.filelock import locked
-from holdfast.store.reference import find_lock
-from holdfast.store.store import Store, current_user
+from conjoin.errors import Conflict, ConjoinError, IntegrityError, NotFound, UsageError
+from conjoin.lock.format import encode, write_lock
+from conjoin.lock.identity import make_lock, requirements_id
+from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
+from conjoin.store.aliases import Alias, parse_alias
+from conjoin.store.filelock import locked
+from conjoin.store.reference import find_lock
+from conjoin.store.store import Store, current_user
 
 
 def lock_with(number: int) -> Lock:
@@ -36,8 +36,8 @@ def store(tmp_path: Path) -> Store:
 
 def test_a_lock_is_kept_and_found_by_its_ids(store: Store) -> None:
     lock = lock_with(1)
-    assert store.save(lock, versions={"holdfast": "0.1.0"})
-    assert not store.save(lock, versions={"holdfast": "0.1.0"})
+    assert store.save(lock, versions={"conjoin": "0.1.0"})
+    assert not store.save(lock, versions={"conjoin": "0.1.0"})
     assert store.locks.get(lock.req_id, lock.full_id) == lock
     assert list(store.locks.ids()) == [(lock.req_id, lock.full_id)]
     assert (store.root / "envs" / lock.req_id / lock.full_id / "lock.json").read_bytes() == encode(lock)
@@ -189,7 +189,7 @@ def _put_tag(root: str, number: int, barrier: multiprocessing.synchronize.Barrie
     barrier.wait()
     try:
         store.alias(lock, "raced:v1")
-    except HoldfastError as error:
+    except ConjoinError as error:
         os._exit(error.exit_code)
     os._exit(0)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import obstore
 import pytest
 
-from holdfast.cli.main import main
-from holdfast.forge import forge
-from holdfast.store.address import Address, parse_address
+from conjoin.cli.main import main
+from conjoin.forge import forge
+from conjoin.store.address import Address, parse_address
 from object_stores import ObjectServer
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.errors import IntegrityError, NotFound, Unreachable, UsageError
-from holdfast.store.packages import Packages
+from conjoin.errors import IntegrityError, NotFound, Unreachable, UsageError
+from conjoin.store.packages import Packages
 
 CONTENT = b"the bytes of a package"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

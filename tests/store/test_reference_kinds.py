@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import NotFound, UsageError
-from holdfast.lock.identity import make_lock, requirements_id
-from holdfast.lock.model import Lock, LockedPackage, LockedPlatform
-from holdfast.store.reference import find_lock
-from holdfast.store.store import Store
+from conjoin.errors import NotFound, UsageError
+from conjoin.lock.identity import make_lock, requirements_id
+from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
+from conjoin.store.reference import find_lock
+from conjoin.store.store import Store
 
 MODULE = """
-from holdfast.errors import NotFound
+from conjoin.errors import NotFound
 
 def answer(rest):
     if rest == "there/it/is":
@@ -37,7 +37,7 @@ def store(lock: Lock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     info = tmp_path / "site" / "mine-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[holdfast.references]\nmine = kind_of_mine:answer\n")
+    (info / "entry_points.txt").write_text("[conjoin.references]\nmine = kind_of_mine:answer\n")
     (tmp_path / "site" / "kind_of_mine.py").write_text(f"IDS = '{lock.req_id}:{lock.full_id}'\n{MODULE}")
     monkeypatch.syspath_prepend(tmp_path / "site")
     made = Store(tmp_path / "store")

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import Unreachable
-from holdfast.lock.model import Lock
-from holdfast.store.layout import lock_key, package_key
-from holdfast.store.packages import Packages
-from holdfast.store.settled import settle
-from holdfast.store.store import Store
+from conjoin.errors import Unreachable
+from conjoin.lock.model import Lock
+from conjoin.store.layout import lock_key, package_key
+from conjoin.store.packages import Packages
+from conjoin.store.settled import settle
+from conjoin.store.store import Store
 from object_stores import MakeLock
 
 pytestmark = pytest.mark.skipif(

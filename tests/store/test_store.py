@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import Conflict, HoldfastError, IntegrityError, NotFound, Unreachable
-from holdfast.lock.model import Lock
-from holdfast.store.aliases import parse_alias
-from holdfast.store.layout import package_key
-from holdfast.store.store import Store
+from conjoin.errors import Conflict, ConjoinError, IntegrityError, NotFound, Unreachable
+from conjoin.lock.model import Lock
+from conjoin.store.aliases import parse_alias
+from conjoin.store.layout import package_key
+from conjoin.store.store import Store
 from object_stores import MakeLock
 
 
@@ -274,7 +274,7 @@ def test_of_threads_that_write_a_tag_once_one_wins_and_the_others_know(
         barrier.wait()
         try:
             store.push(lock, alias="raced:v1")
-        except HoldfastError as error:
+        except ConjoinError as error:
             outcomes.append(error.exit_code)
         else:
             outcomes.append(0)
@@ -290,8 +290,8 @@ def test_of_threads_that_write_a_tag_once_one_wins_and_the_others_know(
 MANY = """
 import sys
 from pathlib import Path
-from holdfast.lock.format import read_lock
-from holdfast.store.store import Store
+from conjoin.lock.format import read_lock
+from conjoin.store.store import Store
 place, number, folder = sys.argv[1:]
 store = Store(place)
 for path in sorted(Path(folder).glob("*.lock")):
@@ -308,7 +308,7 @@ for path in sorted(Path(folder).glob("*.lock")):
 def test_sixteen_processes_times_twenty_locks_and_aliases_lose_nothing(
     kind: str, make_environment: MakeLock, tmp_path: Path, new_place: Callable[[str], str]
 ) -> None:
-    from holdfast.lock.format import write_lock
+    from conjoin.lock.format import write_lock
 
     place = new_place(kind)
     (tmp_path / "locks").mkdir()

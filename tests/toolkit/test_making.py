@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from holdfast.bootstrap import VERSION
-from holdfast.errors import NotFound, UsageError
-from holdfast.lock.model import LockedPackage
-from holdfast.store.store import Store
-from holdfast.toolkit.making import make_toolkit
-from holdfast.toolkit.packed_python import pack_python, python_closure
-from holdfast.toolkit.wheels import PROJECTS
+from conjoin.bootstrap import VERSION
+from conjoin.errors import NotFound, UsageError
+from conjoin.lock.model import LockedPackage
+from conjoin.store.store import Store
+from conjoin.toolkit.making import make_toolkit
+from conjoin.toolkit.packed_python import pack_python, python_closure
+from conjoin.toolkit.wheels import PROJECTS
 from hydrating import conda_packages, lock_of, output
 from loopback import LoopbackServer
 from worlds import make_index, make_wheel
@@ -43,7 +43,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     wheels.append(make_wheel(folder, "uv", "99.0", tags=f"py3-none-{LINUX}"))
     made = make_index(tmp_path / "index", wheels, format="both")
     with LoopbackServer(made) as server:
-        monkeypatch.setenv("HOLDFAST_INDEX_URL", f"{server.url}/")
+        monkeypatch.setenv("CONJOIN_INDEX_URL", f"{server.url}/")
         yield made
 
 
@@ -154,11 +154,11 @@ def test_an_environment_without_a_python_of_conda_s_is_no_trouble(tmp_path: Path
 def test_push_to_a_folder_keeps_none_unless_asked_and_an_index_that_is_down_is_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from holdfast.cli.main import main
-    from holdfast.lock.format import write_lock
+    from conjoin.cli.main import main
+    from conjoin.lock.format import write_lock
 
-    monkeypatch.setenv("HOLDFAST_PUSH_TOOLKIT", "true")
-    monkeypatch.setenv("HOLDFAST_INDEX_URL", (tmp_path / "no such index").as_uri())
+    monkeypatch.setenv("CONJOIN_PUSH_TOOLKIT", "true")
+    monkeypatch.setenv("CONJOIN_INDEX_URL", (tmp_path / "no such index").as_uri())
     lock = tmp_path / "lock.json"
     write_lock(lock, lock_of([]))
     team = str(tmp_path / "team")
@@ -174,7 +174,7 @@ def test_push_to_a_folder_keeps_none_unless_asked_and_an_index_that_is_down_is_a
 
 @pytest.mark.usefixtures("index")
 def test_the_command_tells_what_it_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from holdfast.cli.main import main
+    from conjoin.cli.main import main
 
     words = [
         "toolkit",
@@ -197,8 +197,8 @@ def test_the_command_tells_what_it_made(tmp_path: Path, capsys: pytest.CaptureFi
 @pytest.mark.slow
 @pytest.mark.parametrize("platform", ["linux-64", "linux-aarch64", "osx-arm64"])
 def test_the_public_index_has_what_each_python_needs(platform: str) -> None:
-    from holdfast.spec.build import build_requirements
-    from holdfast.toolkit.wheels import choose_wheels
+    from conjoin.spec.build import build_requirements
+    from conjoin.toolkit.wheels import choose_wheels
 
     found = choose_wheels(platform, build_requirements())
     served = {python for wheel in found for python in wheel.pythons}

@@ -2,7 +2,7 @@
 
 ``python stand_ins.py DIR`` writes into DIR: the channels ``conda-forge`` (with the Python that runs this) and
 ``ml-team`` (with ``cuda-runtime``), the index ``cu116`` (with ``torch 1.13.1+cu116``), and ``config.toml``,
-where Holdfast reads what the channels' names stand for.
+where Conjoin reads what the channels' names stand for.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ def main(directory: Path) -> None:
 
 def forge(channel: Path, *options: str) -> None:
     """Make a conda channel."""
-    subprocess.run([sys.executable, "-m", "holdfast", "forge", str(channel), "--quiet", *options], check=True)
+    subprocess.run([sys.executable, "-m", "conjoin", "forge", str(channel), "--quiet", *options], check=True)
 
 
 def wheel(folder: Path, name: str, version: str) -> Path:

@@ -19,7 +19,7 @@ class NamedFlow(FlowSpec):
     def start(self):
         self.seen = look()
         for name in (f"built/{os.environ['METAFLOW_RUN_ID']}:v1", f"kinds/{self.kind}"):
-            command = [sys.executable, "-m", "holdfast", "resolve", "--quiet", "--alias", name]
+            command = [sys.executable, "-m", "conjoin", "resolve", "--quiet", "--alias", name]
             packages = ["--conda", "tinylib=2", "--conda", "requests", "--conda", "boto3"]
             channel = ["-c", os.environ["METAFLOW_CONDA_CHANNELS"]]
             python = ["--python", ".".join(map(str, sys.version_info[:2]))]

@@ -1,7 +1,7 @@
 """Makes Metaflow run the jobs of ``--with kubernetes`` and ``--with batch`` as local pods.
 
 Replaced is the one call that would submit a job; everything before it is Metaflow's own. And, with
-``PRETEND_PLATFORM``, makes Holdfast take this machine for another.
+``PRETEND_PLATFORM``, makes Conjoin take this machine for another.
 """
 
 import os
@@ -101,7 +101,7 @@ if os.environ.get("PRETEND_PLATFORM"):
     import platform
 
     try:
-        from holdfast.spec import platform as platforms
+        from conjoin.spec import platform as platforms
     except ImportError:  # a Python of another kind
         pass
     else:

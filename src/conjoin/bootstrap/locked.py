@@ -1,0 +1,130 @@
+"""The lock, as far as a bootstrap reads it: what to fetch. The engine checks that it is what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from conjoin.errors import IntegrityError, NotFound, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Wanted", "find_wanted"]
+
+_IDS = re.compile(r"([0-9a-f]{40}):([0-9a-f]{40})")
+_ALIAS = re.compile(r"([a-z0-9][a-z0-9._-]*(?:/[a-z0-9][a-z0-9._-]*)*)(?::([a-z0-9][a-z0-9._-]*))?")
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!~=@-]*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class Wanted(NamedTuple):
+    """An environment of one platform.
+
+    :ivar text: the lock, byte for byte.
+    :ivar packages: as they stand there.
+    """
+
+    req_id: str
+    full_id: str
+    platform: str
+    text: bytes
+    packages: tuple[dict[str, Any], ...]
+
+    @property
+    def ids(self) -> str:
+        """``req_id:full_id``."""
+        return f"{self.req_id}:{self.full_id}"
+
+    @property
+    def files(self) -> list[dict[str, Any]]:
+        """The packages that have bytes, the big ones first."""
+        found = [each for each in self.packages if each.get("kind") != "python"]
+        return sorted(found, key=lambda each: (-int(each.get("size", 0)), each["file"]))
+
+
+def find_wanted(fetch: Callable[[str], bytes | None], env: str, platform: str, where: str) -> Wanted:
+    """Return the environment that ``env`` means: a lock file, ``req_id:full_id``, or a name in the store.
+
+    :param fetch: returns an object of the store.
+    :raises NotFound: where there is none, or none for the platform.
+    :raises UsageError: where ``env`` can be none of the three.
+    """
+    if os.path.isfile(env):
+        try:
+            with open(env, "rb") as file:
+                text = file.read()
+        except OSError as error:
+            raise UsageError(f"cannot be read ({error.strerror})", where=env) from None
+        return _read(text, "", platform, env)
+    match = _IDS.fullmatch(env)
+    ids = match.groups() if match else _alias(fetch, env, where)
+    key = "envs/{}/{}/lock.json".format(*ids)
+    found = fetch(key)
+    if found is None:
+        raise NotFound(
+            "the store has no environment {}:{}".format(*ids),
+            where=where,
+            advice="push it there, then run this again",
+        )
+    return _read(found, "{}:{}".format(*ids), platform, f"{where}/{key}")
+
+
+def _alias(fetch: Callable[[str], bytes | None], env: str, where: str) -> tuple[str, str]:
+    match = _ALIAS.fullmatch(env)
+    if match is None:
+        raise UsageError(
+            f"{env!r} is no environment",
+            advice="expected a lock file, req_id:full_id or a name like team/torch:v1",
+        )
+    name, tag = match.group(1), match.group(2) or "latest"
+    text = fetch(f"aliases/{name}/{tag}.json")
+    if text is None:
+        raise NotFound(f"the store has no environment named {name}:{tag}", where=where)
+    try:
+        told = json.loads(text.decode())
+        ids = _IDS.fullmatch("{}:{}".format(told["req_id"], told["full_id"]))
+    except (ValueError, KeyError, TypeError):
+        ids = None
+    if ids is None:
+        raise IntegrityError(f"the name {name}:{tag} is damaged", where=where)
+    return ids.group(1), ids.group(2)
+
+
+def _read(text: bytes, ids: str, platform: str, where: str) -> Wanted:
+    try:
+        told = json.loads(text.decode())
+        found = Wanted(told["req_id"], told["full_id"], platform, text, ())
+        platforms = dict(told["platforms"])
+        locked = platforms.get(platform)
+        packages = tuple(map(dict, locked["packages"])) if locked else ()
+        usable = all(map(_is_plain, packages)) and _IDS.fullmatch(found.ids)
+    except (ValueError, KeyError, TypeError):
+        usable = None
+    if not usable:
+        raise IntegrityError("this is no lock, or it is damaged", where=where)
+    if ids and ids != found.ids:
+        raise IntegrityError(f"this is the lock {found.ids}, another than its name says", where=where)
+    if locked is None:
+        raise NotFound(
+            "the environment is not locked for {}, only for {}".format(
+                platform, ", ".join(sorted(platforms))
+            ),
+            where=where,
+            advice=f"resolve and push it with --platform {platform}",
+        )
+    return found._replace(packages=packages)
+
+
+def _is_plain(package: dict[str, Any]) -> bool:
+    if package["kind"] == "python":
+        return True
+    size = package.get("size", 0)
+    return bool(
+        _SHA256.fullmatch(package["sha256"])
+        and _PLAIN.fullmatch(package["file"])
+        and isinstance(size, int)
+        and isinstance(package.get("dependencies", []), list)
+    )

@@ -1,0 +1,62 @@
+"""``conjoin create``: a working prefix of an environment."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from conjoin.cli.options import OutputOptions, RequestOptions, StoreOptions
+from conjoin.cli.reporter import Reporter
+
+if TYPE_CHECKING:
+    import typer
+
+__all__ = ["create"]
+
+
+def create(
+    request: RequestOptions,
+    options: StoreOptions,
+    output: OutputOptions,
+    env: Annotated[
+        str | None, typer.Argument(metavar="[ENV]", help="a lock file, an id or its beginning, or an alias")
+    ] = None,
+    prefix: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="where to; default: a folder named by the ids")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", "-n", metavar="N", help="a named environment, instead of --prefix")
+    ] = None,
+) -> None:
+    """Make a prefix of an environment, or of what a request asks for, and print its path."""
+    from conjoin.cli.environments import environment_of, make_prefix, open_store
+    from conjoin.hydrate.host import choose_platform
+    from conjoin.hydrate.prefix import prefix_path
+
+    reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
+    if prefix is not None and name is not None:
+        from conjoin.errors import UsageError
+
+        raise UsageError("a prefix and a name are given", advice="choose one of --prefix and --name")
+    started = time.monotonic()
+    store = open_store(options)
+    environment = environment_of(env, request, store, offline=options.offline, reporter=reporter)
+    prefix_path(environment.lock, prefix, name)  # an impossible one is refused before any work
+    made = make_prefix(environment, store, options, reporter, prefix=prefix, name=name)
+    seconds = time.monotonic() - started
+    if output.json:
+        from conjoin.cli.documents import write_json
+
+        write_json(
+            {
+                "prefix": str(made),
+                "req_id": environment.lock.req_id,
+                "full_id": environment.lock.full_id,
+                "platform": choose_platform(environment.lock, environment.platform),
+                "seconds": round(seconds, 3),
+            }
+        )
+        return
+    reporter.say(f"ready in {seconds:.1f} s", "green")
+    print(made, flush=True)

@@ -1,0 +1,86 @@
+"""``conjoin export``: an environment in another form."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from conjoin.cli.options import OutputOptions, StoreOptions
+from conjoin.cli.reporter import Reporter
+from conjoin.errors import UsageError
+
+if TYPE_CHECKING:
+    import typer
+
+    from conjoin.store.bundle_export import Exported
+
+__all__ = ["export"]
+
+
+def export(
+    options: StoreOptions,
+    output: OutputOptions,
+    env: Annotated[
+        str, typer.Argument(metavar="ENV", help="a lock file, an id or its beginning, or an alias")
+    ],
+    offline_bundle: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="one file with all packages, for a machine without any network"),
+    ] = None,
+    platform: Annotated[
+        list[str] | None, typer.Option(metavar="P", help="packages of this platform alone")
+    ] = None,
+) -> None:
+    """Write an environment in another form.
+
+    An offline bundle is brought in, on whatever machine, with `conjoin import FILE`.
+    """
+    from conjoin.cli.environments import open_store
+    from conjoin.cli.transfer import transfer
+    from conjoin.store.reference import alias_in, find_lock
+
+    if offline_bundle is None:
+        raise UsageError("no form is given", advice="give --offline-bundle FILE")
+    reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
+    started = time.monotonic()
+    store = open_store(options)
+    lock = find_lock(env, store)
+    alias = alias_in(env, lock)
+    with transfer(reporter, f"writing {offline_bundle.name}") as moved:
+        exported = store.export_bundle(
+            lock,
+            offline_bundle,
+            platform,
+            alias=str(alias) if alias else None,
+            offline=options.offline,
+            moved=moved,
+        )
+    _report(exported, time.monotonic() - started, output, reporter)
+
+
+def _report(exported: Exported, seconds: float, output: OutputOptions, reporter: Reporter) -> None:
+    if output.json:
+        from conjoin.cli.documents import write_json
+
+        write_json(
+            {
+                "req_id": exported.lock.req_id,
+                "full_id": exported.lock.full_id,
+                "file": str(exported.path.absolute()),
+                "platforms": list(exported.platforms),
+                "packages": exported.packages,
+                "bytes": exported.size,
+                "seconds": round(seconds, 3),
+            }
+        )
+        return
+    from conjoin.cli.table import human_size
+
+    count = f"{exported.packages} package{'' if exported.packages == 1 else 's'}"
+    size = human_size(exported.size)
+    reporter.say(
+        f"wrote {exported.path} ({size}): {count} for {', '.join(exported.platforms)}",
+        "green",
+    )
+    reporter.say(f"bring it in with: conjoin import {exported.path.name}")

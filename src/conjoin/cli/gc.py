@@ -1,0 +1,124 @@
+"""``conjoin gc``: what nobody needs any more goes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from conjoin.cli.options import OutputOptions
+from conjoin.cli.reporter import Reporter
+from conjoin.errors import UsageError
+
+if TYPE_CHECKING:
+    import typer
+
+    from conjoin.collecting import Collected
+
+__all__ = ["gc"]
+
+_WORDS = {
+    "environments": "environments",
+    "packages": "packages",
+    "unpacked_conda": "unpacked conda packages",
+    "unpacked_wheels": "unpacked wheels",
+    "sources": "sources that wheels were built of",
+    "built_wheels": "built wheels, of which the store has those that are locked",
+    "prefixes": "prefixes",
+    "registrations": "notes about prefixes that are gone",
+    "records": "notes about environments that are gone",
+    "leftovers": "leftovers of processes that were killed",
+}
+
+
+def gc(
+    output: OutputOptions,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="tell what would go, and change nothing")
+    ] = False,
+    older_than: Annotated[
+        str, typer.Option(metavar="DAYS", help="what was used since stays; also 12h, 2w")
+    ] = "30d",
+    prefixes: Annotated[
+        bool,
+        typer.Option(
+            "--prefixes", help="prefixes not used since, too; never those of --prefix DIR or --name"
+        ),
+    ] = False,
+    defaults: Annotated[
+        bool, typer.Option("--defaults", help="defaults of their requests not used since, too")
+    ] = False,
+    store: Annotated[
+        str | None, typer.Option(metavar="URL", help="in that store, instead of on this machine")
+    ] = None,
+    forget: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WORKFLOW",
+            help="argo-workflows/train, as list shows it: it is deployed no more; repeat for more",
+        ),
+    ] = None,
+) -> None:
+    """Drop what no name, no deployed workflow, no default, no recent use and no prefix refers to.
+
+    First environments, then the packages, and the unpacked ones in the caches, that none of those left needs.
+    """
+    from conjoin.cli.moments import seconds_of
+    from conjoin.collecting import collect_here, collect_store
+    from conjoin.store.store import Store
+
+    reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
+    span = seconds_of(older_than, "--older-than")
+    if forget and (store is None or dry_run):
+        raise UsageError("--forget is about a store, and changes it", advice="give --store, and no --dry-run")
+    if store is None:
+        collected = collect_here(span, prefixes=prefixes, keep_defaults=not defaults, dry_run=dry_run)
+    elif prefixes:
+        raise UsageError("prefixes are on this machine, not in a store", advice="drop --store or --prefixes")
+    else:
+        with reporter.steps() as steps:
+            there = Store(store)
+            for workflow in forget or ():
+                there.deployments.forget(workflow)
+            steps(f"looking through {there.place}")
+            collected = collect_store(there, span, keep_defaults=not defaults, dry_run=dry_run)
+    if output.json:
+        _write(collected, dry_run=dry_run)
+        return
+    for ids in collected.environments:
+        reporter.detail(f"{'would drop' if dry_run else 'dropped'} {':'.join(ids)}")
+    for path in collected.prefixes:
+        reporter.detail(f"{'would delete' if dry_run else 'deleted'} {path}")
+    _print(collected, reporter, dry_run=dry_run)
+
+
+def _print(collected: Collected, reporter: Reporter, *, dry_run: bool) -> None:
+    from conjoin.cli.table import Column, human_size, print_table
+
+    rows = [
+        (words, str(collected.counts[kind]), human_size(collected.sizes[kind]))
+        for kind, words in _WORDS.items()
+        if collected.counts[kind]
+    ]
+    stay = f"{collected.kept} environment{' stays' if collected.kept == 1 else 's stay'}"
+    if not rows:
+        reporter.say(f"nothing to collect, {stay}", "green")
+        return
+    print_table((Column("what"), Column("count", right=True), Column("size", right=True)), rows)
+    freed = human_size(collected.size) or "0 B"
+    reporter.say(f"{'would free' if dry_run else 'freed'} {freed}, {stay}", "green")
+
+
+def _write(collected: Collected, *, dry_run: bool) -> None:
+    from conjoin.cli.documents import write_json
+
+    write_json(
+        {
+            "dry_run": dry_run,
+            "collected": {
+                kind: {"count": collected.counts[kind], "bytes": collected.sizes[kind]} for kind in _WORDS
+            },
+            "bytes": collected.size,
+            "environments": [":".join(ids) for ids in collected.environments],
+            "prefixes": [str(path) for path in collected.prefixes],
+            "kept": collected.kept,
+        }
+    )

@@ -1,0 +1,81 @@
+"""``conjoin get``: an environment's definition, and if need be its packages, out of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from conjoin.cli.options import OutputOptions
+from conjoin.cli.reporter import Reporter
+from conjoin.errors import UsageError
+
+if TYPE_CHECKING:
+    import typer
+
+    from conjoin.lock.model import Lock
+    from conjoin.store.store import Store
+
+__all__ = ["get"]
+
+
+def get(
+    output: OutputOptions,
+    env: Annotated[str, typer.Argument(metavar="ENV", help="an alias, req_id:full_id or a lock file")],
+    store: Annotated[
+        str | None, typer.Option(metavar="URL", help="where from: a folder, s3://, gs://, az://")
+    ] = None,
+    lock_file: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="write the lock to a file, too")
+    ] = None,
+    packages: Annotated[
+        bool, typer.Option("--packages", help="its packages, too: it runs --offline then")
+    ] = False,
+    platform: Annotated[
+        list[str] | None, typer.Option(metavar="P", help="packages of this platform; default: this host's")
+    ] = None,
+) -> None:
+    """Fetch an environment's definition, and its name, into the local store and print its id."""
+    from conjoin.store.getting import get as get_definition
+    from conjoin.store.store import Store
+
+    if platform and not packages:
+        raise UsageError("--platform is for packages", advice="add --packages, or drop it")
+
+    reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
+    there = Store(store)
+    got = get_definition(there, env)
+    lock = got.lock
+    if got.alias and not got.named:
+        reporter.warn(
+            f"{got.alias} is written once and means another environment in your own store, which keeps that; "
+            f"this one is {lock.req_id}:{lock.full_id} here"
+        )
+    if packages:
+        _get_packages(there, lock, platform, reporter)
+    if lock_file is not None:
+        from conjoin.lock.format import write_lock
+
+        write_lock(lock_file, lock)
+    if output.json:
+        from conjoin.cli.documents import lock_document, write_json
+
+        write_json(lock_document(lock) | {"store": there.place, "alias": got.alias if got.named else None})
+        return
+    reporter.detail(f"from {there.place}")
+    if got.named:
+        reporter.detail(f"also {got.alias} here")
+    print(f"{lock.req_id}:{lock.full_id}", flush=True)
+
+
+def _get_packages(there: Store, lock: Lock, platforms: Sequence[str] | None, reporter: Reporter) -> None:
+    from conjoin.cli.transfer import transfer
+    from conjoin.hydrate.host import choose_platform
+    from conjoin.store.getting import get_packages
+
+    wanted = platforms or [choose_platform(lock, None)]
+    with transfer(reporter, f"fetching packages from {there.place}") as moved:
+        count = get_packages(there, lock, wanted, moved=moved)
+    reporter.say(
+        f"fetched {count} package{'' if count == 1 else 's'}" if count else "nothing to fetch", "green"
+    )

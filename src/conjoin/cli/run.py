@@ -1,0 +1,72 @@
+"""``conjoin run``: a command inside an environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from conjoin.cli.options import RequestOptions, StoreOptions
+from conjoin.cli.reporter import Reporter
+from conjoin.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import typer
+
+__all__ = ["run"]
+
+_USAGE = "conjoin run [OPTIONS] ENV -- COMMAND..., or conjoin run -f environment.yml -- COMMAND..."
+
+
+@dataclass(frozen=True, kw_only=True)
+class TalkOptions:
+    """``run`` has no result of its own, so no ``--json``: stdout is the command's."""
+
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="errors alone")] = False
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="more about what is done and why")] = False
+
+
+def run(
+    request: RequestOptions,
+    options: StoreOptions,
+    talk: TalkOptions,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ENV] -- COMMAND...", help="the environment, and what to run in it"),
+    ] = None,
+) -> None:
+    """Run a command in an environment, or in what a request asks for; the exit code is the command's.
+
+    With --script and no command, the script itself is run.
+    """
+    from conjoin.cli.environments import environment_of, make_prefix, open_store
+    from conjoin.cli.request import is_request
+    from conjoin.hydrate.run import run as run_in
+
+    reporter = Reporter(quiet=talk.quiet, verbose=talk.verbose)
+    env, command = _split(words or (), has_request=is_request(request))
+    if not command and len(request.script) == 1:
+        command = ["python", str(request.script[0])]
+    if not command:
+        raise UsageError("no command is given", advice=_USAGE)
+    store = open_store(options)
+    environment = environment_of(env, request, store, offline=options.offline, reporter=reporter)
+    prefix = make_prefix(environment, store, options, reporter)
+    code = run_in(prefix, command)  # on POSIX the command takes this process's place
+    raise SystemExit(code)
+
+
+def _split(words: Sequence[str], *, has_request: bool) -> tuple[str | None, list[str]]:
+    """Return ``ENV`` (None where a request takes its place) and the command."""
+    if has_request:
+        # A `--` in front was taken as the end of options already.
+        return None, list(words)
+    if not words:
+        raise UsageError("no environment is given", advice=_USAGE)
+    env, command = words[0], list(words[1:])
+    if command and command[0] == "--":
+        return env, command[1:]
+    if command and command[0].startswith("-"):
+        raise UsageError(f"the option {command[0]} comes too late", advice=f"options come first: {_USAGE}")
+    return env, command

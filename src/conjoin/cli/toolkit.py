@@ -1,0 +1,91 @@
+"""``conjoin toolkit``: what a bare container needs to make environments out of a store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from conjoin.cli.options import OutputOptions
+from conjoin.cli.reporter import Reporter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import typer
+
+    from conjoin.lock.model import Lock
+    from conjoin.store.store import Store
+    from conjoin.toolkit.making import Made
+
+__all__ = ["toolkit"]
+
+
+def toolkit(
+    output: OutputOptions,
+    env: Annotated[
+        str | None,
+        typer.Argument(metavar="[ENV]", help="whose Python is packed for containers that have an old one"),
+    ] = None,
+    store: Annotated[
+        str | None, typer.Option(metavar="URL", help="where to: a folder, s3://, gs://, az://")
+    ] = None,
+    platform: Annotated[
+        list[str] | None, typer.Option(metavar="P", help="of the containers; default: linux-64")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="make it anew, of the versions that are installed here")
+    ] = False,
+) -> None:
+    """Keep in a store what bare containers need: `python bootstrap.pyz STORE ENV` does the rest.
+
+    Pushing to an object store does this by itself, once for each platform and version of Conjoin.
+    """
+    from conjoin.store.store import Store
+
+    reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
+    there = Store(store)
+    lock = _lock(env, there)
+    with reporter.steps() as steps:
+        made = [_made(there, each, lock, force, steps) for each in platform or ["linux-64"]]
+    for one in made:
+        for warning in one.warnings:
+            reporter.warn(warning)
+    if output.json:
+        from conjoin.cli.documents import write_json
+
+        write_json({"store": there.place, "toolkits": [_told(one) for one in made]})
+        return
+    from conjoin.cli.table import human_size
+
+    for one in made:
+        size = f"sent {len(one.files)} files ({human_size(one.bytes_sent)})" if one.files else "all was there"
+        python = "; with a Python for old containers" if one.packed_python else ""
+        reporter.say(f"{one.platform}: {size}{python}", "green")
+    reporter.say(f"{there.place}/toolkit/bootstrap.pyz")
+
+
+def _made(there: Store, platform: str, lock: Lock | None, force: bool, steps: Callable[[str], None]) -> Made:
+    from conjoin.config.load import load_settings
+    from conjoin.spec.platform import platform_name
+    from conjoin.toolkit.making import make_toolkit
+
+    offline = load_settings().flag("offline")
+    return make_toolkit(there, platform_name(platform), lock, force=force, offline=offline, progress=steps)
+
+
+def _lock(env: str | None, there: Store) -> Lock | None:
+    if env is None:
+        return None
+    from conjoin.store.reference import find_lock
+
+    return find_lock(env, there)
+
+
+def _told(made: Made) -> dict[str, object]:
+    return {
+        "platform": made.platform,
+        "files": list(made.files),
+        "pythons": list(made.pythons),
+        "packed_python": made.packed_python,
+        "bytes_sent": made.bytes_sent,
+        "warnings": list(made.warnings),
+    }

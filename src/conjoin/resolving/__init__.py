@@ -1,0 +1,8 @@
+"""Resolving, from the request to the lock in the store."""
+
+from __future__ import annotations
+
+from conjoin.resolving.before import resolved_before
+from conjoin.resolving.resolve import Resolution, resolve_request
+
+__all__ = ["Resolution", "resolve_request", "resolved_before"]

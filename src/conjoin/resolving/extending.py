@@ -1,0 +1,65 @@
+"""The environment that a request extends: all of its packages stay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from conjoin.errors import NotFound, Unreachable
+
+if TYPE_CHECKING:
+    from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
+    from conjoin.solve.pins import Pins
+    from conjoin.solve.solution import ChosenWheel
+    from conjoin.store.store import Store
+
+__all__ = ["Base"]
+
+
+class Base(msgspec.Struct, frozen=True):
+    """The environment that is being extended, and what the user calls it."""
+
+    lock: Lock
+    name: str
+
+    def pins(self, platform: str, store: Store) -> Pins:
+        """Return its packages of one platform, as the solver takes them."""
+        from conjoin.lock.to_solution import solution_of
+        from conjoin.solve.pins import Pins
+
+        locked = self.lock.platforms[platform]
+        packages = {package.sha256: package for package in locked.packages}
+
+        def keeper(wheel: ChosenWheel, fetch: bool) -> Path | None:
+            return _copy_of(packages[wheel.sha256], store, fetch=fetch)
+
+        return Pins(solution_of(platform, locked), self.name, keeper)
+
+    def check_kept(self, made: Mapping[str, LockedPlatform]) -> None:
+        """Hold the promise that every pin is kept, whatever the solver did."""
+        from conjoin.lock.extend import missing_pins
+
+        for platform, locked in made.items():
+            lost = missing_pins(self.lock.platforms[platform], locked)
+            assert not lost, f"{platform}: {', '.join(lost)} of {self.name} did not stay"
+
+
+def _copy_of(package: LockedPackage, store: Store, *, fetch: bool) -> Path | None:
+    """Return where a package lies on this host, None if nowhere; ``fetch`` gets it from an object store."""
+    for packages in (store.packages, store.near().packages):
+        if packages.has(package.sha256, package.file, package.size):
+            return packages.path(package.sha256, package.file)
+    if not fetch or store.shared is None:
+        return None
+    from conjoin.store.fetch import Fetcher
+
+    fetcher = Fetcher(store.packages, shared=store.shared)
+    try:
+        return fetcher.fetch(package)
+    except (NotFound, Unreachable):
+        return None
+    finally:
+        fetcher.close()

@@ -1,0 +1,101 @@
+"""What one source (a file, a command line) asks for, before sources are combined and defaults written out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from conjoin.errors import UsageError
+from conjoin.spec.credentials import without_credentials
+from conjoin.spec.requirements import (
+    ChannelPriority,
+    CondaRequirement,
+    Credential,
+    PypiRequirement,
+    PythonSource,
+    Strategy,
+)
+
+__all__ = ["Asked", "combine", "located"]
+
+
+class Asked(NamedTuple):
+    """The canonical pieces of one source.
+
+    Fields are those of :class:`~conjoin.spec.requirements.Requirements`, but for:
+
+    :ivar python: conda version expressions that must all hold.
+    :ivar index_url: the index that replaces the default one, empty for none.
+    :ivar extra_indexes: indexes asked before the default one.
+    :ivar no_index: whether no index is asked at all, find-links alone (``--no-index``); None if not said.
+    :ivar prereleases: None if not said.
+    :ivar same_versions: None if not said.
+    :ivar prefer_conda: None if not said.
+    :ivar only_binary: with ``:none:`` in front where the source takes back what others say; so
+        :attr:`no_binary`.
+    :ivar mapping: path of a conda<->PyPI mapping file, empty for none.
+    :ivar notes: what was read and left aside, one sentence each.
+    """
+
+    conda: tuple[CondaRequirement, ...] = ()
+    pypi: tuple[PypiRequirement, ...] = ()
+    python: tuple[str, ...] = ()
+    constraints: tuple[PypiRequirement, ...] = ()
+    overrides: tuple[PypiRequirement, ...] = ()
+    channels: tuple[str, ...] = ()
+    channel_aliases: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    channel_priority: ChannelPriority | None = None
+    index_url: str = ""
+    extra_indexes: tuple[str, ...] = ()
+    no_index: bool | None = None
+    find_links: tuple[str, ...] = ()
+    prereleases: bool | None = None
+    only_binary: tuple[str, ...] = ()
+    no_binary: tuple[str, ...] = ()
+    strategy: Strategy | None = None
+    same_versions: bool | None = None
+    prefer_conda: bool | None = None
+    exclude_newer: str = ""
+    virtual_packages: tuple[tuple[str, str], ...] = ()
+    python_source: PythonSource | None = None
+    mapping: str = ""
+    base: str = ""
+    platforms: tuple[str, ...] = ()
+    credentials: tuple[Credential, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def combine(sources: Iterable[Asked]) -> Asked:
+    """Return what all ``sources`` ask for together.
+
+    Lists are joined, an earlier source's channels and indexes before a later one's; of single values the
+    first source that says anything wins. So: the most specific source (the command line) comes first.
+    """
+    every = tuple(sources)
+    merged: dict[str, Any] = {}
+    for name, default in Asked._field_defaults.items():
+        values = [getattr(source, name) for source in every]
+        if isinstance(default, tuple):
+            merged[name] = tuple(dict.fromkeys(item for value in values for item in value))
+        else:
+            merged[name] = next((value for value in values if value not in (None, "")), default)
+    return Asked(**merged)
+
+
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Give the errors that arise inside the file and line they are about, where they do not know better.
+
+    What they quote of the line loses its passwords here, whoever raised them.
+    """
+    try:
+        yield
+    except UsageError as error:
+        error.what = without_credentials(error.what)
+        error.args = (error.what,)
+        if error.advice:
+            error.advice = without_credentials(error.advice)
+        if error.where is None:
+            error.where = where
+        raise

@@ -1,0 +1,260 @@
+"""Aliases: names people give to environments (grammar: design, section 9), and what they meant before."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import NamedTuple
+
+import msgspec
+
+from conjoin.errors import Conflict, IntegrityError, NotFound, UsageError
+from conjoin.store.backend import Backend
+from conjoin.store.layout import alias_key, lock_key
+from conjoin.store.user import current_user
+
+__all__ = ["MOST_MOVES", "MUTABLE_TAGS", "Alias", "Aliases", "History", "Move", "parse_alias"]
+
+MUTABLE_TAGS = frozenset({"latest", "candidate", "stable"})
+"""Tags that may be moved; every other tag is written once."""
+
+MOST_MOVES = 200
+"""Moves that an alias remembers, what it means now included: it is read whenever an environment is named, and
+one move is about 170 bytes, so at most 34 kB."""
+
+_TRIES = 40
+
+_PART = r"[a-z0-9][a-z0-9._-]*"
+_NAME = re.compile(rf"{_PART}(/{_PART})*")
+_TAG = re.compile(_PART)
+_ID = re.compile(r"[0-9a-f]{40}")
+
+
+class Alias(NamedTuple):
+    """A name and a tag."""
+
+    name: str
+    tag: str
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.tag}"
+
+
+def parse_alias(text: str) -> Alias:
+    """Return the alias ``text`` (``team/torch:v1``) names; without a tag, it is ``latest``.
+
+    :raises UsageError: where it is none.
+    """
+    name, colon, tag = text.partition(":")
+    if not colon:
+        tag = "latest"
+    if not _NAME.fullmatch(name) or not _TAG.fullmatch(tag):
+        raise UsageError(
+            f"{text!r} is not an alias",
+            advice="expected lower-case letters, digits and ._- in parts separated by /, then :tag",
+        )
+    if _ID.fullmatch(name) and _ID.fullmatch(tag):
+        raise UsageError(f"{text!r} is an environment's id, not an alias")
+    if any(part.endswith(".json") for part in name.split("/")):
+        raise UsageError(f"{text!r} is not an alias", advice="no part of the name may end in .json")
+    return Alias(name, tag)
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """That somebody made an alias mean something.
+
+    :ivar user: the login name; empty where it was not noted.
+    :ivar time: RFC 3339, UTC, by that user's clock; empty where it was not noted.
+    """
+
+    req_id: str
+    full_id: str
+    user: str = ""
+    time: str = ""
+
+    @property
+    def target(self) -> tuple[str, str]:
+        """``(req_id, full_id)``."""
+        return self.req_id, self.full_id
+
+
+class _Record(Move, frozen=True, kw_only=True, omit_defaults=True):
+    """An alias as it is kept. What it meant before is in the same object, so that both change in one step.
+
+    :ivar earlier: oldest first.
+    :ivar forgotten: moves that were older still.
+    """
+
+    earlier: tuple[Move, ...] = ()
+    forgotten: int = 0
+
+    def moved(self, move: Move) -> _Record:
+        """Return the record after another move."""
+        earlier = (*self.earlier, _move_of(self))
+        kept = earlier[-(MOST_MOVES - 1) :]
+        return _Record(
+            **msgspec.structs.asdict(move),
+            earlier=kept,
+            forgotten=self.forgotten + len(earlier) - len(kept),
+        )
+
+
+class History(NamedTuple):
+    """What an alias meant.
+
+    :ivar moves: newest first; the first is what it means now.
+    :ivar forgotten: moves that were older still and are not kept any more.
+    """
+
+    moves: tuple[Move, ...]
+    forgotten: int
+
+
+class Aliases:
+    """The aliases of a store."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def set(self, alias: Alias, req_id: str, full_id: str) -> bool:
+        """Make ``alias`` mean a lock that is already kept.
+
+        :return: whether it meant something else, or nothing, before.
+        :raises NotFound: where the lock is not in the store: an alias never dangles.
+        :raises Conflict: where the tag is written once and means something else.
+        :raises IntegrityError: where the alias is there, but damaged.
+        """
+        if self._backend.size(lock_key(req_id, full_id)) is None:
+            raise NotFound(
+                f"no environment {req_id}:{full_id}",
+                where=self._backend.place,
+                advice="resolve it there, or push it first",
+            )
+        return self.name_kept(alias, req_id, full_id)
+
+    def name_kept(self, alias: Alias, req_id: str, full_id: str) -> bool:
+        """Do as :meth:`set`, for a caller who knows that the lock is kept.
+
+        :raises Conflict: where the tag is written once and means something else.
+        :raises IntegrityError: where the alias is there, but damaged.
+        """
+        key = alias_key(*alias)
+        for attempt in range(_TRIES):
+            present = self._backend.get(key)
+            move = Move(req_id=req_id, full_id=full_id, user=current_user(), time=_now())
+            if present is None:
+                done = self._backend.put_if_absent(key, _encode(_Record(**msgspec.structs.asdict(move))))
+            else:
+                record = self._decode(alias, present.data)
+                if record.target == move.target:
+                    return False
+                if alias.tag not in MUTABLE_TAGS:
+                    raise self._taken(alias)
+                done = self._backend.compare_and_swap(key, _encode(record.moved(move)), present.version)
+            if done:
+                return True
+            # Somebody else was faster. Whoever comes last wins, but never unawares.
+            import random
+
+            time.sleep(random.uniform(0, 0.02 * 2 ** min(attempt, 5)))  # noqa: S311 (no secret)
+        raise Conflict(
+            f"the alias {alias} is being changed by others all the time",
+            where=self._backend.where(key),
+            advice="try again",
+        )
+
+    def refuse_taken(self, alias: Alias, req_id: str, full_id: str) -> bool:
+        """Return whether ``alias`` means this lock already; asked before the work of pushing it.
+
+        :raises Conflict: where its tag is written once and means something else.
+        :raises IntegrityError: where the alias is there, but damaged.
+        """
+        present = self._backend.get(alias_key(*alias))
+        if present is None:
+            return False
+        same = self._decode(alias, present.data).target == (req_id, full_id)
+        if not same and alias.tag not in MUTABLE_TAGS:
+            raise self._taken(alias)
+        return same
+
+    def get(self, alias: Alias) -> tuple[str, str]:
+        """Return ``(req_id, full_id)`` of ``alias``.
+
+        :raises NotFound: where it is unknown; near names are named.
+        :raises IntegrityError: where it is damaged.
+        """
+        return self._read(alias).target
+
+    def find(self, alias: Alias) -> tuple[str, str] | None:
+        """Return ``(req_id, full_id)`` of ``alias``, None where it is unknown: one request.
+
+        :raises IntegrityError: where it is damaged.
+        """
+        found = self._backend.get(alias_key(*alias))
+        return self._decode(alias, found.data).target if found is not None else None
+
+    def history(self, alias: Alias) -> History:
+        """Return who made ``alias`` mean what, and when; at most :data:`MOST_MOVES` moves.
+
+        :raises NotFound: where it is unknown; near names are named.
+        :raises IntegrityError: where it is damaged.
+        """
+        record = self._read(alias)
+        return History((_move_of(record), *reversed(record.earlier)), record.forgotten)
+
+    def all(self, prefix: str = "") -> Iterator[Alias]:
+        """Yield every alias whose name and tag begin with ``prefix``, sorted."""
+        # Whole parts of the prefix narrow down what is listed; the rest is compared here.
+        folder, _, _ = prefix.partition(":")[0].rpartition("/")
+        for key in self._backend.keys(f"aliases/{folder}" if folder else "aliases"):
+            name, _, file = key.removeprefix("aliases/").rpartition("/")
+            alias = Alias(name, file.removesuffix(".json"))
+            if name and file.endswith(".json") and str(alias).startswith(prefix):
+                yield alias
+
+    def _read(self, alias: Alias) -> _Record:
+        found = self._backend.get(alias_key(*alias))
+        if found is not None:
+            return self._decode(alias, found.data)
+        known = [str(each) for each in self.all()]
+        import difflib
+
+        near = difflib.get_close_matches(str(alias), known, n=3, cutoff=0.6)
+        advice = f"did you mean {' or '.join(near)}?" if near else "name one with: conjoin resolve --alias"
+        raise NotFound(f"no alias {alias}", where=self._backend.place, advice=advice)
+
+    def _decode(self, alias: Alias, data: bytes) -> _Record:
+        try:
+            record = msgspec.json.decode(data, type=_Record)
+        except msgspec.DecodeError as error:
+            reason = str(error)
+        else:
+            if all(map(_ID.fullmatch, record.target)):
+                return record
+            reason = "it names no environment"
+        raise IntegrityError(
+            f"the alias {alias} is damaged ({reason})",
+            where=self._backend.where(alias_key(*alias)),
+            advice="delete that file and name the environment again",
+        )
+
+    def _taken(self, alias: Alias) -> Conflict:
+        return Conflict(
+            f"the alias {alias} is written once and means another environment",
+            where=self._backend.where(alias_key(*alias)),
+            advice=f"choose a new tag, or one of {', '.join(sorted(MUTABLE_TAGS))}",
+        )
+
+
+def _move_of(record: _Record) -> Move:
+    return Move(req_id=record.req_id, full_id=record.full_id, user=record.user, time=record.time)
+
+
+def _encode(record: _Record) -> bytes:
+    return msgspec.json.encode(record) + b"\n"
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,90 @@
+"""Writing whole files or nothing, on a local folder."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from conjoin.errors import Unreachable
+
+__all__ = ["LEFTOVER", "put_if_absent", "replace", "store_errors", "temporary_beside"]
+
+LEFTOVER = ".part"
+"""What the names of files end in that are being written, or were when their process was killed."""
+
+_TRIES = 20
+
+
+@contextmanager
+def store_errors(where: Path) -> Iterator[None]:
+    """Turn what the file system refuses into a message about the store.
+
+    :raises Unreachable: where a folder is not writable, the disk is full, and so on.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise Unreachable(
+            f"the store cannot be used ({error.strerror or error})",
+            where=str(where),
+            advice="check its permissions and space, or set CONJOIN_STORE",
+        ) from error
+
+
+def replace(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Make ``path`` hold ``data``; readers see the old content or the new one.
+
+    :param durable: survive a power cut as well; costs a wait for the disk.
+    """
+    temporary = _written(path, data, durable=durable)
+    try:
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def put_if_absent(path: Path, data: bytes) -> bool:
+    """Make ``path`` hold ``data`` unless it exists; whole or not at all, and never over another's.
+
+    :return: whether it was absent.
+    """
+    temporary = _written(path, data)
+    try:
+        # link(2) is the one operation that publishes a whole file and fails where the name is taken.
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
+
+
+def _written(path: Path, data: bytes, *, durable: bool = True) -> Path:
+    descriptor, name = temporary_beside(path)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+    Path(name).chmod(0o644)
+    return Path(name)
+
+
+def temporary_beside(path: Path) -> tuple[int, str]:
+    """Open a new file to write in the folder of ``path``, which is made where there is none.
+
+    :return: its descriptor and its name.
+    """
+    for _ in range(_TRIES - 1):
+        with suppress(FileNotFoundError):  # collecting garbage removes folders that are empty
+            return _opened(path.parent)
+    return _opened(path.parent)
+
+
+def _opened(folder: Path) -> tuple[int, str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    return tempfile.mkstemp(dir=folder, prefix=".", suffix=LEFTOVER)

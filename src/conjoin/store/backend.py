@@ -1,0 +1,86 @@
+"""What a store is made of, wherever it is: objects under keys, and what can be done to them atomically."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+__all__ = ["Backend", "Listed", "Object"]
+
+
+class Object(NamedTuple):
+    """An object as it was read.
+
+    :ivar version: what :meth:`Backend.compare_and_swap` compares; means nothing to anybody else.
+    """
+
+    data: bytes
+    version: str
+
+
+class Listed(NamedTuple):
+    """An object as a listing tells of it.
+
+    :ivar size: bytes.
+    :ivar modified: when it was written last: seconds since 1970, by the store's own clock.
+    """
+
+    key: str
+    size: int
+    modified: float
+
+
+class Backend(Protocol):
+    """Objects by key; the keys are those of :mod:`conjoin.store.layout`.
+
+    Whatever is written appears whole or not at all. Every method raises
+    :class:`~conjoin.errors.Unreachable` where the store does not answer or refuses.
+
+    :ivar place: the store's address for messages, without credentials.
+    """
+
+    place: str
+
+    def where(self, key: str) -> str:
+        """Return the address of an object, for messages."""
+        ...
+
+    def get(self, key: str) -> Object | None:
+        """Return an object, None where there is none."""
+        ...
+
+    def size(self, key: str) -> int | None:
+        """Return an object's length in bytes, None where there is none."""
+        ...
+
+    def keys(self, prefix: str) -> list[str]:
+        """Return all keys below ``prefix``, a whole number of parts, sorted."""
+        ...
+
+    def objects(self, prefix: str) -> list[Listed]:
+        """Return all objects below ``prefix``, a whole number of parts, sorted by key."""
+        ...
+
+    def keys_beginning(self, start: str) -> list[str]:
+        """Return all keys that begin with ``start``, whose last part may be cut, sorted."""
+        ...
+
+    def put(self, key: str, data: bytes) -> None:
+        """Make an object, or replace whatever it was: for notes that nobody else writes."""
+        ...
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """Make an object unless there is one, and return whether there was none."""
+        ...
+
+    def compare_and_swap(self, key: str, data: bytes, version: str | None) -> bool:
+        """Replace the object if it is still at ``version`` (None: absent), and return whether it was."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove an object, if there is one."""
+        ...
+
+    def delete_all(self, keys: Sequence[str]) -> None:
+        """Remove objects, those that there are; in few requests where the store can do that."""
+        ...

@@ -1,0 +1,139 @@
+"""Workflows that a scheduler starts: which environments each needs, however long ago it was deployed.
+
+Their tasks read a store and write nothing, as thousands of them start at once. So whoever deploys a workflow
+notes what it needs, one object each, and what these objects name is no garbage. The deployments before the
+last one count as well: runs of theirs may go on, and a deployment may be taken back.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+
+import msgspec
+
+from conjoin.errors import Conflict, IntegrityError, NotFound, UsageError
+from conjoin.store.backend import Backend
+from conjoin.store.layout import deployment_key
+from conjoin.store.user import current_user
+
+__all__ = ["KEPT", "Deployed", "Deployments"]
+
+KEPT = 3
+"""Deployments of one workflow whose environments stay, the last one included."""
+
+_PREFIX = "deployments"
+_SCHEMA = 1
+_TRIES = 40
+_IDS = re.compile(r"[0-9a-f]{40}:[0-9a-f]{40}")
+
+
+class Deployed(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody deployed once.
+
+    :ivar environments: ``req_id:full_id``, each with the steps that run in it, all sorted.
+    :ivar user: the login name.
+    :ivar time: RFC 3339, UTC, by that user's clock.
+    """
+
+    environments: dict[str, tuple[str, ...]]
+    user: str = ""
+    time: str = ""
+
+
+class _Document(msgspec.Struct, frozen=True, kw_only=True):
+    """A workflow's deployments as they are kept: one object, so that all change in one step."""
+
+    schema: int
+    deployments: tuple[Deployed, ...]
+
+
+class Deployments:
+    """The deployed workflows of a store, by names like ``argo-workflows/train.prod``."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def note(self, workflow: str, environments: Mapping[str, Sequence[str]]) -> bool:
+        """Note that ``workflow`` is deployed now; one request where it needs the same as before.
+
+        :param environments: ``req_id:full_id``, each with the steps that run in it; their locks are kept.
+        :return: whether anything had to be written.
+        :raises Conflict: where others change it all the time.
+        :raises IntegrityError: where what is there is damaged.
+        """
+        key = deployment_key(workflow)
+        wanted = {ids: tuple(sorted(steps)) for ids, steps in sorted(environments.items())}
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+        new = Deployed(environments=wanted, user=current_user(), time=now)
+        for attempt in range(_TRIES):
+            present = self._backend.get(key)
+            before = self._decode(workflow, present.data) if present is not None else ()
+            if before and before[0].environments == wanted:
+                return False
+            document = _Document(schema=_SCHEMA, deployments=(new, *before)[:KEPT])
+            data = msgspec.json.encode(document) + b"\n"
+            if present is None:
+                done = self._backend.put_if_absent(key, data)
+            else:
+                done = self._backend.compare_and_swap(key, data, present.version)
+            if done:
+                return True
+            import random
+
+            time.sleep(random.uniform(0, 0.02 * 2 ** min(attempt, 5)))  # noqa: S311 (no secret)
+        raise Conflict(
+            f"{workflow} is being deployed by others all the time",
+            where=self._backend.where(key),
+            advice="try again",
+        )
+
+    def all(self) -> Iterator[str]:
+        """Yield the name of every workflow that is deployed, sorted."""
+        for key in self._backend.keys(_PREFIX):
+            name = key.removeprefix(_PREFIX + "/")
+            if name.endswith(".json") and name.count("/") == 1:
+                yield name.removesuffix(".json")
+
+    def get(self, workflow: str) -> tuple[Deployed, ...]:
+        """Return the deployments of a workflow that count, newest first; none where it is not there.
+
+        :raises IntegrityError: where what is there is damaged, or of a newer version.
+        """
+        found = self._backend.get(deployment_key(workflow))
+        return self._decode(workflow, found.data) if found is not None else ()
+
+    def forget(self, workflow: str) -> None:
+        """Forget a workflow that is deployed no more.
+
+        :raises NotFound: where none of that name is noted.
+        """
+        key = deployment_key(workflow)
+        if self._backend.size(key) is None:
+            known = ", ".join(self.all())
+            raise NotFound(
+                f"no workflow {workflow} is noted as deployed",
+                where=self._backend.place,
+                advice=f"there are {known}" if known else "there is none",
+            )
+        self._backend.delete(key)
+
+    def _decode(self, workflow: str, data: bytes) -> tuple[Deployed, ...]:
+        where = self._backend.where(deployment_key(workflow))
+        try:
+            document = msgspec.json.decode(data, type=_Document)
+        except msgspec.DecodeError as error:
+            raise IntegrityError(
+                f"what is noted of {workflow} is damaged ({error})",
+                where=where,
+                advice="delete that object and deploy the workflow again",
+            ) from None
+        if document.schema != _SCHEMA:
+            raise UsageError(
+                f"what is noted of {workflow} was written by a newer version", where=where, advice="upgrade"
+            )
+        if not all(_IDS.fullmatch(ids) for each in document.deployments for ids in each.environments):
+            raise IntegrityError(f"what is noted of {workflow} names no environment", where=where)
+        return document.deployments

@@ -1,0 +1,156 @@
+"""Locks, which never change, and pointers: who resolved what, when, and with which versions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+
+import msgspec
+
+from conjoin.errors import Conflict, IntegrityError, NotFound, UsageError
+from conjoin.lock.format import decode, encode
+from conjoin.lock.identity import same_but_for_sources
+from conjoin.lock.model import Lock
+from conjoin.store.backend import Backend
+from conjoin.store.layout import lock_key, plain_name, pointer_key, pointers_prefix, req_id_prefix
+
+__all__ = ["Locks", "Pointer"]
+
+_LOCK = re.compile(r"envs/([0-9a-f]{40})/([0-9a-f]{40})/lock\.json")
+_POINTER = re.compile(r"-[0-9a-f]{40}\.json$")
+
+
+class Pointer(msgspec.Struct, frozen=True, kw_only=True):
+    """That somebody resolved something: all of a decision that is not the decision.
+
+    :ivar time: RFC 3339, UTC.
+    :ivar versions: what took part, e.g. ``{"conjoin": "0.1.0", "py-rattler": "0.28.0"}``.
+    """
+
+    req_id: str
+    full_id: str
+    user: str
+    time: str
+    versions: dict[str, str]
+
+
+class Locks:
+    """The locks and pointers of a store."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def put(self, lock: Lock) -> bool:
+        """Keep ``lock`` and return whether it is new; the same lock may be put twice.
+
+        One that only names other sources of the same wheels is the same: the first that was kept stays.
+
+        :raises Conflict: where another lock stands under its ids.
+        """
+        key = lock_key(lock.req_id, lock.full_id)
+        data = encode(lock)
+        if self._backend.put_if_absent(key, data):
+            return True
+        present = self._backend.get(key)
+        if present is not None and present.data == data:
+            return False
+        if present is not None and self._is_same(key, present.data, lock):
+            return False
+        raise Conflict(
+            f"another lock is already kept as {lock.req_id}:{lock.full_id}",
+            where=self._backend.where(key),
+            advice="a lock never changes; delete that file if it is damaged",
+        )
+
+    def _is_same(self, key: str, data: bytes, lock: Lock) -> bool:
+        try:
+            return same_but_for_sources(decode(data, self._backend.where(key)), lock)
+        except (IntegrityError, UsageError):
+            return False
+
+    def get(self, req_id: str, full_id: str) -> Lock:
+        """Return a lock.
+
+        :raises NotFound: where it is not there.
+        :raises IntegrityError: where its content is not what its ids say.
+        """
+        key = lock_key(req_id, full_id)
+        found = self._backend.get(key)
+        if found is None:
+            raise NotFound(
+                f"no environment {req_id}:{full_id}", where=self._backend.place, advice="resolve it first"
+            )
+        lock = decode(found.data, self._backend.where(key))
+        if (lock.req_id, lock.full_id) != (req_id, full_id):
+            raise IntegrityError(
+                f"this is the lock {lock.req_id}:{lock.full_id}, another than its name says",
+                where=self._backend.where(key),
+            )
+        return lock
+
+    def has(self, req_id: str, full_id: str) -> bool:
+        """Return whether a lock is there; it is not read."""
+        return self._backend.size(lock_key(req_id, full_id)) is not None
+
+    def beginning(self, req_id: str, full_id: str = "") -> list[tuple[str, str]]:
+        """Return ``(req_id, full_id)`` of every lock whose ids begin so, sorted."""
+        return [
+            (found[1], found[2])
+            for key in self._backend.keys_beginning(f"envs/{req_id}")
+            if (found := _LOCK.fullmatch(key)) and found[2].startswith(full_id)
+        ]
+
+    def ids(self) -> Iterator[tuple[str, str]]:
+        """Yield ``(req_id, full_id)`` of every lock, sorted."""
+        for key in self._backend.keys("envs"):
+            if found := _LOCK.fullmatch(key):
+                yield found[1], found[2]
+
+    def point(
+        self, req_id: str, full_id: str, user: str, versions: Mapping[str, str], now: datetime | None = None
+    ) -> Pointer:
+        """Note that ``user`` resolved ``req_id`` to ``full_id`` just now: it becomes that user's default."""
+        moment = (now or datetime.now(timezone.utc)).astimezone(timezone.utc)
+        pointer = Pointer(
+            req_id=req_id,
+            full_id=full_id,
+            user=user,
+            time=moment.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            versions=dict(sorted(versions.items())),
+        )
+        stamp = moment.strftime("%Y%m%dT%H%M%S.%fZ")
+        key = pointer_key(req_id, user, stamp, full_id)
+        self._backend.put_if_absent(key, msgspec.json.encode(pointer))
+        return pointer
+
+    def pointers(self, req_id: str, user: str | None = None) -> list[Pointer]:
+        """Return the pointers of one user, or of all, newest first; unreadable ones are left out."""
+        found = []
+        for key in self._pointer_keys(req_id, user):
+            try:
+                present = self._backend.get(key)
+                if present is not None:  # else somebody deleted it meanwhile
+                    found.append(msgspec.json.decode(present.data, type=Pointer))
+            except msgspec.DecodeError:  # noqa: PERF203 (each on its own)
+                continue  # a newer version wrote it
+        return sorted(found, key=lambda pointer: (pointer.time, pointer.full_id), reverse=True)
+
+    def pointed(self, req_id: str, user: str) -> list[str]:
+        """Return the ``full_id`` that each pointer of ``user`` means, newest first, without reading any."""
+        names = [key.rpartition("/")[2] for key in self._pointer_keys(req_id, user)]
+        # <time>-<full_id>.json, and times sort as text
+        return [name.removesuffix(".json").rpartition("-")[2] for name in sorted(names, reverse=True)]
+
+    def default(self, req_id: str, user: str) -> Lock | None:
+        """Return the lock that ``user`` resolved last for ``req_id``, None where there is none."""
+        for full_id in self.pointed(req_id, user):
+            try:
+                return self.get(req_id, full_id)
+            except NotFound:  # noqa: PERF203 (seldom more than one round)
+                continue  # collected as garbage since
+        return None
+
+    def _pointer_keys(self, req_id: str, user: str | None) -> list[str]:
+        prefix = pointers_prefix(req_id, plain_name(user)) if user else f"{req_id_prefix(req_id)}/by-user"
+        return [key for key in self._backend.keys(prefix) if _POINTER.search(key)]

@@ -1,8 +1,0 @@
-"""Resolving, from the request to the lock in the store."""
-
-from __future__ import annotations
-
-from holdfast.resolving.before import resolved_before
-from holdfast.resolving.resolve import Resolution, resolve_request
-
-__all__ = ["Resolution", "resolve_request", "resolved_before"]

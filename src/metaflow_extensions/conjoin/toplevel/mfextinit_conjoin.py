@@ -1,0 +1,3 @@
+"""What ``import metaflow`` gains from the extension."""
+
+toplevel = "conjoin_toplevel"

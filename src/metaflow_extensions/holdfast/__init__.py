@@ -1,1 +1,0 @@
-"""Room for the Metaflow glue: decorators, environments and commands that call :mod:`holdfast`."""

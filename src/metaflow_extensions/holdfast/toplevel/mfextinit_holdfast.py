@@ -1,3 +1,0 @@
-"""What ``import metaflow`` gains from the extension."""
-
-toplevel = "holdfast_toplevel"
