@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from conjoin.lock.format import read_lock
-from conjoin.store.cloud import CloudBackend
-from conjoin.store.fetch import Fetcher
+from conjoin.store.backend.cloud import CloudBackend
 from conjoin.store.store import Store
+from conjoin.store.transfer.fetch import Fetcher
 
 AT_ONCE = 8  # as hydrating does
 

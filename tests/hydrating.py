@@ -116,7 +116,7 @@ HYDRATE = """
 import sys
 from pathlib import Path
 from conjoin.errors import ConjoinError
-from conjoin.hydrate.hydrate import hydrate
+from conjoin.prefix.hydrate import hydrate
 from conjoin.lock.format import read_lock
 try:
     print(hydrate(read_lock(Path(sys.argv[1])), prefix=Path(sys.argv[2])))
@@ -129,7 +129,7 @@ except ConjoinError as error:
 DIES = """
 import json, os, signal, sys
 from pathlib import Path
-from conjoin.hydrate.hydrate import hydrate
+from conjoin.prefix.hydrate import hydrate
 from conjoin.lock.format import read_lock
 left, below = 0, ""
 changes = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.chmod", "open"}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from conjoin.hydrate.wheel_listing import INSTALLERS_OWN
+from conjoin.prefix.link.wheel_listing import INSTALLERS_OWN
 
 __all__ = ["closure", "wheel_of_installed"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conjoin.index.project import Project, Wheel
+from conjoin.index.pypi.project import Project, Wheel
 from conjoin.spec.names import PypiName
 
 __all__ = ["TINY", "wheel_of"]

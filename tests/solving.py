@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-import conjoin.solve.joint
+import conjoin.solve.search.joint
 from conjoin.solve.request import solve_request
 from conjoin.solve.solution import PlatformSolution
 from conjoin.spec.build import build_requirements
@@ -171,4 +171,4 @@ def always_search(patch: pytest.MonkeyPatch) -> None:
     async def no_answer(*_: Any) -> None:
         return None
 
-    patch.setattr(conjoin.solve.joint, "greedy_answer", no_answer)
+    patch.setattr(conjoin.solve.search.joint, "greedy_answer", no_answer)

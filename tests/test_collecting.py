@@ -19,15 +19,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from conjoin.collecting import collect_here
 from conjoin.errors import ConjoinError
-from conjoin.hydrate.hydrate import hydrate
-from conjoin.hydrate.prefix import Marker
-from conjoin.hydrate.registry import Registry
 from conjoin.lock.identity import make_lock, requirements_id
 from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
+from conjoin.prefix.hydrate import hydrate
+from conjoin.prefix.prefix import Marker
+from conjoin.prefix.registry import Registry
 from conjoin.store.aliases import parse_alias
+from conjoin.store.gc.usage import note_use
 from conjoin.store.layout import alias_key
 from conjoin.store.store import Store
-from conjoin.store.usage import note_use
 from hydrating import BASE, conda_packages, lock_of, locked_wheel, output
 from worlds import make_wheel
 
@@ -308,9 +308,9 @@ def test_a_prefix_that_something_runs_from_stays(two: tuple[Lock, Lock], isolate
 def test_what_another_process_announced_stays_in_the_caches(
     two: tuple[Lock, Lock], isolated_home: Path
 ) -> None:
-    from conjoin.store.announced import announced
-    from conjoin.store.folder import FolderBackend
-    from conjoin.store.gate import FolderGate
+    from conjoin.store.backend.folder import FolderBackend
+    from conjoin.store.gc.announcements import announced
+    from conjoin.store.gc.lease import FolderGate
 
     lock, _ = two
     shutil.rmtree(hydrate(lock))
@@ -350,7 +350,7 @@ def test_leftovers_of_processes_that_were_killed_go(isolated_home: Path) -> None
 HYDRATE = """
 import sys, shutil
 from pathlib import Path
-from conjoin.hydrate.hydrate import hydrate
+from conjoin.prefix.hydrate import hydrate
 from conjoin.lock.format import read_lock
 for round_ in range(int(sys.argv[3])):
     for number, path in enumerate(sys.argv[4:]):
@@ -365,8 +365,8 @@ import sys, time
 from pathlib import Path
 from conjoin import collecting
 from conjoin.errors import Conflict
-from conjoin.hydrate import garbage as trees
-from conjoin.store import garbage
+from conjoin.prefix.gc import caches as trees
+from conjoin.store.gc import collect as garbage
 trees.GRACE = garbage.GRACE = collecting.GRACE = -1.0
 gone = 0
 while not Path(sys.argv[1]).exists():

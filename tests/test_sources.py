@@ -18,11 +18,11 @@ from uv import find_uv_bin
 import conjoin
 from conjoin.collecting import collect_here
 from conjoin.errors import ConjoinError, IntegrityError, NoSolution, NotFound, Unreachable, UsageError
-from conjoin.hydrate.verify import verify
 from conjoin.lock.format import encode
 from conjoin.lock.model import LockedPackage
+from conjoin.prefix.verify import verify
 from conjoin.resolving import resolve_request
-from conjoin.solve.direct import direct_files
+from conjoin.solve.candidates.direct import direct_files
 from conjoin.store.store import Store
 from loopback import LoopbackServer
 from repositories import commit_all, git

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conjoin.hydrate.hydrate import hydrate as _hydrate
+from conjoin.prefix.hydrate import hydrate as _hydrate
 
 if TYPE_CHECKING:
-    from conjoin.hydrate.progress import Progress
     from conjoin.lock.model import Lock, LockedPackage
+    from conjoin.prefix.progress import Progress
     from conjoin.spec.requirements import Credential, Requirements
     from conjoin.store.store import Store
 
@@ -51,7 +51,7 @@ def resolve(
 
     name = ""
     if isinstance(using, str):
-        from conjoin.store.reference import find_lock
+        from conjoin.store.lookup.reference import find_lock
         from conjoin.store.store import Store
 
         store = store or Store()
@@ -114,8 +114,8 @@ def _offline(given: bool | None) -> bool:
 
 def find_python(package: LockedPackage) -> Path | None:
     """Return this host's interpreter of exactly a locked version and ABI, None where it has none."""
+    from conjoin.config.places import cache_dir
     from conjoin.index.interpreters import find_interpreters
-    from conjoin.store.paths import cache_dir
 
     for interpreter in find_interpreters(cache_dir()):
         if str(interpreter.version) == package.version and interpreter.abi == package.abi:

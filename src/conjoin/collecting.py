@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conjoin.hydrate import garbage as trees
-from conjoin.hydrate.registry import KnownPrefix, Registry
-from conjoin.store.folder import FolderBackend
-from conjoin.store.garbage import GRACE, Garbage, find_garbage, sweep
-from conjoin.store.gate import FolderGate
-from conjoin.store.paths import cache_dir, envs_dir
-from conjoin.store.references import Ids, read_outlines
+from conjoin.config.places import cache_dir, envs_dir
+from conjoin.prefix.gc import caches as trees
+from conjoin.prefix.registry import KnownPrefix, Registry
+from conjoin.store.backend.folder import FolderBackend
+from conjoin.store.gc.collect import GRACE, Garbage, find_garbage, sweep
+from conjoin.store.gc.lease import FolderGate
+from conjoin.store.gc.references import Ids, read_outlines
 from conjoin.store.store import Store, local_folder
 
 if TYPE_CHECKING:

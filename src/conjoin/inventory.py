@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from conjoin.errors import ConjoinError
-from conjoin.hydrate.registry import KnownPrefix, Registry
-from conjoin.store.references import Ids, LockEntry, read_contents, read_outlines
+from conjoin.prefix.registry import KnownPrefix, Registry
+from conjoin.store.gc.references import Ids, LockEntry, read_contents, read_outlines
 from conjoin.store.store import Store
 from conjoin.store.user import current_user
 

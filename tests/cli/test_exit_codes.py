@@ -87,7 +87,7 @@ def test_1_for_a_bug_with_the_traceback_in_a_file(capsys, monkeypatch, isolated_
     def fails(*_: object) -> None:
         raise ZeroDivisionError(f"https://user:{SECRET}@index.example/x")
 
-    monkeypatch.setattr("conjoin.store.reference.find_lock", fails)
+    monkeypatch.setattr("conjoin.store.lookup.reference.find_lock", fails)
     assert main(["show", "mine"]) == 1
     said = capsys.readouterr()
     assert said.out == ""
@@ -99,7 +99,7 @@ def test_1_for_a_bug_with_the_traceback_in_a_file(capsys, monkeypatch, isolated_
 
 
 def test_the_traceback_of_a_bug_is_shown_to_those_who_ask(capsys, monkeypatch) -> None:
-    monkeypatch.setattr("conjoin.store.reference.find_lock", lambda *_: 1 / 0)
+    monkeypatch.setattr("conjoin.store.lookup.reference.find_lock", lambda *_: 1 / 0)
     monkeypatch.setenv("CONJOIN_DEBUG", "1")
     assert main(["show", "mine"]) == 1
     assert "Traceback (most recent call last)" in capsys.readouterr().err

@@ -29,8 +29,8 @@ NEVER = {
     "httpx",
     "h2",
     "html",
-    "conjoin.index.simple_html",
-    "conjoin.index.remote_zip",
+    "conjoin.index.pypi.simple_html",
+    "conjoin.net.remote_zip",
     # reading metadata of what is installed, a mail parser included
     "importlib.metadata",
     "email.parser",
@@ -39,27 +39,27 @@ NEVER = {
     "ruamel",
     "ruamel.yaml",
     "tomlkit",
-    "conjoin.spec.requirements_txt",
-    "conjoin.spec.environment_yml",
-    "conjoin.spec.pyproject",
+    "conjoin.spec.readers.requirements_txt",
+    "conjoin.spec.readers.environment_yml",
+    "conjoin.spec.readers.pyproject",
     # builds
-    "conjoin.index.source_build",
-    "conjoin.index.build_jobs",
-    "conjoin.index.uv_build",
-    "conjoin.index.git",
+    "conjoin.build.builder",
+    "conjoin.build.jobs",
+    "conjoin.build.uv",
+    "conjoin.build.git",
     "conjoin.solve.build_requirements",
     # explanations
-    "conjoin.solve.account",
-    "conjoin.solve.causes",
-    "conjoin.solve.clash",
-    "conjoin.solve.explain",
-    "conjoin.solve.hints",
-    "conjoin.solve.pinned_words",
-    "conjoin.solve.reasons",
-    "conjoin.solve.translate",
+    "conjoin.solve.report.unsat_core",
+    "conjoin.solve.report.causes",
+    "conjoin.solve.report.clash",
+    "conjoin.solve.report.explain",
+    "conjoin.solve.report.hints",
+    "conjoin.solve.report.pins",
+    "conjoin.solve.report.reasons",
+    "conjoin.solve.report.translate",
     # other rooms
     "obstore",
-    "conjoin.hydrate",
+    "conjoin.prefix",
     "conjoin.forge",
     "conjoin.bootstrap",
     "conjoin.toolkit",
@@ -116,7 +116,7 @@ def test_resolving_what_is_locked_imports_no_solver(pypi_only: list[str]) -> Non
 def test_showing_an_environment_imports_no_reader_of_requirements(pypi_only: list[str]) -> None:
     loaded, said = _loaded("show", "here:v1", "--json")
     assert said["platforms"]
-    never = NEVER - {"conjoin.hydrate"}  # which knows whether its prefix is there
+    never = NEVER - {"conjoin.prefix"}  # which knows whether its prefix is there
     assert loaded & (never | {"rattler", "asyncio", "packaging", "conjoin.solve", "conjoin.index"}) == set()
 
 
@@ -126,8 +126,8 @@ def test_an_environment_that_is_there_is_found_without_what_makes_one(
     assert called("create", "here:v1").returncode == 0
     loaded, said = _loaded("create", "here:v1", "--json")
     assert Path(said["prefix"]).is_dir()
-    never = NEVER - {"conjoin.hydrate", "conjoin.cli.progress"}
-    never |= {"conjoin.hydrate.making", "conjoin.hydrate.wheels", "rattler", "asyncio", "zipfile"}
+    never = NEVER - {"conjoin.prefix", "conjoin.cli.progress"}
+    never |= {"conjoin.prefix.install", "conjoin.prefix.link.wheels", "rattler", "asyncio", "zipfile"}
     assert loaded & (never | {"packaging", "conjoin.solve"}) == set()
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from packaging.version import Version
 
-from conjoin.index.core_metadata import MetadataUnusable, parse_core_metadata
+from conjoin.index.pypi.core_metadata import MetadataUnusable, parse_core_metadata
 from conjoin.spec.names import PypiName
 
 HEAD = "Metadata-Version: 2.1\nName: Tiny.Lib\nVersion: 1.0\n"

@@ -11,7 +11,7 @@ from packaging.utils import (
 )
 from packaging.version import Version
 
-from conjoin.index.file_names import FileNameReader, is_safe
+from conjoin.index.pypi.file_names import FileNameReader, is_safe
 from conjoin.spec.names import PypiName
 
 NAME = PypiName("my-project")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from conjoin.errors import Unreachable, UsageError
-from conjoin.index.project import Project
-from conjoin.index.pypi import PypiIndexes
+from conjoin.index.pypi.indexes import PypiIndexes
+from conjoin.index.pypi.project import Project
 from loopback import LoopbackServer
 from small_index import TINY, wheel_of
 from worlds import make_sdist, make_wheel

@@ -27,11 +27,13 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 import conjoin
+from conjoin.build import sdist_metadata
+from conjoin.build.sdist_metadata import static_metadata
 from conjoin.errors import ConjoinError, IntegrityError, NoSolution, Unreachable
-from conjoin.index import http, sdist_metadata, simple_page
-from conjoin.index.core_metadata import MetadataUnusable, parse_core_metadata
-from conjoin.index.rows import Page, files_of, parse_page
-from conjoin.index.sdist_metadata import static_metadata
+from conjoin.index.pypi.core_metadata import MetadataUnusable, parse_core_metadata
+from conjoin.index.pypi.file_rows import Page, files_of, parse_page
+from conjoin.index.pypi.indexes import simple_api as simple_page
+from conjoin.net import client as http
 from loopback import PYPI_JSON, LoopbackServer
 from small_index import TINY
 from solving import World
@@ -418,7 +420,7 @@ import asyncio
 from pathlib import Path
 from packaging.version import Version
 from conjoin.errors import ConjoinError
-from conjoin.index.core_metadata import MetadataUnusable
+from conjoin.index.pypi.core_metadata import MetadataUnusable
 from conjoin.spec.names import PypiName
 try:
     {work}
@@ -441,7 +443,7 @@ def limited(work: str) -> str:
 
 def _fetching(url: str) -> str:
     return (
-        "from conjoin.index.http import HttpClient\n"
+        "from conjoin.net.client import HttpClient\n"
         "async def fetch():\n    client = HttpClient(attempts=1)\n"
         f"    try:\n        await client.get({url!r})\n    finally:\n        await client.aclose()\n"
         "asyncio.run(fetch())"
@@ -526,7 +528,7 @@ def test_a_wheel_that_is_a_bomb_is_unusable(tmp_path: Path, make: Callable[[Path
     path = tmp_path / "tiny-1.0-py3-none-any.whl"
     make(path)
     said = limited(
-        "from conjoin.index.remote_zip import read_metadata\n"
+        "from conjoin.index.pypi.wheel_archive import read_metadata\n"
         f"with open({str(path)!r}, 'rb') as file:\n"
         "    read_metadata(file, PypiName('tiny'), Version('1.0'))"
     )
@@ -540,7 +542,7 @@ def test_a_tar_header_that_is_a_bomb_is_left_alone(tmp_path: Path) -> None:
     entry.type, entry.size = tarfile.XHDTYPE, 1024 * MEGABYTE
     path.write_bytes(_packed(entry.tobuf()))
     said = limited(
-        "from conjoin.index.sdist_metadata import static_metadata\n"
+        "from conjoin.build.sdist_metadata import static_metadata\n"
         f"print(static_metadata(Path({str(path)!r}), PypiName('tiny'), Version('1.0')))"
     )
     assert said == "None\n"

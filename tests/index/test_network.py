@@ -9,8 +9,8 @@ import pytest
 from packaging.version import Version
 from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
-from conjoin.index.project import Wheel
-from conjoin.index.pypi import PypiIndexes
+from conjoin.index.pypi.indexes import PypiIndexes
+from conjoin.index.pypi.project import Wheel
 from conjoin.spec.names import PypiName
 
 pytestmark = pytest.mark.network

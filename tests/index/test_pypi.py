@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from conjoin.errors import IntegrityError, Unreachable
-from conjoin.index.project import Project, Sdist
-from conjoin.index.pypi import MetadataUnusable, PypiIndexes
+from conjoin.index.pypi.indexes import MetadataUnusable, PypiIndexes
+from conjoin.index.pypi.project import Project, Sdist
 from conjoin.spec.names import PypiName
 from conjoin.spec.requirements import Credential
 from loopback import LoopbackServer
@@ -262,7 +262,7 @@ def test_a_run_that_the_cache_answers_imports_no_http_client(
     program = f"""
 import asyncio, sys
 from pathlib import Path
-from conjoin.index.pypi import PypiIndexes
+from conjoin.index.pypi.indexes import PypiIndexes
 async def main():
     indexes = PypiIndexes([{index.url + "/"!r}], cache_dir=Path({str(tmp_path / "cache")!r}))
     project = await indexes.project("tiny")

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from conjoin.index.project import PRERELEASE, SDIST, WHEEL, YANKED, Project, Releases, Sdist, Wheel
-from conjoin.index.rows import files_of, parse_page, releases_of
-from conjoin.solve.admission import Admission
+from conjoin.index.pypi.file_rows import files_of, parse_page, releases_of
+from conjoin.index.pypi.project import PRERELEASE, SDIST, WHEEL, YANKED, Project, Releases, Sdist, Wheel
+from conjoin.solve.candidates.policy import Admission
 from conjoin.spec.names import PypiName
 from conjoin.spec.requirements import PypiRequirement, Requirements
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conjoin.errors import Unreachable
-from conjoin.index.project import Sdist, Wheel
-from conjoin.index.rows import Page, files_of, parse_page
-from conjoin.index.simple_page import links
+from conjoin.index.pypi.file_rows import Page, files_of, parse_page
+from conjoin.index.pypi.project import Sdist, Wheel
+from conjoin.index.pypi.simple_api import links
 from conjoin.spec.names import PypiName
 
 URL = "https://index.example/simple/tiny/"

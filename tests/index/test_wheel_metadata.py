@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from conjoin.errors import IntegrityError, Unreachable
-from conjoin.index.pypi import PypiIndexes
+from conjoin.index.pypi.indexes import PypiIndexes
 from conjoin.spec.names import PypiName
 from loopback import LoopbackServer, Ranges
 from small_index import TINY, wheel_of

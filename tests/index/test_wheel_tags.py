@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.tags import compatible_tags, cpython_tags, parse_tag
 
-from conjoin.index.wheel_tags import PythonAbi, supported, why_not
+from conjoin.index.pypi.wheel_tags import PythonAbi, supported, why_not
 
 LINUX = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64", "linux_x86_64")
 MACOS = ("macosx_13_0_arm64", "macosx_13_0_universal2", "macosx_11_0_arm64")

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from conjoin.index.project import Wheel
+from conjoin.index.pypi.project import Wheel
 from conjoin.lock.format import decode, encode
-from conjoin.lock.from_solution import locked_platform, make_lock_of
 from conjoin.lock.identity import same_but_for_sources
-from conjoin.lock.to_solution import solution_of
+from conjoin.resolving.from_lock import solution_of
+from conjoin.resolving.to_lock import locked_platform, make_lock_of
 from conjoin.solve.solution import BuiltFrom, ChosenWheel, PlatformSolution
 from conjoin.spec.build import build_requirements
 from conjoin.spec.names import PypiName

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from conjoin.store.filelock import locked
+from conjoin.store.backend.filelock import locked
 from flow_runs import Flows, Ran
 
 pytestmark = pytest.mark.slow

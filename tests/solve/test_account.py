@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conjoin.solve.account import smallest
-from conjoin.solve.explain import Explanation
+from conjoin.solve.report.explain import Explanation
+from conjoin.solve.report.unsat_core import smallest
 from solving import World
 
 SIZE = 8  # packages, and versions of each

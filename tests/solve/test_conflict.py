@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from conjoin.solve.account import LONGEST_TEXT
-from conjoin.solve.explain import Explanation
+from conjoin.solve.report.explain import Explanation
+from conjoin.solve.report.unsat_core import LONGEST_TEXT
 from solving import World
 
 COUNT = 8  # projects, and versions of each

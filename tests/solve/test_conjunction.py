@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from packaging.markers import Marker
 from packaging.version import Version
 
-from conjoin.index.dependency import Condition, is_meaningful
-from conjoin.solve.conjunction import comparisons, named_extra
-from conjoin.solve.pythons import PythonBuild, PythonPool
+from conjoin.index.pypi.dependency import Condition, is_meaningful
+from conjoin.solve.candidates.markers import comparisons, named_extra
+from conjoin.solve.candidates.pythons import PythonBuild, PythonPool
 from conjoin.spec.platform import marker_environment
 
 BUILDS = [

@@ -24,7 +24,7 @@ def world(tmp_path: Path) -> World:
 def _file(world: World, text: str) -> Solved:
     from conjoin.solve.request import solve_request
     from conjoin.spec.build import build_requirements
-    from conjoin.spec.read import read_requirements
+    from conjoin.spec.readers.read_file import read_requirements
 
     world.write()
     listed = world.root / "requirements.txt"
@@ -243,9 +243,9 @@ def test_a_url_of_a_dependency_never_brings_its_login_into_the_solution(world: W
 def test_a_solver_that_ran_out_of_time_proves_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from datetime import timedelta
 
-    import conjoin.solve.resolvo
+    import conjoin.solve.search.resolvo
 
-    monkeypatch.setattr(conjoin.solve.resolvo, "_TIMEOUT", timedelta(microseconds=1))
+    monkeypatch.setattr(conjoin.solve.search.resolvo, "_TIMEOUT", timedelta(microseconds=1))
     world.wheel("foo", "1.0")
     with pytest.raises(NoSolution, match="the solver gave up"):
         world.solve(pypi=["foo"])

@@ -18,8 +18,8 @@ import pytest
 from uv import find_uv_bin
 
 import conjoin
-from conjoin.index.trust import certificates
-from conjoin.spec.configured_index import configured_indexes
+from conjoin.net.certificates import certificates
+from conjoin.spec.configured.index import configured_indexes
 from solving import World
 
 if sys.version_info >= (3, 11):

@@ -12,7 +12,7 @@ import pytest
 
 from conjoin.cli.failure import report_error
 from conjoin.errors import ConjoinError
-from conjoin.solve.pins import Pins
+from conjoin.solve.preferences.pins import Pins
 from conjoin.solve.request import solve_request
 from conjoin.spec.build import build_requirements
 from loopback import LoopbackServer
@@ -449,7 +449,7 @@ def _(world: World) -> object:
     world.wheel("app", "1.0")
     requirements = world.root / "requirements.txt"
     requirements.write_text(f"app==1.0 --hash=sha256:{'0' * 64}\n")
-    from conjoin.spec.read import read_requirements
+    from conjoin.spec.readers.read_file import read_requirements
 
     return world.solve([], [], sources=[read_requirements(requirements)])
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from conjoin.errors import NoSolution
-from conjoin.solve.platforms import side_by_side
+from conjoin.solve.platforms.shared import side_by_side
 from conjoin.solve.request import solve_request
 from conjoin.solve.solution import PlatformSolution
 from conjoin.spec.build import build_requirements

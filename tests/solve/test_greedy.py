@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from packaging.version import Version
 
-import conjoin.solve.joint
 import conjoin.solve.request
-from conjoin.solve.solver import CondaSolver
+import conjoin.solve.search.joint
+from conjoin.solve.search.conda_side import CondaSolver
 from rules_worlds import NAMES, Chosen, RulesWorld, built, reached, solved, worlds
 from sdists import make_building_sdist
 from solving import World, always_search
@@ -258,7 +258,7 @@ def test_it_is_the_answer_that_a_search_finds_and_no_wheel_could_be_better(
 ) -> None:
     monkeypatch.setattr(conjoin.solve.request, "_EXIT_PAUSE", 0.0)  # this process goes on
     found: list[bool] = []
-    real = conjoin.solve.joint.greedy_answer
+    real = conjoin.solve.search.joint.greedy_answer
 
     async def watched(*arguments: Any) -> Any:
         answer = await real(*arguments)
@@ -268,7 +268,7 @@ def test_it_is_the_answer_that_a_search_finds_and_no_wheel_could_be_better(
     with tempfile.TemporaryDirectory() as folder:
         world = built(small, Path(folder))
         with monkeypatch.context() as patch:
-            patch.setattr(conjoin.solve.joint, "greedy_answer", watched)
+            patch.setattr(conjoin.solve.search.joint, "greedy_answer", watched)
             answer = solved(world, small)
         if answer is None or not any(found):
             return

@@ -296,7 +296,7 @@ def test_hashes_the_user_gave_must_match(world: World) -> None:
     digest = hashlib.sha256(old.read_bytes()).hexdigest()
     world.write()
     from conjoin.spec.build import build_requirements
-    from conjoin.spec.read import read_requirements
+    from conjoin.spec.readers.read_file import read_requirements
 
     listed = world.root / "requirements.txt"
     listed.write_text(f"app --hash=sha256:{digest}\n")

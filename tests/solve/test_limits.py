@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from conjoin.errors import NoSolution
-from conjoin.solve import joint, lookahead, resolvo
+from conjoin.solve.search import joint, resolvo
+from conjoin.solve.search import prefetch as lookahead
 from loopback import PYPI_JSON, LoopbackServer
 from solving import World
 

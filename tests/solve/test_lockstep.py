@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from conjoin.solve.lockstep import Lockstep
+from conjoin.solve.candidates.release_family import Lockstep
 from conjoin.spec.names import PypiName
 
 versions = st.builds(

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from conjoin.index.pypi import PypiIndexes
+from conjoin.index.pypi.indexes import PypiIndexes
 from conjoin.solve.request import solve_request
 from conjoin.solve.solution import ChosenWheel, PlatformSolution
 from conjoin.spec.build import build_requirements

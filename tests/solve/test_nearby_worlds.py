@@ -27,9 +27,9 @@ from brute_force import (
 )
 from conjoin.errors import NoSolution
 from conjoin.lock.extend import missing_pins
-from conjoin.lock.from_solution import locked_platform
-from conjoin.solve.movement import Former
-from conjoin.solve.pins import Pins
+from conjoin.resolving.to_lock import locked_platform
+from conjoin.solve.preferences.pins import Pins
+from conjoin.solve.preferences.update import Former
 from conjoin.solve.request import solve_request
 from conjoin.solve.solution import PlatformSolution
 from conjoin.spec.build import build_requirements

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from conjoin.solve.ordinals import Ordinals, ranges_of
+from conjoin.solve.candidates.ordinals import Ordinals, ranges_of
 
 releases = st.lists(st.integers(0, 3), min_size=1, max_size=3).map(lambda parts: ".".join(map(str, parts)))
 suffixes = st.sampled_from(["", "a1", "b2", "rc1", ".post1", ".dev0", "rc1.dev2", ".post1.dev1"])

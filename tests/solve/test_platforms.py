@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 import conjoin.index.conda
-import conjoin.solve.platforms
+import conjoin.solve.platforms.shared
 from conjoin.errors import NoSolution
-from conjoin.solve.encoding import make_record
-from conjoin.solve.platforms import side_by_side
+from conjoin.solve.candidates.encoding import make_record
+from conjoin.solve.platforms.shared import side_by_side
 from conjoin.solve.request import solve_request
 from conjoin.solve.solution import PlatformSolution
 from conjoin.spec.build import build_requirements
@@ -78,7 +78,7 @@ def test_what_is_the_same_for_all_platforms_is_made_once(
         return read_package(name, records)
 
     read_package = conjoin.index.conda._package
-    monkeypatch.setattr(conjoin.solve.platforms, "make_record", noted)
+    monkeypatch.setattr(conjoin.solve.platforms.shared, "make_record", noted)
     monkeypatch.setattr(conjoin.index.conda, "_package", package)
     for platform in FIVE:
         world.python("3.12.1", subdir=platform)

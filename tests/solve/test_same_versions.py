@@ -8,8 +8,8 @@ import pytest
 from packaging.version import Version
 from syrupy.assertion import SnapshotAssertion
 
+import conjoin.solve.platforms.same_versions
 import conjoin.solve.request
-import conjoin.solve.same_versions
 from conjoin.errors import NoSolution
 from conjoin.solve.solution import PlatformSolution
 from solving import World
@@ -182,7 +182,7 @@ def test_the_order_of_platforms_means_nothing(wide: World) -> None:
 
 def test_what_agrees_already_is_not_solved_again(wide: World, monkeypatch: pytest.MonkeyPatch) -> None:
     wide.wheel("pure", "1.0")
-    monkeypatch.setattr(conjoin.solve.same_versions, "MOST_SOLVES", 0)
+    monkeypatch.setattr(conjoin.solve.platforms.same_versions, "MOST_SOLVES", 0)
     found = alike(wide, [], ["pure"])
     assert dict(found) == dict(wide.solve_all([], ["pure"], platforms=PLATFORMS))
 
@@ -225,7 +225,7 @@ def test_it_is_given_up_in_the_end(
 ) -> None:
     native(wide, "x", "1.0", [], *PLATFORMS)
     native(wide, "x", "2.0", [], LINUX, MAC)
-    monkeypatch.setattr(conjoin.solve.same_versions, "MOST_SOLVES", 1)
+    monkeypatch.setattr(conjoin.solve.platforms.same_versions, "MOST_SOLVES", 1)
     with pytest.raises(NoSolution) as caught:
         alike(wide, [], ["x"])
     assert str(caught.value) == snapshot

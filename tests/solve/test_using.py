@@ -14,10 +14,10 @@ import conjoin.solve.request
 from conjoin.errors import ConjoinError, NoSolution, NotFound, UsageError
 from conjoin.lock.extend import missing_pins
 from conjoin.lock.format import encode
-from conjoin.lock.from_solution import locked_platform
 from conjoin.lock.model import Lock, LockedPackage
-from conjoin.lock.to_solution import solution_of
 from conjoin.resolving import resolve_request
+from conjoin.resolving.from_lock import solution_of
+from conjoin.resolving.to_lock import locked_platform
 from conjoin.spec.build import build_requirements
 from sdists import make_building_sdist
 from solving import PLATFORM, World

@@ -6,8 +6,8 @@ import sys
 import pytest
 from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
-from conjoin.spec import configured_index
-from conjoin.spec.configured_index import configured_indexes
+from conjoin.spec.configured.index import configured_indexes
+from conjoin.spec.configured.request import index as configured_index
 from conjoin.spec.requirements import Credential
 
 
@@ -38,7 +38,7 @@ def test_a_host_without_configuration_asks_pypi():
 
 def test_pypi_is_known_without_importing_pypi_simple():
     code = (
-        "import sys; from conjoin.spec.configured_index import configured_indexes as c;"
+        "import sys; from conjoin.spec.configured.index import configured_indexes as c;"
         "c({'PIP_CONFIG_FILE': '/dev/null', 'UV_NO_CONFIG': '1'}); sys.exit('pypi_simple' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from conjoin.errors import UsageError
-from conjoin.spec.configured_logins import configured_logins, uses_keyring
+from conjoin.spec.configured.logins import configured_logins, uses_keyring
 from conjoin.spec.requirements import Credential
 
 

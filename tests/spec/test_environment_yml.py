@@ -3,7 +3,7 @@ from __future__ import annotations
 import time
 
 from conjoin.spec import Requirements, req_id
-from conjoin.spec.environment_yml import read_environment_yml
+from conjoin.spec.readers.environment_yml import read_environment_yml
 
 FULL = """\
 name: research

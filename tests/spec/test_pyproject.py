@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from conjoin.errors import UsageError
-from conjoin.spec.pyproject import read_pyproject
+from conjoin.spec.readers.pyproject import read_pyproject
 
 FULL = """\
 [project]

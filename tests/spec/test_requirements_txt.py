@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from conjoin.errors import UsageError
-from conjoin.spec.requirements_txt import read_constraints, read_requirements_txt
+from conjoin.spec.readers.requirements_txt import read_constraints, read_requirements_txt
 
 
 def read(tmp_path, text, environ=None):

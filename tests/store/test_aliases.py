@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from conjoin.errors import Conflict, IntegrityError, NotFound
 from conjoin.store import aliases as aliases_module
 from conjoin.store.aliases import Alias, Aliases
-from conjoin.store.backend import Object
+from conjoin.store.backend.protocol import Object
 from conjoin.store.store import Store
 from object_stores import S3, MakeLock
 

@@ -9,14 +9,14 @@ import pytest
 
 from conjoin.cli.main import main
 from conjoin.errors import NotFound, UsageError
-from conjoin.store import cloud
 from conjoin.store.aliases import parse_alias
-from conjoin.store.beginnings import find_beginning
-from conjoin.store.bundle_reader import open_bundle
-from conjoin.store.getting import get
+from conjoin.store.backend.protocol import cloud
+from conjoin.store.bundle.reader import open_bundle
 from conjoin.store.layout import complete_key, lock_key, pointer_key
-from conjoin.store.reference import alias_in, find_lock
+from conjoin.store.lookup.id_prefixes import find_beginning
+from conjoin.store.lookup.reference import alias_in, find_lock
 from conjoin.store.store import Store
+from conjoin.store.transfer.get import get
 from object_stores import MakeLock, ObjectServer
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from conjoin.build.key import build_key
 from conjoin.errors import UsageError
-from conjoin.index.build_key import build_key
 from conjoin.lock.model import LockedPackage
 from conjoin.store.builds import Builds, note_builds
-from conjoin.store.garbage import find_garbage, sweep
+from conjoin.store.gc.collect import find_garbage, sweep
 from conjoin.store.store import Store
 
 KEY = build_key("git:x@y", ["setuptools"], "")

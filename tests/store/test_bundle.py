@@ -36,8 +36,8 @@ from conjoin.errors import (
 from conjoin.lock.format import encode
 from conjoin.lock.identity import make_lock
 from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
-from conjoin.store import bundle_export
-from conjoin.store.bundle_format import (
+from conjoin.store.bundle import export as bundle_export
+from conjoin.store.bundle.format import (
     BLOCK,
     END,
     FORMAT,

@@ -17,12 +17,12 @@ import pytest
 
 from conjoin.errors import IntegrityError, Unreachable, UsageError
 from conjoin.lock.format import write_lock
-from conjoin.store import address as address_module
-from conjoin.store import cloud_streams
-from conjoin.store.address import Address, parse_address
-from conjoin.store.fetch import Fetcher
+from conjoin.store.backend.address import Address, parse_address
+from conjoin.store.backend.protocol import address as address_module
+from conjoin.store.backend.protocol import cloud_streams
 from conjoin.store.layout import package_key
 from conjoin.store.store import Store
+from conjoin.store.transfer.fetch import Fetcher
 from hydrating import BASE, conda_packages, lock_of, output
 from object_stores import S3, Answer, MakeLock, ObjectServer
 
@@ -251,7 +251,7 @@ def test_a_machine_that_cannot_reach_the_origin_hydrates_from_the_store_alone(
     isolated_home: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from conjoin.hydrate.hydrate import hydrate
+    from conjoin.prefix.hydrate import hydrate
 
     packages = conda_packages(forged_channel, names=BASE)
     for package in packages:
@@ -339,7 +339,7 @@ def test_a_big_package_that_does_not_come_is_unreachable_and_leaves_nothing(
 def test_wrong_bytes_from_the_store_are_an_integrity_error_and_nothing_is_made(
     cloud: ObjectServer, cloud_place: str, forged_channel: Path, isolated_home: Path
 ) -> None:
-    from conjoin.hydrate.hydrate import hydrate
+    from conjoin.prefix.hydrate import hydrate
 
     lock = lock_of(conda_packages(forged_channel, names=BASE))
     Store(cloud_place).push(lock)

@@ -11,9 +11,9 @@ import pytest
 from conjoin.errors import IntegrityError, Unreachable
 from conjoin.lock.model import LockedPackage
 from conjoin.spec.requirements import Credential
-from conjoin.store import fetch as module
-from conjoin.store.fetch import Fetcher
 from conjoin.store.packages import Packages
+from conjoin.store.transfer import fetch as module
+from conjoin.store.transfer.fetch import Fetcher
 from loopback import LoopbackServer
 
 CONTENT = bytes(range(256)) * 4096  # one megabyte

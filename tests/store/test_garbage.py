@@ -18,11 +18,11 @@ from conjoin.collecting import Collected, collect_store
 from conjoin.errors import ConjoinError, IntegrityError, UsageError
 from conjoin.lock.format import write_lock
 from conjoin.lock.model import Lock
-from conjoin.store import garbage as garbage_module
 from conjoin.store.aliases import parse_alias
+from conjoin.store.gc import collect as garbage_module
+from conjoin.store.gc.usage import note_use
 from conjoin.store.layout import alias_key, complete_key, lock_key
 from conjoin.store.store import Store
-from conjoin.store.usage import note_use
 from object_stores import MakeLock, ObjectServer
 
 DAY = 86400.0
@@ -294,7 +294,7 @@ def test_pushing_what_is_there_since_long_is_announced_and_noted(
     s3.forget()
     Store(s3_place).push(lock, alias="x:v1")
     assert len(s3.requests) == 3
-    monkeypatch.setattr("conjoin.store.push._LATELY", -1.0)
+    monkeypatch.setattr("conjoin.store.transfer.push._LATELY", -1.0)
     s3.forget()
     Store(s3_place).push(lock, alias="x:v1")
     assert len(s3.requests) <= 8, s3.requests
@@ -322,7 +322,9 @@ WORK = """
 import random, sys
 from pathlib import Path
 from conjoin.lock.format import read_lock
-from conjoin.store import garbage, gate, push
+from conjoin.store.gc import collect as garbage
+from conjoin.store.gc import lease as gate
+from conjoin.store.transfer import push
 from conjoin.store.layout import package_key
 from conjoin.store.store import Store
 gate._REQUEST_PAUSE = 0.05
@@ -348,7 +350,7 @@ from pathlib import Path
 from conjoin import collecting
 from conjoin.collecting import collect_store
 from conjoin.errors import Conflict
-from conjoin.store import garbage
+from conjoin.store.gc import collect as garbage
 from conjoin.store.store import Store
 garbage.SHARED_GRACE = garbage.GRACE = -1.0
 found = collecting.find_garbage
@@ -413,7 +415,8 @@ def test_beside_those_who_push_and_name_no_name_ever_means_less_than_everything(
 GC = """
 import sys
 from conjoin.collecting import collect_store
-from conjoin.store import garbage, gate
+from conjoin.store.gc import collect as garbage
+from conjoin.store.gc import lease as gate
 from conjoin.store.store import Store
 garbage._BATCH = 1
 gate.SKEW = -1e9
@@ -431,7 +434,7 @@ def test_after_a_kill_at_any_moment_the_store_is_whole(
     make_environment: MakeLock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from conjoin.store import gate as gate_module
+    from conjoin.store.gc import lease as gate_module
 
     monkeypatch.setattr(gate_module, "SKEW", -1e9)  # a lease of a process that was killed holds nobody up
     place = new_place(kind)

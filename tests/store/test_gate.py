@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from conjoin.errors import Conflict, Unreachable
-from conjoin.store import announced as announced_module
-from conjoin.store import gate as gate_module
-from conjoin.store.announced import read_announced
+from conjoin.store.gc import announcements as announced_module
+from conjoin.store.gc import lease as gate_module
+from conjoin.store.gc.announcements import read_announced
 from conjoin.store.layout import ANNOUNCED, LEASE
 from conjoin.store.store import Store
 from object_stores import MakeLock, ObjectServer

@@ -12,8 +12,8 @@ from conjoin.cli.main import main
 from conjoin.errors import UsageError
 from conjoin.lock.identity import make_lock, requirements_id
 from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
-from conjoin.store.latest import find_latest, parse_whose
 from conjoin.store.layout import lock_key
+from conjoin.store.lookup.latest import find_latest, parse_whose
 from conjoin.store.store import Store
 from loopback import LoopbackServer
 from object_stores import ObjectServer

@@ -12,8 +12,8 @@ from conjoin.lock.format import encode, write_lock
 from conjoin.lock.identity import make_lock, requirements_id
 from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
 from conjoin.store.aliases import Alias, parse_alias
-from conjoin.store.filelock import locked
-from conjoin.store.reference import find_lock
+from conjoin.store.backend.filelock import locked
+from conjoin.store.lookup.reference import find_lock
 from conjoin.store.store import Store, current_user
 
 

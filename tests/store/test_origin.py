@@ -9,7 +9,7 @@ import pytest
 
 from conjoin.cli.main import main
 from conjoin.forge import forge
-from conjoin.store.address import Address, parse_address
+from conjoin.store.backend.address import Address, parse_address
 from object_stores import ObjectServer
 
 

@@ -10,7 +10,7 @@ import pytest
 from conjoin.errors import NotFound, UsageError
 from conjoin.lock.identity import make_lock, requirements_id
 from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
-from conjoin.store.reference import find_lock
+from conjoin.store.lookup.reference import find_lock
 from conjoin.store.store import Store
 
 MODULE = """

@@ -10,9 +10,9 @@ import pytest
 
 from conjoin.errors import Unreachable
 from conjoin.lock.model import Lock
+from conjoin.store.backend.fsync import settle
 from conjoin.store.layout import lock_key, package_key
 from conjoin.store.packages import Packages
-from conjoin.store.settled import settle
 from conjoin.store.store import Store
 from object_stores import MakeLock
 

@@ -10,7 +10,7 @@ __all__ = ["bootstrap_archive", "engine_files"]
 
 _ROOMS = ("bootstrap", "config", "hydrate", "lock", "spec", "store")
 # Of the indexes, what reads the URLs of editable packages.
-_MODULES = ("__init__.py", "errors.py", "index/__init__.py", "index/urls.py")
+_MODULES = ("__init__.py", "errors.py", "index/__init__.py", "net/urls.py")
 # Any Python can read this much, and say what is wrong with itself.
 _MAIN = """import sys
 if sys.version_info < (3, 8):

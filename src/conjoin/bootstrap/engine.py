@@ -1,7 +1,7 @@
 """The engine: a process of its own, that makes the prefix while this one fetches.
 
 It sees the toolkit and nothing else of the container's packages; and it works on other packages while this
-process waits for the network. They talk in lines of JSON: see :mod:`conjoin.hydrate.fed`.
+process waits for the network. They talk in lines of JSON: see :mod:`conjoin.prefix.bootstrap_engine`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine", "engine_code"]
 
-_START = "import sys; sys.path[:0] = %r; from conjoin.hydrate.fed import main; main()"
+_START = "import sys; sys.path[:0] = %r; from conjoin.prefix.bootstrap_engine import main; main()"
 
 
 class Engine:

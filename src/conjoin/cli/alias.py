@@ -40,7 +40,7 @@ def alias(
     The tags latest, candidate and stable may be moved; every other tag is written once.
     """
     from conjoin.store.aliases import parse_alias
-    from conjoin.store.reference import find_lock
+    from conjoin.store.lookup.reference import find_lock
     from conjoin.store.store import Store
 
     reporter = Reporter(quiet=output.quiet, verbose=output.verbose)

@@ -102,7 +102,7 @@ def set_(
     """
     from conjoin.config.edit import set_key
     from conjoin.config.files import key_of
-    from conjoin.spec.configured import read_words
+    from conjoin.spec.configured.request import read_words
 
     setting = key_of(key, project=project)
     if setting is None:
@@ -184,7 +184,7 @@ def _path(project: bool) -> Path:
 @contextmanager
 def _file(project: bool) -> Iterator[Path]:
     """Yield the file to change, which nobody else changes meanwhile."""
-    from conjoin.store.filelock import locked
+    from conjoin.store.backend.filelock import locked
 
     file = _path(project)
     if file.exists() and not file.is_file():
@@ -200,7 +200,7 @@ def _file(project: bool) -> Iterator[Path]:
 
 def _refuse_bad_store(setting: Setting, value: Value) -> None:
     if setting.name == "store":
-        from conjoin.store.address import parse_address
+        from conjoin.store.backend.address import parse_address
 
         parse_address(str(value))
 

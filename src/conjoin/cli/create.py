@@ -31,8 +31,8 @@ def create(
 ) -> None:
     """Make a prefix of an environment, or of what a request asks for, and print its path."""
     from conjoin.cli.environments import environment_of, make_prefix, open_store
-    from conjoin.hydrate.host import choose_platform
-    from conjoin.hydrate.prefix import prefix_path
+    from conjoin.prefix.host import choose_platform
+    from conjoin.prefix.prefix import prefix_path
 
     reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
     if prefix is not None and name is not None:

@@ -44,8 +44,8 @@ def demo(
     ] = False,
 ) -> None:
     """Show what this is about: one environment out of conda and PyPI that conda-first tools cannot find."""
+    from conjoin.config.places import cache_dir
     from conjoin.demo.channel import choose_python
-    from conjoin.store.paths import cache_dir
     from conjoin.store.store import Store
 
     directory = directory.absolute() if directory else None
@@ -182,7 +182,7 @@ class _Demo:
         from conjoin.api import hydrate
         from conjoin.cli.progress import hydration_progress
         from conjoin.demo.environment import forget_prefix
-        from conjoin.hydrate.prefix import prefix_path
+        from conjoin.prefix.prefix import prefix_path
 
         self.story.chapter("Hydrate: exactly these packages, every hash verified")
         target = (

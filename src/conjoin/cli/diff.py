@@ -31,7 +31,7 @@ def diff(
     """Show what came, went or moved between two environments, platform by platform."""
     from conjoin.lock.changes import changes
     from conjoin.spec.platform import platform_name
-    from conjoin.store.reference import find_lock
+    from conjoin.store.lookup.reference import find_lock
     from conjoin.store.store import Store
 
     there = Store(store)

@@ -39,7 +39,7 @@ def effective(wanted: Sequence[Setting] = SETTINGS) -> list[Effective]:
 
     :raises UsageError: for a file or a variable that is not what it should be.
     """
-    from conjoin.spec.configured import check_settings
+    from conjoin.spec.configured.request import check_settings
 
     settings = load_settings()
     check_settings(settings)
@@ -91,7 +91,7 @@ def _default(setting: Setting, settings: Settings) -> Effective:
 
 def _index(setting: Setting, settings: Settings) -> Effective:
     """Return what uv's and pip's configuration says: no extra indexes where ours names a default one."""
-    from conjoin.spec.configured_index import configured_indexes
+    from conjoin.spec.configured.index import configured_indexes
 
     host = configured_indexes()
     if setting.name == "index-url":
@@ -103,7 +103,7 @@ def _index(setting: Setting, settings: Settings) -> Effective:
 
 
 def _place(setting: Setting) -> str:
-    from conjoin.store import paths
+    from conjoin.config import places as paths
 
     find = {
         "store": paths.store_root,

@@ -45,7 +45,7 @@ def base_of(request: RequestOptions, store: Store) -> Base | None:
     """
     if request.using is None:
         return None
-    from conjoin.store.reference import find_lock
+    from conjoin.store.lookup.reference import find_lock
 
     return Base(request.using, find_lock(request.using, store))
 
@@ -80,7 +80,7 @@ def environment_of(
         )
     platform = request.platform[0] if len(request.platform) == 1 else None
     if env is not None:
-        from conjoin.store.reference import find_lock
+        from conjoin.store.lookup.reference import find_lock
 
         if len(request.platform) > 1:
             raise UsageError("a prefix is for one platform", advice="give --platform once")
@@ -140,7 +140,7 @@ def resolve_showing(
 
 def _say_whose(resolution: Resolution, reporter: Reporter) -> None:
     """Say whose resolution was taken, unless it is the user's own of this host."""
-    from conjoin.store.paths import local_store_root
+    from conjoin.config.places import local_store_root
     from conjoin.store.user import current_user
 
     taken = resolution.taken_from

@@ -13,7 +13,7 @@ from conjoin.errors import UsageError
 if TYPE_CHECKING:
     import typer
 
-    from conjoin.store.bundle_export import Exported
+    from conjoin.store.bundle.export import Exported
 
 __all__ = ["export"]
 
@@ -38,7 +38,7 @@ def export(
     """
     from conjoin.cli.environments import open_store
     from conjoin.cli.transfer import transfer
-    from conjoin.store.reference import alias_in, find_lock
+    from conjoin.store.lookup.reference import alias_in, find_lock
 
     if offline_bundle is None:
         raise UsageError("no form is given", advice="give --offline-bundle FILE")

@@ -63,7 +63,7 @@ def _line(text: str) -> str:
 
 
 def _keep(text: str) -> Path | None:
-    from conjoin.store.paths import cache_dir
+    from conjoin.config.places import cache_dir
 
     now = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     try:

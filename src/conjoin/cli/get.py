@@ -36,8 +36,8 @@ def get(
     ] = None,
 ) -> None:
     """Fetch an environment's definition, and its name, into the local store and print its id."""
-    from conjoin.store.getting import get as get_definition
     from conjoin.store.store import Store
+    from conjoin.store.transfer.get import get as get_definition
 
     if platform and not packages:
         raise UsageError("--platform is for packages", advice="add --packages, or drop it")
@@ -70,8 +70,8 @@ def get(
 
 def _get_packages(there: Store, lock: Lock, platforms: Sequence[str] | None, reporter: Reporter) -> None:
     from conjoin.cli.transfer import transfer
-    from conjoin.hydrate.host import choose_platform
-    from conjoin.store.getting import get_packages
+    from conjoin.prefix.host import choose_platform
+    from conjoin.store.transfer.get import get_packages
 
     wanted = platforms or [choose_platform(lock, None)]
     with transfer(reporter, f"fetching packages from {there.place}") as moved:

@@ -20,7 +20,7 @@ def graph_of(env: str, platform: str | None, store: str | None) -> Graph:
     :raises NotFound: where there is no such environment, or none for the platform.
     """
     from conjoin.lock.graph import Graph
-    from conjoin.store.reference import find_lock
+    from conjoin.store.lookup.reference import find_lock
     from conjoin.store.store import Store
 
     lock = find_lock(env, Store(store))

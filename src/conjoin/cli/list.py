@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     import typer
 
-    from conjoin.hydrate.registry import KnownPrefix
     from conjoin.inventory import Known
+    from conjoin.prefix.registry import KnownPrefix
 
 __all__ = ["known_document", "list_", "use_document"]
 

@@ -10,7 +10,7 @@ from conjoin.cli.table import human_size
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
-    from conjoin.hydrate.progress import Progress
+    from conjoin.prefix.progress import Progress
 
 __all__ = ["hydration_progress"]
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import typer
 
     from conjoin.lock.model import Lock
-    from conjoin.store.push import Pushed
     from conjoin.store.store import Store
+    from conjoin.store.transfer.push import Pushed
 
 __all__ = ["push"]
 
@@ -143,7 +143,7 @@ class _Sent:
 
 def _find(env: str, there: Store) -> Lock:
     """Return the lock that ``env`` means here, else in the store it goes to."""
-    from conjoin.store.reference import find_lock
+    from conjoin.store.lookup.reference import find_lock
 
     here = there.near()
     if here.place == there.place:

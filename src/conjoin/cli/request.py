@@ -76,7 +76,7 @@ def _sources(options: RequestOptions) -> list[Asked]:
         raise UsageError(f"{given} needs a pyproject.toml", advice="give it with -p")
     if not (options.file or options.requirement or options.pyproject or options.script):
         return _bounds(options)
-    from conjoin.spec.read import read_requirements
+    from conjoin.spec.readers.read_file import read_requirements
 
     return [
         # `-f` takes what its name says it is: conda users also write `-f requirements.txt`.
@@ -94,7 +94,7 @@ def _sources(options: RequestOptions) -> list[Asked]:
 def _bounds(options: RequestOptions) -> list[Asked]:
     if not (options.constraint or options.override):
         return []
-    from conjoin.spec.requirements_txt import read_constraints
+    from conjoin.spec.readers.requirements_txt import read_constraints
 
     return [
         *(read_constraints(path) for path in options.constraint),

@@ -29,7 +29,7 @@ def show(
     """Show the packages of an environment, for each platform."""
     from conjoin.inventory import known_environment
     from conjoin.spec.platform import platform_name
-    from conjoin.store.reference import find_lock
+    from conjoin.store.lookup.reference import find_lock
     from conjoin.store.store import Store
 
     there = Store(store)

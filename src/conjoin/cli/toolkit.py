@@ -75,7 +75,7 @@ def _made(there: Store, platform: str, lock: Lock | None, force: bool, steps: Ca
 def _lock(env: str | None, there: Store) -> Lock | None:
     if env is None:
         return None
-    from conjoin.store.reference import find_lock
+    from conjoin.store.lookup.reference import find_lock
 
     return find_lock(env, there)
 

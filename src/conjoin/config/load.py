@@ -2,7 +2,7 @@
 
 The variables are closest to the one command that is run, so they are the strongest; a project knows better
 than a user's file what its work needs. What is typed, and what the files of a request say, is stronger than
-all of these: it is the request itself, see :mod:`conjoin.spec.configured`.
+all of these: it is the request itself, see :mod:`conjoin.spec.configured.request`.
 """
 
 from __future__ import annotations

@@ -36,8 +36,8 @@ def choose_python(wanted: str | None = None) -> Interpreter:
     (running,) = find_interpreters()
     if _fits(running):
         return running
+    from conjoin.config.places import cache_dir
     from conjoin.index.interpreters import find_interpreters as find_all
-    from conjoin.store.paths import cache_dir
 
     for other in find_all(cache_dir()):
         minor = ".".join(map(str, other.version.release[:2]))

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conjoin.errors import ConjoinError
-from conjoin.hydrate.activation import environment_variables
-from conjoin.hydrate.prefix import read_marker
+from conjoin.prefix.activation import environment_variables
+from conjoin.prefix.prefix import read_marker
 
 __all__ = ["Report", "ask", "forget_prefix"]
 

@@ -15,8 +15,8 @@ from packaging.version import InvalidVersion, Version
 
 from conjoin.errors import Unreachable, UsageError
 from conjoin.index.conda_client import client_for
-from conjoin.index.credentials import Credentials
-from conjoin.index.urls import without_secrets
+from conjoin.net.credentials import Credentials
+from conjoin.net.urls import without_secrets
 from conjoin.spec.names import CondaName
 from conjoin.spec.requirements import Credential
 
@@ -61,7 +61,7 @@ class CondaChannels:
     :param platform: target platform, e.g. ``linux-64``; ``noarch`` is always asked as well.
     :param cache_dir: folder for repodata.
     :param offline: use what the cache has, however old, and never the network.
-    :param credentials: taken out of channel URLs; see :mod:`conjoin.index.credentials` for others.
+    :param credentials: taken out of channel URLs; see :mod:`conjoin.net.credentials` for others.
     :param aliases: what names among ``channels`` stand for: URLs that count as one channel.
     """
 

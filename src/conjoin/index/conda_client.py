@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from conjoin.index.credentials import Credentials
+from conjoin.net.credentials import Credentials
 
 if TYPE_CHECKING:
     from rattler.networking import Client

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 from packaging.version import InvalidVersion, Version
 
-from conjoin.index.http_cache import read_checked, write_checked
+from conjoin.net.http_cache import read_checked, write_checked
 
 __all__ = ["HostPython", "find_interpreters"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conjoin.resolving.before import resolved_before
+from conjoin.resolving.find_before import resolved_before
 from conjoin.resolving.resolve import Resolution, resolve_request
 
 __all__ = ["Resolution", "resolve_request", "resolved_before"]

@@ -12,7 +12,7 @@ from conjoin.errors import NotFound, Unreachable
 
 if TYPE_CHECKING:
     from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
-    from conjoin.solve.pins import Pins
+    from conjoin.solve.preferences.pins import Pins
     from conjoin.solve.solution import ChosenWheel
     from conjoin.store.store import Store
 
@@ -27,8 +27,8 @@ class Base(msgspec.Struct, frozen=True):
 
     def pins(self, platform: str, store: Store) -> Pins:
         """Return its packages of one platform, as the solver takes them."""
-        from conjoin.lock.to_solution import solution_of
-        from conjoin.solve.pins import Pins
+        from conjoin.resolving.from_lock import solution_of
+        from conjoin.solve.preferences.pins import Pins
 
         locked = self.lock.platforms[platform]
         packages = {package.sha256: package for package in locked.packages}
@@ -54,7 +54,7 @@ def _copy_of(package: LockedPackage, store: Store, *, fetch: bool) -> Path | Non
             return packages.path(package.sha256, package.file)
     if not fetch or store.shared is None:
         return None
-    from conjoin.store.fetch import Fetcher
+    from conjoin.store.transfer.fetch import Fetcher
 
     fetcher = Fetcher(store.packages, shared=store.shared)
     try:

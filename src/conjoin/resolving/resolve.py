@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from conjoin.errors import NotFound, Unreachable
-from conjoin.resolving.before import resolved_before
 from conjoin.resolving.extending import Base
+from conjoin.resolving.find_before import resolved_before
 from conjoin.resolving.updating import former_of, refuse_update
 from conjoin.spec.platform import host_platform, platform_name
 from conjoin.spec.requirements import Requirements
@@ -19,10 +19,10 @@ from conjoin.version import __version__
 if TYPE_CHECKING:
     from conjoin.lock.changes import Change
     from conjoin.lock.model import Lock
-    from conjoin.solve.movement import Former
-    from conjoin.solve.pins import Pins
+    from conjoin.solve.preferences.pins import Pins
+    from conjoin.solve.preferences.update import Former
     from conjoin.solve.solution import PlatformSolution
-    from conjoin.store.latest import Taken
+    from conjoin.store.lookup.latest import Taken
     from conjoin.store.store import Store
 
 __all__ = ["Resolution", "resolve_request"]
@@ -113,7 +113,7 @@ def resolve_request(
     pins = {platform: base.pins(platform, store) for platform in missing} if base else {}
     former = former_of(update, known, missing, pins) if update and known else {}
     solutions = _solve(requirements, missing, offline, progress, pins, former, store)
-    from conjoin.lock.from_solution import locked_platform, make_lock_of
+    from conjoin.resolving.to_lock import locked_platform, make_lock_of
     from conjoin.store.builds import note_builds
 
     given = base.lock.platforms if base else {}
@@ -183,9 +183,9 @@ def _solve(
     former: Mapping[str, Former],
     store: Store,
 ) -> dict[str, PlatformSolution]:
+    from conjoin.config.places import cache_dir
     from conjoin.solve.request import solve_request
     from conjoin.store.builds import Builds
-    from conjoin.store.paths import cache_dir
 
     try:
         return solve_request(
@@ -218,6 +218,6 @@ def _keep_built(solution: PlatformSolution, store: Store) -> None:
 
 def _versions() -> dict[str, str]:
     """Return what the pointer to a lock tells about how it was made."""
-    from conjoin.solve.resolvo import solver_versions
+    from conjoin.solve.search.resolvo import solver_versions
 
     return {"conjoin": __version__, **solver_versions()}

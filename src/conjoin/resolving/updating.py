@@ -10,8 +10,8 @@ from conjoin.resolving.extending import Base
 
 if TYPE_CHECKING:
     from conjoin.lock.model import Lock
-    from conjoin.solve.movement import Former
-    from conjoin.solve.pins import Pins
+    from conjoin.solve.preferences.pins import Pins
+    from conjoin.solve.preferences.update import Former
 
 __all__ = ["former_of", "refuse_update"]
 
@@ -48,8 +48,8 @@ def former_of(
     names: Sequence[str], known: Lock, platforms: Sequence[str], pins: Mapping[str, Pins]
 ) -> dict[str, Former]:
     """Return what was locked before, for each platform that was, as the solver takes it."""
-    from conjoin.lock.to_solution import solution_of
-    from conjoin.solve.movement import Former
+    from conjoin.resolving.from_lock import solution_of
+    from conjoin.solve.preferences.update import Former
 
     return {
         platform: Former.of(solution_of(platform, known.platforms[platform]), names, pins.get(platform))

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from msgspec.structs import replace as replace_struct
 
-from conjoin.index.build_tools import BuildTool
+from conjoin.build.requires import BuildTool
 from conjoin.index.interpreters import HostPython
 from conjoin.solve.one_platform import PlatformRequest
 from conjoin.solve.solution import ChosenPython

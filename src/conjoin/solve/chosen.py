@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 from packaging.version import Version
 
+from conjoin.build.building_indexes import BuildingIndexes
 from conjoin.index.conda import record_document
-from conjoin.index.project import IndexFile, Sdist, Wheel
-from conjoin.index.pypi import PypiIndexes
-from conjoin.index.urls import without_secrets
-from conjoin.solve.encoding import Meaning
+from conjoin.index.pypi.project import IndexFile, Sdist, Wheel
+from conjoin.net.urls import without_secrets
+from conjoin.solve.candidates.encoding import Meaning
+from conjoin.solve.candidates.metadata import Dependency
+from conjoin.solve.candidates.ownership import Ownership
+from conjoin.solve.candidates.project_candidates import Candidate
 from conjoin.solve.host_python import HostPythonSource
-from conjoin.solve.joint import Answer
-from conjoin.solve.knowledge import Dependency
-from conjoin.solve.ownership import Ownership
-from conjoin.solve.pins import Pins
-from conjoin.solve.pool import Candidate
+from conjoin.solve.preferences.pins import Pins
+from conjoin.solve.search.joint import Answer
+from conjoin.solve.search.provider import PypiWorld
 from conjoin.solve.solution import (
     BuiltFrom,
     ChosenConda,
@@ -28,11 +29,10 @@ from conjoin.solve.solution import (
     PlatformSolution,
     SolveStatistics,
 )
-from conjoin.solve.world import PypiWorld
 from conjoin.spec.names import CondaName, PypiName
 
 if TYPE_CHECKING:
-    from conjoin.index.built_wheels import BuiltWheel
+    from conjoin.build.built_wheels import BuiltWheel
 
 __all__ = ["assemble"]
 
@@ -43,7 +43,7 @@ async def assemble(
     answer: Answer,
     world: PypiWorld | None,
     ownership: Ownership,
-    indexes: PypiIndexes,
+    indexes: BuildingIndexes,
     *,
     platform: str,
     virtual_packages: dict[str, str],
@@ -82,7 +82,7 @@ async def assemble(
 
 
 async def _conda(
-    answer: Answer, ownership: Ownership, indexes: PypiIndexes, earlier: Iterable[PlatformSolution]
+    answer: Answer, ownership: Ownership, indexes: BuildingIndexes, earlier: Iterable[PlatformSolution]
 ) -> list[ChosenConda]:
     known = {each.document["url"]: each for solution in earlier for each in solution.conda}
     names = [CondaName(record.name.normalized) for record in answer.conda]
@@ -104,7 +104,7 @@ async def _conda(
 
 
 async def _wheels(
-    meanings: Iterable[Meaning], world: PypiWorld | None, indexes: PypiIndexes, warnings: list[str]
+    meanings: Iterable[Meaning], world: PypiWorld | None, indexes: BuildingIndexes, warnings: list[str]
 ) -> list[ChosenWheel]:
     by_project: dict[PypiName, list[Meaning]] = {}
     for meaning in meanings:
@@ -172,7 +172,7 @@ def _wheel(file: Wheel | Sdist, world: PypiWorld) -> Wheel:
 
 
 async def _hashed(
-    chosen: ChosenWheel, built: BuiltWheel | None, url: str, indexes: PypiIndexes
+    chosen: ChosenWheel, built: BuiltWheel | None, url: str, indexes: BuildingIndexes
 ) -> ChosenWheel:
     if built is not None:
         source = BuiltFrom(

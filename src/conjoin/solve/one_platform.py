@@ -11,27 +11,27 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
+from conjoin.build.building_indexes import BuildingIndexes
 from conjoin.errors import NoSolution, UsageError
 from conjoin.index.conda import ChannelUnreachable, CondaChannels
 from conjoin.index.mapping import Mapping as NameMapping
-from conjoin.index.pypi import PypiIndexes
-from conjoin.solve.applicable import applicable, unwanted
-from conjoin.solve.bounds import Bounds, Key, Rank, versions_there
+from conjoin.solve.candidates.applicable import applicable, unwanted
+from conjoin.solve.candidates.compatibility import WheelJudge
+from conjoin.solve.candidates.direct import direct_files
+from conjoin.solve.candidates.ownership import Ownership
+from conjoin.solve.candidates.pythons import PythonBuild, PythonPool, is_valid_version
 from conjoin.solve.chosen import assemble
-from conjoin.solve.direct import direct_files
-from conjoin.solve.explanation import Explanation
 from conjoin.solve.host_python import HostPythonSource
-from conjoin.solve.joint import Answer, solve_jointly
-from conjoin.solve.judge import WheelJudge
-from conjoin.solve.movement import Former, Steering, move_little
-from conjoin.solve.ownership import Ownership
-from conjoin.solve.pins import Pins, record_of
-from conjoin.solve.platforms import Shared
-from conjoin.solve.pythons import PythonBuild, PythonPool, is_valid_version
-from conjoin.solve.second_thoughts import reconsidered
+from conjoin.solve.platforms.bounds import Bounds, Key, Rank, versions_there
+from conjoin.solve.platforms.shared import Shared
+from conjoin.solve.preferences.pins import Pins, record_of
+from conjoin.solve.preferences.update import Former, Steering, move_little
+from conjoin.solve.report.explanation import Explanation
+from conjoin.solve.search.conda_side import CondaSolver, Unsatisfiable
+from conjoin.solve.search.joint import Answer, solve_jointly
+from conjoin.solve.search.provider import PypiWorld, Wishes
+from conjoin.solve.search.refine import reconsidered
 from conjoin.solve.solution import ChosenPython, PlatformSolution
-from conjoin.solve.solver import CondaSolver, Unsatisfiable
-from conjoin.solve.world import PypiWorld, Wishes
 from conjoin.spec.names import CondaName, PypiName
 from conjoin.spec.platform import host_platform, virtual_packages, wheel_platform_tags
 from conjoin.spec.requirements import Requirements
@@ -39,7 +39,7 @@ from conjoin.spec.requirements import Requirements
 if TYPE_CHECKING:
     from rattler import RepoDataRecord
 
-    from conjoin.solve.hints import Surroundings
+    from conjoin.solve.report.hints import Surroundings
 
 __all__ = ["PlatformRequest", "Progress"]
 
@@ -67,7 +67,7 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
 
     requirements: Requirements
     platform: str
-    indexes: PypiIndexes
+    indexes: BuildingIndexes
     mapping: NameMapping
     cache_dir: Path
     offline: bool
@@ -96,7 +96,7 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
         """
         started, requests = time.monotonic(), self.indexes.requests
         if self.pins is not None:
-            from conjoin.solve.pinned_words import refuse_contradictions
+            from conjoin.solve.report.pins import refuse_contradictions
 
             refuse_contradictions(self.requirements, self.pins, self.platform)
         try:
@@ -109,12 +109,12 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
 
     async def _told(self, error: Explanation) -> NoSolution:
         """Return an error that says more: what was found out about what is absent, in the words of pins."""
-        from conjoin.solve.hints import with_hints
+        from conjoin.solve.report.hints import with_hints
 
         told = await with_hints(error, self._surroundings())
         if self.pins is None:
             return told
-        from conjoin.solve.pinned_words import in_words_of_pins
+        from conjoin.solve.report.pins import in_words_of_pins
 
         return in_words_of_pins(told, self.pins)
 
@@ -159,12 +159,12 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
         return world is not None and any(pool.has_unbuilt for pool in world.loaded().values())
 
     def _surroundings(self) -> Surroundings:
-        from conjoin.solve.hints import Surroundings
+        from conjoin.solve.report.hints import Surroundings
 
         asked = self.requirements
 
-        def index_at(url: str) -> PypiIndexes:
-            return PypiIndexes(
+        def index_at(url: str) -> BuildingIndexes:
+            return BuildingIndexes(
                 [url], cache_dir=self.cache_dir, offline=self.offline, credentials=asked.credentials
             )
 
@@ -308,7 +308,7 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
             answer = await solve_jointly(in_vain or asked, world, solver, conda_first)
             return await reconsidered(answer, asked, world, solver, conda_first), world
         except Explanation:
-            from conjoin.solve.no_file import could_be_built
+            from conjoin.solve.report.no_file import could_be_built
 
             if not may_build or not could_be_built(asked, world):
                 raise
@@ -336,7 +336,7 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
         except Unsatisfiable as error:
             if self.bounds is not None:
                 raise NoSolution("nothing lies within these bounds") from error
-            from conjoin.solve.explain import explain
+            from conjoin.solve.report.explain import explain
 
             raise explain(await error.reasons(), self.requirements, None) from error
 

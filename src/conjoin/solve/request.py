@@ -10,19 +10,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conjoin.index.collector import few_collections
+from conjoin.build.building_indexes import BuildingIndexes
+from conjoin.cyclic_gc import few_collections
 from conjoin.index.mapping import Mapping as NameMapping
-from conjoin.index.pypi import PypiIndexes
-from conjoin.solve.movement import Former
 from conjoin.solve.one_platform import PlatformRequest, Progress
-from conjoin.solve.pins import Pins
-from conjoin.solve.platforms import Shared, side_by_side
+from conjoin.solve.platforms.shared import Shared, side_by_side
+from conjoin.solve.preferences.pins import Pins
+from conjoin.solve.preferences.update import Former
 from conjoin.solve.solution import PlatformSolution
 from conjoin.spec.requirements import Requirements
 
 if TYPE_CHECKING:
-    from conjoin.index.build_tools import BuildTool, SolveBuild
-    from conjoin.index.built_wheels import KeptBuilds
+    from conjoin.build.built_wheels import KeptBuilds
+    from conjoin.build.requires import BuildTool, SolveBuild
     from conjoin.index.interpreters import HostPython
     from conjoin.solve.build_requirements import BuildRequirements
 
@@ -88,7 +88,7 @@ async def _solve_all(
     former: Mapping[str, Former],
     kept_builds: KeptBuilds | None,
 ) -> dict[str, PlatformSolution]:
-    indexes = PypiIndexes(
+    indexes = BuildingIndexes(
         requirements.indexes,
         requirements.find_links,
         cache_dir=cache_dir,
@@ -118,7 +118,7 @@ async def _solve_all(
         indexes.decide_builds_by(_decide_builds_as(requests[0]), progress)
         answers = await side_by_side({request.platform: request.solve for request in requests})
         if requirements.same_versions:
-            from conjoin.solve.same_versions import alike
+            from conjoin.solve.platforms.same_versions import alike
 
             answers = await alike(requests, answers, requirements, progress)
         return answers

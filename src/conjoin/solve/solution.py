@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from conjoin.index.project import Wheel
+from conjoin.index.pypi.project import Wheel
 from conjoin.spec.names import CondaName, PypiName
 
 __all__ = ["BuiltFrom", "ChosenConda", "ChosenPython", "ChosenWheel", "PlatformSolution", "SolveStatistics"]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from conjoin.spec.build import build_requirements
     from conjoin.spec.canonical import from_canonical, req_id
     from conjoin.spec.platform import PLATFORMS, host_platform, marker_environment, virtual_packages
-    from conjoin.spec.read import read_requirements
+    from conjoin.spec.readers.read_file import read_requirements
     from conjoin.spec.requirements import (
         CondaRequirement,
         Credential,

@@ -9,8 +9,8 @@ from conjoin.config.load import load_settings
 from conjoin.config.settings import Settings
 from conjoin.errors import UsageError
 from conjoin.spec.asked import Asked, combine
-from conjoin.spec.configured import with_settings
-from conjoin.spec.configured_index import configured_indexes
+from conjoin.spec.configured.index import configured_indexes
+from conjoin.spec.configured.request import with_settings
 from conjoin.spec.gather import PYTHON, Gathering
 from conjoin.spec.names import CondaName
 from conjoin.spec.python_version import joined

@@ -170,12 +170,13 @@ class Requirements:
     def from_file(cls, path: str | Path, **texts: Any) -> Requirements:
         """Return what an environment.yml, requirements.txt, pyproject.toml or script (PEP 723) asks for.
 
-        :param texts: ``kind``, ``extras`` and ``groups`` as :func:`conjoin.spec.read.read_requirements`
-            takes them; everything else, as :meth:`build` takes it, is asked for beside the file.
+        :param texts: ``kind``, ``extras`` and ``groups`` as
+            :func:`conjoin.spec.readers.read_file.read_requirements` takes them; everything else, as
+            :meth:`build` takes it, is asked for beside the file.
         :raises UsageError: where the file cannot be read, with line and what was expected.
         """
         from conjoin.spec.build import build_requirements
-        from conjoin.spec.read import read_requirements
+        from conjoin.spec.readers.read_file import read_requirements
 
         how = {name: texts.pop(name) for name in ("kind", "extras", "groups") if name in texts}
         return build_requirements(sources=[read_requirements(path, **how)], **texts)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from conjoin.errors import Conflict, IntegrityError, NotFound, UsageError
-from conjoin.store.backend import Backend
+from conjoin.store.backend.protocol import Backend
 from conjoin.store.layout import alias_key, lock_key
 from conjoin.store.user import current_user
 

@@ -11,11 +11,11 @@ import msgspec
 
 from conjoin.errors import ConjoinError, IntegrityError, NotFound, UsageError
 from conjoin.lock.model import LockedPackage
-from conjoin.store.backend import Backend, Listed
+from conjoin.store.backend.protocol import Backend, Listed
 from conjoin.store.layout import build_key_key
 
 if TYPE_CHECKING:
-    from conjoin.index.built_wheels import KeptWheel
+    from conjoin.build.built_wheels import KeptWheel
     from conjoin.store.store import Store
 
 __all__ = ["Builds", "note_builds", "notes_of"]
@@ -56,7 +56,7 @@ class Builds:
 
         :param key: its build key, or what its build was asked by.
         """
-        from conjoin.index.built_wheels import KeptWheel  # bare containers push, and never look up
+        from conjoin.build.built_wheels import KeptWheel  # bare containers push, and never look up
 
         near = self._store.near()
         for store in dict.fromkeys((near, self._store)):
@@ -130,7 +130,7 @@ def _fetched(store: Store, built: _Built) -> Path | None:
         return None  # damaged here; what is built takes its place
     if store.shared is None or not store.shared.has(built.sha256, built.file, built.size):
         return None
-    from conjoin.store.fetch import Fetcher
+    from conjoin.store.transfer.fetch import Fetcher
 
     package = LockedPackage(
         kind="pypi", name="", version="", file=built.file, sha256=built.sha256, size=built.size

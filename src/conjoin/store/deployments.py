@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 import msgspec
 
 from conjoin.errors import Conflict, IntegrityError, NotFound, UsageError
-from conjoin.store.backend import Backend
+from conjoin.store.backend.protocol import Backend
 from conjoin.store.layout import deployment_key
 from conjoin.store.user import current_user
 

@@ -12,7 +12,7 @@ from conjoin.errors import Conflict, IntegrityError, NotFound, UsageError
 from conjoin.lock.format import decode, encode
 from conjoin.lock.identity import same_but_for_sources
 from conjoin.lock.model import Lock
-from conjoin.store.backend import Backend
+from conjoin.store.backend.protocol import Backend
 from conjoin.store.layout import lock_key, plain_name, pointer_key, pointers_prefix, req_id_prefix
 
 __all__ = ["Locks", "Pointer"]

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 
 from conjoin.errors import IntegrityError, NotFound
-from conjoin.store.atomic import store_errors, temporary_beside
+from conjoin.store.backend.atomic import store_errors, temporary_beside
+from conjoin.store.backend.verify_stream import Promise
 from conjoin.store.layout import package_key
-from conjoin.store.promise import Promise
 
 __all__ = ["Incoming", "Packages", "file_sha256"]
 
@@ -129,7 +129,7 @@ class Packages:
 
         :raises Unreachable: where the disk fails.
         """
-        from conjoin.store.settled import settle
+        from conjoin.store.backend.fsync import settle
 
         with store_errors(self._root):
             settle([self.path(sha256, file) for sha256, file in packages], self._root)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from conjoin.store.cloud import CloudBackend
-from conjoin.store.cloud_streams import CloudWriter
+from conjoin.store.backend.cloud import CloudBackend
+from conjoin.store.backend.cloud_streams import CloudWriter
+from conjoin.store.backend.verify_stream import Promise
 from conjoin.store.layout import package_key
-from conjoin.store.promise import Promise
 
 __all__ = ["Outgoing", "SharedPackages"]
 

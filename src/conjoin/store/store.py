@@ -7,27 +7,27 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conjoin.config.places import local_store_root, store_root
 from conjoin.errors import NotFound
 from conjoin.lock.model import Lock
-from conjoin.store.address import parse_address
 from conjoin.store.aliases import Alias, Aliases, parse_alias
-from conjoin.store.announced import Announcement, announced
-from conjoin.store.backend import Backend
+from conjoin.store.backend.address import parse_address
+from conjoin.store.backend.folder import FolderBackend
+from conjoin.store.backend.protocol import Backend
 from conjoin.store.deployments import Deployments
-from conjoin.store.folder import FolderBackend
-from conjoin.store.gate import FolderGate, Gate, LeaseGate
+from conjoin.store.gc.announcements import Announcement, announced
+from conjoin.store.gc.lease import FolderGate, Gate, LeaseGate
+from conjoin.store.gc.usage import note_use_in_folder
 from conjoin.store.locks import Locks
 from conjoin.store.packages import Packages
-from conjoin.store.paths import local_store_root, store_root
-from conjoin.store.usage import note_use_in_folder
 from conjoin.store.user import current_user
 
 if TYPE_CHECKING:
     from conjoin.spec.requirements import Credential
-    from conjoin.store.bundle_export import Exported
-    from conjoin.store.bundle_import import Imported
-    from conjoin.store.push import Pushed
+    from conjoin.store.bundle.export import Exported
+    from conjoin.store.bundle.import_bundle import Imported
     from conjoin.store.shared_packages import SharedPackages
+    from conjoin.store.transfer.push import Pushed
 
 __all__ = ["Store", "current_user", "local_folder"]
 
@@ -59,7 +59,7 @@ class Store:
     :ivar place: the address, for people; without credentials.
     :ivar root: the folder; of an object store, the local store's.
     :ivar local: the local store; of a folder, itself.
-    :ivar gate: whoever collects garbage holds it (:mod:`conjoin.store.gate`).
+    :ivar gate: whoever collects garbage holds it (:mod:`conjoin.store.gc.lease`).
     :ivar packages: bytes by sha256, in the folder.
     :ivar shared: bytes by sha256, in the object store; None for a folder.
     :ivar locks: locks by ``req_id`` and ``full_id``, and who resolved them.
@@ -79,7 +79,7 @@ class Store:
             self.backend = FolderBackend(address)
             self.gate = FolderGate(address)
         else:
-            from conjoin.store.cloud import CloudBackend
+            from conjoin.store.backend.cloud import CloudBackend
             from conjoin.store.shared_packages import SharedPackages
 
             self.local = Store(local_store_root())
@@ -140,7 +140,7 @@ class Store:
         :param reference: ``req_id:full_id``, an alias (``team/torch:v1``), or the path of a lock file.
         :raises NotFound: where nothing of that name exists.
         """
-        from conjoin.store.getting import get
+        from conjoin.store.transfer.get import get
 
         return get(self, reference).lock
 
@@ -174,7 +174,7 @@ class Store:
         :raises NotFound: where a package was built elsewhere and is not here, or a platform is not locked.
         :raises Unreachable: where the store or an origin does not answer.
         """
-        from conjoin.store.push import push
+        from conjoin.store.transfer.push import push
 
         return push(self, lock, platforms or (), alias, credentials=credentials, sent=sent, check=check)
 
@@ -242,7 +242,7 @@ class Store:
         :raises NotFound: where a package was built elsewhere and is not here, or a platform is not locked.
         :raises Unreachable: where the store or an origin does not answer.
         """
-        from conjoin.store.bundle_export import export_bundle
+        from conjoin.store.bundle.export import export_bundle
 
         return export_bundle(
             self,
@@ -274,7 +274,7 @@ class Store:
         :raises Conflict: where the alias means something else; nothing was kept.
         :raises Unreachable: where the store cannot be written.
         """
-        from conjoin.store.bundle_import import import_bundle
+        from conjoin.store.bundle.import_bundle import import_bundle
 
         return import_bundle(self, Path(path), alias, moved=moved)
 

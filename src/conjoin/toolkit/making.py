@@ -12,8 +12,8 @@ from conjoin.bootstrap import VERSION
 from conjoin.bootstrap.archive import bootstrap_archive
 from conjoin.errors import ConjoinError, UsageError
 from conjoin.spec.build import build_requirements
-from conjoin.store.fetch import Fetcher
 from conjoin.store.layout import toolkit_file_key, toolkit_key
+from conjoin.store.transfer.fetch import Fetcher
 from conjoin.toolkit.packed_python import pack_python, python_closure
 from conjoin.toolkit.wheels import PYTHONS, choose_wheels
 
@@ -206,7 +206,7 @@ class _Making:
         if self._store.shared is None:
             backend.put(key, data)
         else:
-            from conjoin.store.cloud import CloudBackend
+            from conjoin.store.backend.cloud import CloudBackend
 
             assert isinstance(backend, CloudBackend), "what is no folder is an object store"
             writer = backend.writer(key)  # which is patient with slow lines

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from conjoin.hydrate import rattler_bridge
 from conjoin.lock.model import LockedPackage
-from conjoin.solve.pythons import PythonBuild
+from conjoin.prefix.link import rattler_bridge
+from conjoin.solve.candidates.pythons import PythonBuild
 
 __all__ = ["PackedPython", "pack_python", "python_closure"]
 

@@ -9,16 +9,16 @@ from typing import NamedTuple
 
 from packaging.version import Version
 
+from conjoin.config.places import cache_dir
 from conjoin.errors import NotFound
-from conjoin.index.project import Project, Wheel
-from conjoin.index.pypi import PypiIndexes
-from conjoin.index.urls import without_secrets
-from conjoin.index.wheel_tags import PythonAbi, supported
+from conjoin.index.pypi.indexes import PypiIndexes
+from conjoin.index.pypi.project import Project, Wheel
+from conjoin.index.pypi.wheel_tags import PythonAbi, supported
 from conjoin.lock.model import LockedPackage
+from conjoin.net.urls import without_secrets
 from conjoin.spec.names import PypiName
 from conjoin.spec.platform import virtual_packages, wheel_platform_tags
 from conjoin.spec.requirements import Requirements
-from conjoin.store.paths import cache_dir
 
 __all__ = ["PROJECTS", "PYTHONS", "ToolkitWheel", "choose_wheels"]
 

@@ -59,7 +59,7 @@ def create(
         make_folder(folder, prefix, ids, code, strict=strict, warn=reporter.warn)
         reporter.say(f"read {folder}/metaflow_setup.sh in a shell to see what the step saw", "green")
     if install_notebook:
-        from conjoin.hydrate.kernel import install_kernel
+        from conjoin.prefix.kernel import install_kernel
 
         called = name or env_name
         variables = {"PYTHONPATH": f"{folder}/.mf_code:{folder}"} if folder else {}
@@ -74,9 +74,9 @@ def _make_way(lock: Lock, name: str | None, *, force: bool) -> None:
     :raises conjoin.errors.Conflict: where it holds another environment.
     """
     from conjoin.errors import Conflict
-    from conjoin.hydrate.host import choose_platform
-    from conjoin.hydrate.prefix import Marker, Prefix, prefix_path, read_marker
-    from conjoin.store.filelock import locked
+    from conjoin.prefix.host import choose_platform
+    from conjoin.prefix.prefix import Marker, Prefix, prefix_path, read_marker
+    from conjoin.store.backend.filelock import locked
 
     path = prefix_path(lock, None, name)
     there = read_marker(path)
@@ -94,8 +94,8 @@ def _make_way(lock: Lock, name: str | None, *, force: bool) -> None:
 
 def _with_kernel(lock: Lock, name: str, store: Store, session: Session, *, offline: bool) -> Lock:
     """Return the environment with what Jupyter needs: on top of it, so that everything else stays."""
-    from conjoin.hydrate.host import choose_platform
-    from conjoin.hydrate.kernel import PACKAGE
+    from conjoin.prefix.host import choose_platform
+    from conjoin.prefix.kernel import PACKAGE
     from conjoin.resolving import resolve_request
     from conjoin.spec.build import build_requirements
     from metaflow_extensions.conjoin.plugins.commands.facts import environment_type

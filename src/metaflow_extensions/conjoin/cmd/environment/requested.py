@@ -56,7 +56,7 @@ def requirements_of_files(
     from conjoin.spec.asked import combine
     from conjoin.spec.build import build_requirements
     from conjoin.spec.platform import host_platform
-    from conjoin.spec.read import read_requirements
+    from conjoin.spec.readers.read_file import read_requirements
 
     sources = [read_requirements(path, kind) for kind, path in files]  # type: ignore[arg-type]
     asked = combine(sources)

@@ -50,7 +50,7 @@ def environment_type(lock: Lock, store: Store | None = None) -> str:
 
 def made_prefix(lock: Lock) -> str | None:
     """Return the prefix where the environment is on this machine, None where it was not made."""
-    from conjoin.hydrate.prefix import prefix_path
+    from conjoin.prefix.prefix import prefix_path
     from metaflow_extensions.conjoin.plugins.environment.prefixes import is_complete
 
     path = str(prefix_path(lock))

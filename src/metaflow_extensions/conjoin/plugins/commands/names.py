@@ -39,7 +39,7 @@ def environment_named(name: str, store: Store, *, pathspec: bool = False) -> Nam
     :raises conjoin.errors.ConjoinError: where there is no such environment.
     """
     from conjoin.errors import NotFound, UsageError
-    from conjoin.store.reference import find_lock
+    from conjoin.store.lookup.reference import find_lock
 
     if pathspec or name.startswith(_STEP):
         step = name[len(_STEP) :] if name.startswith(_STEP) else name

@@ -103,9 +103,9 @@ def _of_pypi(asked: Asked, file: str) -> dict[str, Any]:
 
 def _read(file: str, content: str) -> Asked:
     from conjoin.errors import ConjoinError
-    from conjoin.spec.environment_yml import read_environment_yml
-    from conjoin.spec.pyproject import read_pyproject
-    from conjoin.spec.requirements_txt import read_requirements_txt
+    from conjoin.spec.readers.environment_yml import read_environment_yml
+    from conjoin.spec.readers.pyproject import read_pyproject
+    from conjoin.spec.readers.requirements_txt import read_requirements_txt
 
     try:
         # Metaflow hands over what is in the file, not where it is: paths start from the current folder.

@@ -124,7 +124,7 @@ def _bytecode(source: Path, *, same_python: bool) -> Path | None:
     if same_python:
         own = source / "__pycache__"
         return own if own.is_dir() else None
-    from conjoin.store.paths import cache_dir
+    from conjoin.config.places import cache_dir
 
     name = hashlib.sha256(str(source).encode()).hexdigest()[:16]
     folder = cache_dir() / "metaflow-bytecode" / name

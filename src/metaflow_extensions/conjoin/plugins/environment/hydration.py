@@ -52,7 +52,7 @@ class Plan:
         offline: bool = False,
         credentials: Sequence[Credential] = (),
     ) -> None:
-        from conjoin.hydrate.prefix import prefix_path
+        from conjoin.prefix.prefix import prefix_path
 
         self.id = f"{lock.req_id}:{lock.full_id}"
         self.prefix = str(prefix_path(lock))
@@ -141,7 +141,7 @@ class Hydrations:
         if not plan.is_done():
             return False
         from conjoin.errors import ConjoinError
-        from conjoin.hydrate.hydrate import hydrate
+        from conjoin.prefix.hydrate import hydrate
 
         try:
             hydrate(environment.lock, environment.platform, store=self._store)

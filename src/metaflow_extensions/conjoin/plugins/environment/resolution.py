@@ -155,7 +155,7 @@ def named_lock(name: str, store: Store, variables: Mapping[str, str] = os.enviro
     :raises EnvironmentProblem: where a variable is not set.
     :raises conjoin.errors.ConjoinError: where there is no such environment.
     """
-    from conjoin.store.reference import find_lock
+    from conjoin.store.lookup.reference import find_lock
 
     return find_lock(substituted(name, variables), store)
 

@@ -145,7 +145,7 @@ def _options(ask: Ask) -> list[Asked]:
     if not ask.pip_options:
         return []
     from conjoin.spec.gather import Gathering
-    from conjoin.spec.requirements_txt import RequirementLines
+    from conjoin.spec.readers.requirements_txt import RequirementLines
 
     into = Gathering()
     lines = RequirementLines(into)

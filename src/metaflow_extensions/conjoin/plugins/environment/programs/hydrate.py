@@ -19,7 +19,7 @@ def hydrate(plan: dict[str, Any]) -> str:
     from conjoin import Store
     from conjoin.api import hydrate as make
     from conjoin.spec.requirements import Credential
-    from conjoin.store.reference import find_lock
+    from conjoin.store.lookup.reference import find_lock
 
     store = Store(plan["store"])
     made = make(

@@ -91,7 +91,7 @@ def last_line(output: bytes) -> str:
 def activated(prefix: str, variables: dict[str, str]) -> dict[str, str]:
     """Return the variables after the prefix's activation scripts ran."""
     from conjoin.errors import ConjoinError
-    from conjoin.hydrate.activation import environment_variables
+    from conjoin.prefix.activation import environment_variables
 
     try:
         return environment_variables(Path(prefix), variables)

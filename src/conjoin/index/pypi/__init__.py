@@ -1,0 +1,1 @@
+"""What PyPI indexes have: pages, files and their metadata."""

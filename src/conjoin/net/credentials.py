@@ -1,0 +1,226 @@
+"""Who to be where: the login for a URL, out of URLs somebody typed, files, variables and the keyring.
+
+For each URL the first of these that has something counts:
+
+1. URLs with a login in them, typed or configured, ``CONJOIN_CREDENTIALS`` and ``UV_INDEX_<NAME>_...``; the
+   closest of those for the same origin (scheme, host, port);
+2. rattler's store, by host;
+3. ``.netrc``, by host;
+4. the keyring, where that was switched on, and only once the server has refused.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+from urllib.parse import SplitResult, quote, urlsplit
+
+from conjoin.net.kept_logins import netrc_login, rattler_login
+from conjoin.net.keyring import Keyring
+from conjoin.net.login import Login
+from conjoin.spec.requirements import Credential
+
+__all__ = ["Credentials"]
+
+_PORTS = {"http": 80, "https": 443}
+_Origin: TypeAlias = tuple[str, str, int | None]
+
+
+class Credentials:
+    """Answers which login a URL gets; used from several threads at once.
+
+    A login that was typed counts for its whole origin, as in pip and uv: an index and its files often live
+    under different paths of one host. Of several for one origin, the one whose path has most in common with
+    the URL's counts, so two channels of one host may have different ones.
+
+    :param given: taken out of URLs; what is configured counts after them.
+    :param places: URLs of the indexes and channels that are asked, by which a keyring may know them.
+    """
+
+    def __init__(self, given: Sequence[Credential] = (), places: Iterable[str] = ()) -> None:
+        self._given = _by_origin(given)
+        self._places = [place.rstrip("/") for place in places if place.startswith(("http:", "https:"))]
+        self._all: dict[_Origin, list[tuple[str, Login]]] | None = None
+        self._kept: dict[str, Login | None] = {}
+        self._of_keyring: dict[str, Login | None] = {}
+        self._marks: dict[tuple[Login, str], str] = {}
+        self._tokens: set[str] = set()
+        self._keyring: Keyring | None = None
+        self._keyring_is_on: bool | None = None
+        self._reading = threading.Lock()
+        self._asking = threading.RLock()  # to ask about a user name that was typed is part of finding
+
+    @property
+    def learned(self) -> int:
+        """How many logins the keyring has given: what was refused with fewer is worth another try."""
+        return sum(login is not None for login in tuple(self._of_keyring.values()))
+
+    def trouble(self, url: str) -> str:
+        """Return why the keyring is of no use for a URL, for people; empty where it is, or is not asked."""
+        if self._keyring is None:
+            return ""
+        unknown = self._of_keyring.get(self._place_of(url)) is None
+        return self._keyring.trouble or ("the keyring has no login for it" if unknown else "")
+
+    def find(self, url: str) -> Login | None:
+        """Return the login for a URL, None where there is none.
+
+        :raises UsageError: where the configuration cannot be read.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in _PORTS:
+            return None
+        typed = _closest(self._given.get(_origin(parts), ()), parts.path) or _closest(
+            self._configured().get(_origin(parts), ()), parts.path
+        )
+        if typed is not None:
+            return self._completed(typed, url)
+        host = parts.hostname or ""
+        if host not in self._kept:
+            self._kept[host] = rattler_login(host) or netrc_login(host)
+        return self._kept[host] or self._of_keyring.get(self._place_of(url))
+
+    def may_ask_keyring(self, url: str) -> bool:
+        """Return whether :meth:`ask_keyring` could change anything: at once, nobody is asked.
+
+        :raises UsageError: where the configuration cannot be read.
+        """
+        return (
+            urlsplit(url).scheme in _PORTS
+            and self._uses_keyring()
+            and self._place_of(url) not in self._of_keyring
+            and self.find(url) is None
+        )
+
+    def ask_keyring(self, url: str) -> bool:
+        """Ask the keyring about a URL that was refused; return whether it knew somebody.
+
+        May take as long as the keyring's time limit; each place is asked about once.
+
+        :raises UsageError: where the configuration cannot be read.
+        """
+        with self._asking:
+            if not self.may_ask_keyring(url):
+                return False
+            place = self._place_of(url)
+            login = self._of_keyring[place] = self._look_up(place)
+            return login is not None
+
+    def mark(self, url: str) -> str:
+        """Return the mark of the login that a URL gets (:meth:`Login.mark`), empty where it gets none.
+
+        :raises UsageError: where the configuration cannot be read.
+        """
+        login = self.find(url)
+        if login is None:
+            return ""
+        parts = urlsplit(url)
+        key = (login, f"{parts.scheme}://{parts.netloc}")
+        if key not in self._marks:
+            self._marks[key] = login.mark(key[1])
+        return self._marks[key]
+
+    def authorization(self, url: str) -> str | None:
+        """Return the value of the ``Authorization`` header, or None.
+
+        :raises UsageError: where the configuration cannot be read.
+        """
+        login = self.find(url)
+        return login.header if login else None
+
+    def address(self, url: str) -> str:
+        """Return the URL to ask for ``url``: with the ``/t/<token>`` of anaconda's servers, if it has one.
+
+        The result is a secret: what is kept and shown is ``url``.
+        """
+        login = self.find(url)
+        parts = urlsplit(url)
+        if login is None or login.kind != "conda-token" or parts.path.startswith("/t/"):
+            return url
+        token = f"/t/{quote(login.secret, safe='')}/"
+        self._tokens.add(token)
+        return parts._replace(path=token + parts.path.removeprefix("/")).geturl()
+
+    def bare(self, url: str) -> str:
+        """Return a URL that a server sent without the token that :meth:`address` adds."""
+        for token in tuple(self._tokens):
+            url = url.replace(token, "/", 1)
+        return url
+
+    def with_login(self, url: str) -> str:
+        """Return a URL with user name and password in it, for programs that know no other way: a secret."""
+        login = self.find(url)
+        if login is None or login.kind != "basic":
+            return self.address(url)
+        parts = urlsplit(url)
+        userinfo = f"{quote(login.username, safe='')}:{quote(login.secret, safe='')}"
+        return parts._replace(netloc=f"{userinfo}@{parts.netloc}").geturl()
+
+    def _configured(self) -> dict[_Origin, list[tuple[str, Login]]]:
+        with self._reading:
+            if self._all is None:
+                from conjoin.spec.configured.logins import configured_logins
+
+                self._all = _by_origin(configured_logins())
+            return self._all
+
+    def _completed(self, login: Login, url: str) -> Login:
+        """Return a login that was typed, with the keyring's password where it has a user name alone."""
+        if login.kind != "basic" or login.secret or not self._uses_keyring():
+            return login
+        return self._look_up(self._place_of(url), login.username) or login
+
+    def _look_up(self, place: str, username: str = "") -> Login | None:
+        """Ask about a place as a whole, then about its host, as pip and uv do."""
+        with self._asking:
+            keyring = self._keyring = self._keyring or Keyring()
+            return keyring.find(place, username) or keyring.find(urlsplit(place).netloc, username)
+
+    def _uses_keyring(self) -> bool:
+        with self._reading:
+            if self._keyring_is_on is None:
+                from conjoin.spec.configured.logins import uses_keyring
+
+                self._keyring_is_on = uses_keyring()
+            return self._keyring_is_on
+
+    def _place_of(self, url: str) -> str:
+        """Return the index or channel that a URL belongs to, else its origin."""
+        parts = urlsplit(url)
+        below = [place for place in self._places if url == place or url.startswith(place + "/")]
+        same = below or [place for place in self._places if _origin(urlsplit(place)) == _origin(parts)]
+        return max(same, key=len) if same else f"{parts.scheme}://{parts.netloc}"
+
+
+def _by_origin(credentials: Iterable[Credential]) -> dict[_Origin, list[tuple[str, Login]]]:
+    found: dict[_Origin, list[tuple[str, Login]]] = {}
+    for credential in credentials:
+        prefix = urlsplit(credential.url_prefix)
+        found.setdefault(_origin(prefix), []).append((prefix.path, Login.of(credential)))
+    return found
+
+
+def _closest(logins: Iterable[tuple[str, Login]], path: str) -> Login | None:
+    """Return the login whose path has most in common with ``path``; of equals the first that ends there."""
+    best: tuple[int, bool] | None = None
+    found = None
+    wanted = path.strip("/").split("/")
+    for prefix, login in logins:
+        typed = [part for part in prefix.split("/") if part]
+        common = next(
+            (at for at, (one, other) in enumerate(zip(typed, wanted, strict=False)) if one != other),
+            min(len(typed), len(wanted)),
+        )
+        rank = (common, common == len(typed))
+        if best is None or rank > best:
+            best, found = rank, login
+    return found
+
+
+def _origin(parts: SplitResult) -> _Origin:
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    return parts.scheme, parts.hostname or "", port or _PORTS.get(parts.scheme)

@@ -1,0 +1,1 @@
+"""A lock and a store become a working prefix."""

@@ -1,0 +1,1 @@
+"""What caches and folders of prefixes hold that nobody needs."""

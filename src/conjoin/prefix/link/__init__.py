@@ -1,0 +1,1 @@
+"""Packages into a prefix: conda packages by py-rattler, wheels by uv."""

@@ -1,0 +1,1 @@
+"""What an answer should stay near: pins and former solutions."""

@@ -1,0 +1,1 @@
+"""Why nothing satisfies a request, and what would help."""

@@ -1,0 +1,257 @@
+"""What channels and indexes know of a requirement that nothing meets: near names, versions, other places.
+
+It is asked only once there is no solution, so a few requests more do no harm. Whatever cannot be learned is
+not said: an explanation never fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+
+from conjoin.build.building_indexes import BuildingIndexes
+from conjoin.errors import ConjoinError
+from conjoin.index.conda import CondaChannels, without_login
+from conjoin.index.mapping import Mapping as NameMapping
+from conjoin.solve.report.causes import said_by
+from conjoin.solve.report.explanation import Explanation
+from conjoin.solve.report.popular import POPULAR
+from conjoin.solve.report.reasons import Demand
+from conjoin.solve.report.ruled_out import ruled_out
+from conjoin.spec.names import CondaName, PypiName, pypi_name
+from conjoin.spec.platform import PLATFORMS
+from conjoin.spec.requirements import Requirements
+
+if TYPE_CHECKING:
+    from rattler import RepoDataRecord
+
+__all__ = ["Surroundings", "with_hints"]
+
+_SECONDS = 20.0
+"""For all questions together."""
+_NEAR = 3
+_CUTOFF = 0.75
+_LONGEST_NAME = 100
+_OF_ONE_SYSTEM = ("__osx", "__win", "__linux", "__unix")
+
+_Hint: TypeAlias = tuple[str, str | None]
+"""A sentence, and what would help."""
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to ask.
+
+    :ivar channels: None where no channel takes part.
+    :ivar index_at: makes the index at one URL alone, for asking those that came too late.
+    """
+
+    requirements: Requirements
+    platform: str
+    virtual_packages: Mapping[str, str]
+    channels: CondaChannels | None
+    indexes: BuildingIndexes
+    index_at: Callable[[str], BuildingIndexes]
+    mapping: NameMapping
+
+
+async def with_hints(error: Explanation, around: Surroundings) -> Explanation:
+    """Return an explanation that says more of the first requirement that nothing meets."""
+    if not error.absent:
+        return error
+    from rattler.exceptions import GatewayError
+
+    try:
+        hint = await asyncio.wait_for(_hint(error.absent[0], around), _SECONDS)
+    except (ConjoinError, GatewayError, asyncio.TimeoutError):
+        return error
+    return error.told(*hint) if hint else error
+
+
+async def _hint(demand: Demand, around: Surroundings) -> _Hint | None:
+    if demand.side == "pypi":
+        project = await around.indexes.project(PypiName(demand.name))
+        return await (_later_index if project.releases else _no_project)(demand, around)
+    if demand.name.startswith("__"):
+        return _virtual_package(demand, around)
+    if around.channels is None:
+        return None
+    name = CondaName(demand.name)
+    records = (await around.channels.records([name]))[name]
+    if not records:
+        return await _no_conda_package(demand, around)
+    whose = CondaName(demand.who.partition(" ")[0])
+    theirs = (await around.channels.records([whose]))[whose] if demand.who_side == "conda" and whose else []
+    return _other_records(demand, records, theirs, around)
+
+
+def _virtual_package(demand: Demand, around: Surroundings) -> _Hint:
+    name = demand.name
+    assumed = around.virtual_packages.get(name)
+    if assumed is None and name in _OF_ONE_SYSTEM:
+        text = f"{said_by(demand)} {demand.what}: it is not for {around.platform}"
+        return text, f"ask for another package on {around.platform}, or leave that platform out"
+    there = f"{name} {assumed} is" if assumed is not None else f"no {name} is"
+    number = re.search(r"\d[\w.]*", demand.what.removeprefix(name))
+    wanted = f"{name}={number[0] if number else '0'}"
+    text = f"{said_by(demand)} {demand.what}, and {there} assumed for {around.platform}"
+    return text, f"if every machine it will run on has it, say --virtual-package {wanted}"
+
+
+async def _no_conda_package(demand: Demand, around: Surroundings) -> _Hint:
+    assert around.channels is not None
+    name = demand.name
+    searched = ", ".join(around.requirements.channels)
+    text = f"no channel has a package {name}" + (f", which {_needing(demand)} needs" if demand.who else "")
+    others = await around.channels.platforms_of(CondaName(name), PLATFORMS)
+    if others:
+        return f"{text} for {around.platform}, only for {', '.join(others)}", "leave that platform out"
+    near = _near(name, await around.channels.names())
+    there = not demand.who and await _has_project(name, around)
+    if near:
+        # A slip of the finger often is somebody's PyPI project: that one comes second.
+        more = f" (PyPI has a project {name}: --pypi {name})" if there else ""
+        return text, f"did you mean {' or '.join(near)}?{more} (searched: {searched})"
+    if there:
+        return f"{text}, but there is a PyPI project of that name", f"ask for it with --pypi {name}"
+    return text, f"check the name, or name the channel that has it with -c (searched: {searched})"
+
+
+def _other_records(
+    demand: Demand,
+    records: Sequence[RepoDataRecord],
+    theirs: Sequence[RepoDataRecord],
+    around: Surroundings,
+) -> _Hint | None:
+    from rattler import MatchSpec
+
+    channel, _, bare = demand.what.rpartition("::")
+    spec = MatchSpec(bare, strict=False)
+    fitting = [record for record in records if spec.matches(record)]
+    if fitting:
+        hidden = None if channel else _hidden_by_channel(demand, records, fitting)
+        return hidden or ruled_out(demand, around.requirements, theirs)
+    name, _, wanted = bare.partition(" ")
+    version, _, build = wanted.partition(" ")
+    built = MatchSpec(f"{name} {version or '*'}", strict=False)
+    if build and (others := [record for record in records if built.matches(record)]):
+        builds = list(
+            dict.fromkeys(
+                str(record.build) for record in sorted(others, key=lambda each: each.version, reverse=True)
+            )
+        )
+        text = f"{said_by(demand)} {demand.what}, and no build of {name} {version or ''}".rstrip()
+        return f"{text} is called that", f"there {'is' if len(builds) == 1 else 'are'} {_some(builds)}"
+    versions = list(
+        dict.fromkeys(
+            str(each.version) for each in sorted(records, key=lambda each: each.version, reverse=True)
+        )
+    )
+    if _is_too_low(version, versions):
+        text = f"{said_by(demand)} {demand.what}, and the oldest of {len(versions)} versions of {name} on the"
+        return f"{text} channels is {versions[-1]}", f"there are {_some(versions[::-1])}"
+    only = "the only version" if len(versions) == 1 else f"the newest of {len(versions)} versions"
+    return (
+        f"{said_by(demand)} {demand.what}, and {only} of {name} on the channels is {versions[0]}",
+        f"there are {_some(versions)}" if len(versions) > 1 else None,
+    )
+
+
+def _is_too_low(wanted: str, newest_first: Sequence[str]) -> bool:
+    """Tell whether a version expression speaks of versions below all there are."""
+    from rattler import Version
+
+    bounds = re.findall(r"\d[\w.]*", wanted)
+    if len(newest_first) == 1 or not bounds:
+        return False
+    return all(Version(bound.rstrip(".")) <= Version(newest_first[-1]) for bound in bounds)
+
+
+def _hidden_by_channel(
+    demand: Demand, records: Sequence[RepoDataRecord], fitting: Sequence[RepoDataRecord]
+) -> _Hint | None:
+    first, theirs = _channel(records[0]), _channel(fitting[0])
+    if first == theirs or any(_channel(record) == first for record in fitting):
+        return None
+    newest = max(fitting, key=lambda each: each.version)
+    return (
+        f"{said_by(demand)} {demand.what}: {theirs} has {newest.version}, but {first} has {demand.name} too"
+        " and comes first, which hides all others (strict channel priority)",
+        f"--channel-priority flexible, or ask for {theirs}::{demand.name}",
+    )
+
+
+async def _no_project(demand: Demand, around: Surroundings) -> _Hint | None:
+    name = demand.name
+    text = f"no project {name} on {', '.join(around.requirements.indexes) or 'any index'}"
+    if demand.who:
+        text = f"{text}, which {_needing(demand)} needs"
+    known = {*POPULAR, *(each for names in around.mapping.shipped.values() for each in names)}
+    if around.channels is not None:
+        if (await around.channels.records([CondaName(name)]))[CondaName(name)]:
+            return f"{text}, but there is a conda package of that name", f"ask for it with --conda {name}"
+        known.update(await around.channels.names())
+    # Names that only the index has are not proposed: near a famous one, they are as often as not a trap.
+    near = [each for each in _near(name, known) if await _has_project(each, around)]
+    if near:
+        return text, f"did you mean {' or '.join(near)}?"
+    return text, "check the name, or name the index that has it with --extra-index-url"
+
+
+async def _later_index(demand: Demand, around: Surroundings) -> _Hint | None:
+    """Tell of a version on an index that was not asked, since one before it has the project."""
+    name = PypiName(demand.name)
+    used = (await around.indexes.project(name)).index
+    for url in around.requirements.indexes:
+        if url.rstrip("/") == used.rstrip("/"):
+            continue
+        there = around.index_at(url)
+        try:
+            versions = set((await there.project(name)).releases)
+        finally:
+            await there.aclose()
+        fitting = [each for each in versions if _accepts(demand, str(each))]
+        if fitting:
+            return (
+                f"{said_by(demand)} {demand.what}: {without_login(url)} has {max(fitting)}, but"
+                f" {without_login(used)} has {name} too and comes first, so it alone counts (the guard"
+                " against dependency confusion)",
+                f"put the index you trust for {name} first, or name the file by its URL",
+            )
+    return None
+
+
+def _accepts(demand: Demand, version: str) -> bool:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        return Requirement(demand.what).specifier.contains(version, prereleases=True)
+    except InvalidRequirement:
+        return False
+
+
+async def _has_project(name: str, around: Surroundings) -> bool:
+    return bool((await around.indexes.project(pypi_name(name))).releases)
+
+
+def _near(name: str, known: Sequence[str] | set[str]) -> list[str]:
+    if len(name) > _LONGEST_NAME:
+        return []
+    return difflib.get_close_matches(name, sorted(set(known) - {name}), n=_NEAR, cutoff=_CUTOFF)
+
+
+def _needing(demand: Demand) -> str:
+    return said_by(demand).removesuffix(" needs")
+
+
+def _some(texts: Sequence[str]) -> str:
+    most = 5
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
+
+
+def _channel(record: RepoDataRecord) -> str:
+    return without_login(str(record.channel)).rstrip("/")

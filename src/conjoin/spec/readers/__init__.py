@@ -1,0 +1,1 @@
+"""Every format that requests are written in."""

@@ -1,0 +1,1 @@
+"""Objects under keys, in a folder or an object store."""

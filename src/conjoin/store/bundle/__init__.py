@@ -1,0 +1,1 @@
+"""An environment and all its packages as one file."""

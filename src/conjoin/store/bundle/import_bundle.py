@@ -1,0 +1,160 @@
+"""A bundle into a store: bytes first, so that whatever can be found there is complete."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from conjoin.errors import Conflict, IntegrityError
+from conjoin.lock.model import Lock
+from conjoin.store.aliases import parse_alias
+from conjoin.store.backend.verify_stream import Promise
+from conjoin.store.bundle.format import BundleFile
+from conjoin.store.bundle.reader import Bundle, open_bundle
+from conjoin.store.gc.usage import note_use
+from conjoin.store.layout import complete_key
+from conjoin.store.transfer.byte_count import BytesMoved
+from conjoin.store.transfer.concurrently import each_at_once
+from conjoin.store.user import current_user
+
+if TYPE_CHECKING:
+    from conjoin.store.store import Store
+    from conjoin.store.transfer.fetch import Receiving
+
+__all__ = ["Imported", "import_bundle"]
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did.
+
+    :ivar platforms: whose packages are in the store now.
+    :ivar received: packages that were not there.
+    :ivar present: packages that were there already.
+    :ivar size: bytes of all packages.
+    :ivar alias: the name it has in the store, if one was asked for.
+    :ivar exported_as: the name it was exported by, if it had one.
+    """
+
+    lock: Lock
+    platforms: tuple[str, ...]
+    received: int
+    present: int
+    size: int
+    alias: str | None
+    exported_as: str | None
+
+
+class _Target(Protocol):
+    """Packages of a folder, or of an object store."""
+
+    def has(self, sha256: str, file: str, size: int = 0) -> bool: ...
+
+    def receive(self, sha256: str, file: str, size: int = 0) -> AbstractContextManager[Receiving]: ...
+
+
+def import_bundle(
+    store: Store,
+    path: Path,
+    alias: str | None = None,
+    *,
+    moved: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Imported:
+    """Bring the bundle ``path`` into ``store``; see :meth:`conjoin.store.store.Store.import_bundle`.
+
+    :param moved: told how many bytes are done, and of how many, from any thread.
+    """
+    name = parse_alias(alias) if alias is not None else None
+    with open_bundle(path) as bundle:
+        lock = bundle.lock
+        if name is not None:
+            store.aliases.refuse_taken(name, lock.req_id, lock.full_id)
+        with store.announced(lock) as announcement:
+            new = _Receiver(store, bundle, str(path), moved).receive()
+            if store.shared is not None:
+                for platform in bundle.platforms:
+                    store.backend.put_if_absent(complete_key(lock.req_id, lock.full_id, platform), b"{}\n")
+            announcement.check()
+            _keep(store, lock)
+            note_use(store.backend, lock.req_id, lock.full_id)
+            _point(store, lock)
+            if name is not None:
+                store.aliases.name_kept(name, lock.req_id, lock.full_id)
+        return Imported(
+            lock=lock,
+            platforms=bundle.platforms,
+            received=sum(new),
+            present=len(new) - sum(new),
+            size=sum(file.size for file in bundle.packages),
+            alias=str(name) if name is not None else None,
+            exported_as=bundle.alias or None,
+        )
+
+
+class _Receiver:
+    """Reads packages out of a bundle, all of them verified, and keeps those that the store has not."""
+
+    def __init__(self, store: Store, bundle: Bundle, where: str, moved: Callable[[int, int], None]) -> None:
+        self._target: _Target = store.shared or store.packages
+        self._settle = store.packages.settle if store.shared is None else None
+        self._bundle = bundle
+        self._where = where
+        self._progress = BytesMoved(moved)
+        self._stopped = threading.Event()
+
+    def receive(self) -> list[bool]:
+        """Return of each package whether it is new to the store."""
+        self._progress.begin(sum(file.size for file in self._bundle.packages))
+        # The big ones first: the last to finish should not be one of them.
+        files = sorted(self._bundle.packages, key=lambda file: -file.size)
+        new = each_at_once(self._receive, files, stop=self._stopped.set)
+        if self._settle is not None:
+            came = (file for file, is_new in zip(files, new, strict=True) if is_new)
+            self._settle((file.sha256, file.key.rpartition("/")[2]) for file in came)
+        return new
+
+    def _receive(self, file: BundleFile) -> bool:
+        name = file.key.rpartition("/")[2]
+        try:
+            if self._target.has(file.sha256, name, file.size):
+                promise = Promise(file.sha256, file.size)
+                self._pass(file, promise.take)
+                promise.check()
+                return False
+            with self._target.receive(file.sha256, name, file.size) as receiving:
+                self._pass(file, receiving.write)
+                receiving.commit()
+                return True
+        except IntegrityError as error:
+            raise IntegrityError(
+                f"the bundle is damaged: {name}: {error.what}",
+                where=self._where,
+                advice="copy it, or export it, again",
+            ) from None
+
+    def _pass(self, file: BundleFile, take: Callable[[bytes], None]) -> None:
+        for chunk in self._bundle.content(file):
+            if self._stopped.is_set():
+                raise IntegrityError("given up, as another package failed")
+            take(chunk)
+            self._progress.add(len(chunk))
+
+
+def _keep(store: Store, lock: Lock) -> None:
+    """Keep the lock, unless one of its ids is there: that has the same packages, maybe of another mirror."""
+    try:
+        store.locks.put(lock)
+    except Conflict:
+        store.locks.get(lock.req_id, lock.full_id)  # raises where it is damaged
+
+
+def _point(store: Store, lock: Lock) -> None:
+    """Make it this user's default, if there is none: what was resolved here goes before what was brought."""
+    user = current_user()
+    if store.default_lock(lock.req_id, user) is None:
+        store.locks.point(lock.req_id, lock.full_id, user, {"conjoin": version("conjoin")})

@@ -1,0 +1,1 @@
+"""What nobody refers to any more, and who may take it away."""

@@ -1,0 +1,1 @@
+"""Which environment a name, an id or a request means."""

@@ -1,0 +1,1 @@
+"""Locks and packages into stores and out of them."""
