@@ -1,7 +1,8 @@
 """Two commits beside each other: the same answers, byte by byte, and no slower.
 
 ``python -m benchmarks.two_commits COMMAND [--sets] [--runs N] [NAME...]``, from the root of the repository,
-where COMMAND is the former commit's program, installed somewhere of its own. Both commands take turns, so what else the machine does meets both; processor time counts children, too.
+where COMMAND is the former commit's program, installed somewhere of its own. Both commands take turns,
+so what else the machine does meets both; processor time counts children, too.
 
 Locks are compared as written, but for ``--words OLD=NEW``: words that were renamed.
 """

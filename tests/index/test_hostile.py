@@ -30,9 +30,9 @@ import conjoin
 from conjoin.build import sdist_metadata
 from conjoin.build.sdist_metadata import static_metadata
 from conjoin.errors import ConjoinError, IntegrityError, NoSolution, Unreachable
+from conjoin.index.pypi import simple_api as simple_page
 from conjoin.index.pypi.core_metadata import MetadataUnusable, parse_core_metadata
 from conjoin.index.pypi.file_rows import Page, files_of, parse_page
-from conjoin.index.pypi.indexes import simple_api as simple_page
 from conjoin.net import client as http
 from loopback import PYPI_JSON, LoopbackServer
 from small_index import TINY

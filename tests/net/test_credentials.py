@@ -12,7 +12,7 @@ import pytest
 from conjoin.net import keyring as keyring_command
 from conjoin.net.client import HttpClient
 from conjoin.net.credentials import Credentials
-from conjoin.spec.configured.request import logins as configured_logins
+from conjoin.spec.configured import logins as configured_logins
 from conjoin.spec.credentials import CONDA_TOKEN_USER
 from conjoin.spec.requirements import Credential
 from logins import fake_keyring, on_path

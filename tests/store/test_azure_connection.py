@@ -9,8 +9,8 @@ import pytest
 
 from azurite_server import ACCOUNT, KEY
 from conjoin.errors import UsageError
+from conjoin.store.backend import address as address_module
 from conjoin.store.backend.azure_connection import connection_configuration
-from conjoin.store.backend.protocol import address as address_module
 from conjoin.store.store import Store
 from object_stores import MakeLock, ObjectServer
 

@@ -10,7 +10,7 @@ import pytest
 from conjoin.cli.main import main
 from conjoin.errors import NotFound, UsageError
 from conjoin.store.aliases import parse_alias
-from conjoin.store.backend.protocol import cloud
+from conjoin.store.backend import cloud
 from conjoin.store.bundle.reader import open_bundle
 from conjoin.store.layout import complete_key, lock_key, pointer_key
 from conjoin.store.lookup.id_prefixes import find_beginning

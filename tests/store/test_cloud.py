@@ -17,9 +17,9 @@ import pytest
 
 from conjoin.errors import IntegrityError, Unreachable, UsageError
 from conjoin.lock.format import write_lock
+from conjoin.store.backend import address as address_module
+from conjoin.store.backend import cloud_streams
 from conjoin.store.backend.address import Address, parse_address
-from conjoin.store.backend.protocol import address as address_module
-from conjoin.store.backend.protocol import cloud_streams
 from conjoin.store.layout import package_key
 from conjoin.store.store import Store
 from conjoin.store.transfer.fetch import Fetcher

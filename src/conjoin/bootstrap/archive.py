@@ -8,9 +8,8 @@ import zipfile
 
 __all__ = ["bootstrap_archive", "engine_files"]
 
-_ROOMS = ("bootstrap", "config", "hydrate", "lock", "spec", "store")
-# Of the indexes, what reads the URLs of editable packages.
-_MODULES = ("__init__.py", "errors.py", "index/__init__.py", "net/urls.py")
+_ROOMS = ("bootstrap", "config", "lock", "net", "prefix", "spec", "store")
+_MODULES = ("__init__.py", "errors.py")
 # Any Python can read this much, and say what is wrong with itself.
 _MAIN = """import sys
 if sys.version_info < (3, 8):
@@ -30,12 +29,14 @@ def engine_files() -> list[tuple[str, str]]:
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     found = [(os.path.join(root, name), f"conjoin/{name}") for name in _MODULES]
     for room in _ROOMS:
-        folder = os.path.join(root, room)
-        found += [
-            (os.path.join(folder, name), f"conjoin/{room}/{name}")
-            for name in sorted(os.listdir(folder))
-            if name.endswith(".py")
-        ]
+        for folder, below, names in os.walk(os.path.join(root, room)):
+            below.sort()
+            inside = os.path.relpath(folder, root).replace(os.sep, "/")
+            found += [
+                (os.path.join(folder, name), f"conjoin/{inside}/{name}")
+                for name in sorted(names)
+                if name.endswith(".py")
+            ]
     return found
 
 
