@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("metaflow")
 from metaflow import metaflow_config
-from metaflow_extensions.conjoin.plugins.environment.asking import EnvironmentProblem
-from metaflow_extensions.conjoin.plugins.environment.stores import (
+from metaflow_extensions.conjoin.errors import EnvironmentProblem
+from metaflow_extensions.conjoin.flow_store import (
     cloud_variables,
     endpoint_variables,
     open_store,
