@@ -7,6 +7,8 @@ import sys
 from contextlib import contextmanager
 from typing import Any, Iterator, NamedTuple, Sequence
 
+from metaflow_extensions.conjoin.metaflow_internals import runner_module
+
 __all__ = ["ResolvedEnvironment", "RunnerCLI", "StepEnvInfo"]
 
 
@@ -127,7 +129,7 @@ class RunnerCLI:
             By step and platform: the environment, and whether it was resolved just now. Steps without an
             environment, or whose environment is looked up when a task starts, are not there.
         """
-        return _resolved(self._call(timeout, "resolve", *_resolve(steps, arch, alias, force, dry_run)))
+        return _resolved(self._call(_resolve(steps, arch, alias, force, dry_run), timeout))
 
     async def async_resolve(
         self,
@@ -139,8 +141,7 @@ class RunnerCLI:
         timeout: int = 1200,
     ) -> dict[str, dict[str, tuple[ResolvedEnvironment, bool]]]:
         """Do the same as `resolve` while other coroutines go on."""
-        how = _resolve(steps, arch, alias, force, dry_run)
-        return _resolved(await self._async_call(timeout, "resolve", *how))
+        return _resolved(await self._async_call(_resolve(steps, arch, alias, force, dry_run), timeout))
 
     def show(self, *steps: str, local_only: bool = False, timeout: int = 60) -> dict[str, StepEnvInfo]:
         """
@@ -160,54 +161,48 @@ class RunnerCLI:
         Dict[str, StepEnvInfo]
             By step.
         """
-        return _shown(self._call(timeout, "show", {"local_only": local_only}, "steps_to_show", steps))
+        return _shown(self._call(_show(steps, local_only), timeout))
 
     async def async_show(
         self, *steps: str, local_only: bool = False, timeout: int = 60
     ) -> dict[str, StepEnvInfo]:
         """Do the same as `show` while other coroutines go on."""
-        how = {"local_only": local_only}
-        return _shown(await self._async_call(timeout, "show", how, "steps_to_show", steps))
+        return _shown(await self._async_call(_show(steps, local_only), timeout))
 
-    def _call(
-        self, timeout: int, name: str, options: dict[str, Any], argument: str, steps: Sequence[str]
-    ) -> Any:
-        from metaflow.runner.utils import handle_timeout, temporary_fifo
-
-        runner = self.runner
-        with temporary_fifo() as (path, descriptor):
-            words = self._words(name, {**options, "output": path}, argument, steps)
+    def _call(self, command: _Command, timeout: int) -> Any:
+        runner, utils = self.runner, runner_module()
+        with utils.temporary_fifo() as (path, descriptor):
+            words = self._words(command, path)
             pid = runner.spm.run_command(words, env=runner.env_vars, cwd=runner.cwd, show_output=False)
-            command = runner.spm.get(pid)
-            with _ended(command, timeout):
-                content = handle_timeout(descriptor, command, timeout)
-            command.sync_wait()
-        return _checked(command, content)
+            running = runner.spm.get(pid)
+            with _ended(running, timeout):
+                content = utils.handle_timeout(descriptor, running, timeout)
+            running.sync_wait()
+        return _checked(running, content)
 
-    async def _async_call(
-        self, timeout: int, name: str, options: dict[str, Any], argument: str, steps: Sequence[str]
-    ) -> Any:
-        from metaflow.runner.utils import async_handle_timeout, temporary_fifo
-
-        runner = self.runner
-        with temporary_fifo() as (path, descriptor):
-            words = self._words(name, {**options, "output": path}, argument, steps)
+    async def _async_call(self, command: _Command, timeout: int) -> Any:
+        runner, utils = self.runner, runner_module()
+        with utils.temporary_fifo() as (path, descriptor):
+            words = self._words(command, path)
             pid = await runner.spm.async_run_command(words, env=runner.env_vars, cwd=runner.cwd)
-            command = runner.spm.get(pid)
-            with _ended(command, timeout):
-                content = await async_handle_timeout(descriptor, command, timeout)
-            await command.wait()
-        return _checked(command, content)
+            running = runner.spm.get(pid)
+            with _ended(running, timeout):
+                content = await utils.async_handle_timeout(descriptor, running, timeout)
+            await running.wait()
+        return _checked(running, content)
 
-    def _words(self, name: str, options: dict[str, Any], argument: str, steps: Sequence[str]) -> list[str]:
+    def _words(self, command: _Command, output: str) -> list[str]:
         """Return the command line."""
-        from metaflow.runner.utils import with_dir
-
-        if steps:
-            options = {**options, argument: list(steps)}
-        with with_dir(self.runner.cwd):  # a flow's Configs are read from there
+        with runner_module().with_dir(self.runner.cwd):  # a flow's Configs are read from there
             group = self.runner.api(**self.runner.top_level_kwargs).environment()
-            return [sys.executable, *getattr(group, name)(**options)]
+            return [sys.executable, *getattr(group, command.name)(**command.options, output=output)]
+
+
+class _Command(NamedTuple):
+    """A command of ``flow.py environment``; options and arguments as Metaflow's Runner names them."""
+
+    name: str
+    options: dict[str, Any]
 
 
 def _resolve(
@@ -216,9 +211,13 @@ def _resolve(
     alias: str | Sequence[str] | None,
     force: bool,
     dry_run: bool,
-) -> tuple[dict[str, Any], str, Sequence[str]]:
+) -> _Command:
     options = {"arch": _several(arch), "alias": _several(alias), "force": force, "dry_run": dry_run}
-    return options, "steps_to_resolve", steps
+    return _Command("resolve", {**options, **({"steps_to_resolve": list(steps)} if steps else {})})
+
+
+def _show(steps: Sequence[str], local_only: bool) -> _Command:
+    return _Command("show", {"local_only": local_only, **({"steps_to_show": list(steps)} if steps else {})})
 
 
 def _several(given: str | Sequence[str] | None) -> list[str] | None:
@@ -242,9 +241,7 @@ def _ended(command: Any, timeout: int) -> Iterator[None]:
 
 def _checked(command: Any, content: str) -> Any:
     if command.process.returncode != 0:
-        from metaflow.runner.utils import make_process_error_message
-
-        raise RuntimeError(make_process_error_message(command))
+        raise RuntimeError(runner_module().make_process_error_message(command))
     return json.loads(content)
 
 
