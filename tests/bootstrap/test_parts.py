@@ -151,8 +151,9 @@ def test_what_names_no_environment(env: str, kind: type[ConjoinError]) -> None:
         find_locked(objects.get, env, "linux-64", "s3://b")
 
 
-def test_a_package_s_name_cannot_leave_its_folder() -> None:
-    package = {"kind": "pypi", "file": "../x.whl", "sha256": "a" * 64}
+@pytest.mark.parametrize("name", ["../x.whl", "x@1.whl"])
+def test_a_package_s_name_is_plain_and_cannot_leave_its_folder(name: str) -> None:
+    package = {"kind": "pypi", "file": name, "sha256": "a" * 64}
     lock = {"req_id": "0" * 40, "full_id": "1" * 40, "platforms": {"linux-64": {"packages": [package]}}}
     bad = json.dumps(lock)
     with pytest.raises(IntegrityError):

@@ -54,6 +54,37 @@ def test_imports_among_modules_have_no_cycle() -> None:
         done |= free
 
 
+ROOMS = (
+    ".",
+    "config",
+    "plugins/environment/request",
+    "plugins/environment/run",
+    "plugins/environment/run/programs",
+    "plugins/environment/remote",
+    "plugins/environment",
+    "plugins/flow_cli",
+    "plugins",
+    "cmd/environment",
+    "cmd",
+    "toplevel",
+)
+"""Each may import those before it, inside of functions and for types too."""
+
+
+def test_rooms_import_one_way() -> None:
+    assert {str(path.parent.relative_to(OURS)) for path in MODULES} == set(ROOMS)
+    prefix = "metaflow_extensions.conjoin."
+    wrong = []
+    for path in MODULES:
+        place = ROOMS.index(str(path.parent.relative_to(OURS)))
+        for one in imports_of(path):
+            room = OURS.joinpath(*one.module[len(prefix) :].split("."))
+            folder = room if room.is_dir() else room.parent
+            if one.module.startswith(prefix) and ROOMS.index(str(folder.relative_to(OURS))) > place:
+                wrong.append(str(one))
+    assert wrong == []
+
+
 def test_each_point_has_exactly_one_configuration() -> None:
     """Metaflow takes an ``__init__.py`` for a second one, and then no import of Metaflow works any more."""
     found = sorted(path.relative_to(OURS).parts for path in OURS.glob("*/mfextinit_*.py"))

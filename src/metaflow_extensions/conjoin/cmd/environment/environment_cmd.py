@@ -65,7 +65,7 @@ def environment(
     conda_root: str | None,
     quiet_file_output: str | None,
 ) -> None:
-    """Remember what all commands share."""
+    """Take the group's options: where environments are kept, and how results are told."""
     if conda_root:
         override(f"CONDA_{datastore.upper()}ROOT", conda_root)
     if metadata:
@@ -93,7 +93,7 @@ def environment(
 @click.argument("env-name")
 @click.pass_obj
 def create(obj: Session, env_name: str, **options: Any) -> None:
-    """Make the prefix."""
+    """Make an environment's prefix on this machine, and print the path of its Python."""
     with reported():
         from metaflow_extensions.conjoin.cmd.environment.create import create as make
 
@@ -141,7 +141,7 @@ def resolve(
     from_: str | None,
     from_pathspec: str | None,
 ) -> None:
-    """Resolve."""
+    """Resolve an environment out of files or another environment, keep it, and print it."""
     with reported():
         from metaflow_extensions.conjoin.cmd.environment.resolve import Source
         from metaflow_extensions.conjoin.cmd.environment.resolve import resolve as resolve_source
@@ -173,7 +173,7 @@ def resolve(
 @click.argument("envs", required=True, nargs=-1)
 @click.pass_obj
 def show(obj: Session, local_only: bool, arch: Sequence[str], pathspec: bool, envs: Sequence[str]) -> None:
-    """Look."""
+    """Print what is in environments."""
     with reported():
         from metaflow_extensions.conjoin.plugins.flow_cli.environment_names import environment_named
 
@@ -192,7 +192,7 @@ def show(obj: Session, local_only: bool, arch: Sequence[str], pathspec: bool, en
 @click.argument("alias")
 @click.pass_obj
 def alias(obj: Session, local_only: bool, pathspec: bool, source_env: str, alias: str) -> None:
-    """Name."""
+    """Give an environment a name, and print both."""
     with reported():
         from conjoin.store.aliases import parse_alias
         from metaflow_extensions.conjoin.plugins.flow_cli.environment_names import environment_named
@@ -213,7 +213,7 @@ def alias(obj: Session, local_only: bool, pathspec: bool, source_env: str, alias
 @click.argument("source-env")
 @click.pass_obj
 def get(obj: Session, default: bool, arch: Sequence[str], pathspec: bool, source_env: str) -> None:
-    """Fetch."""
+    """Fetch what the store knows of an environment to this machine, and print it."""
     with reported():
         from conjoin.store.store import current_user
         from metaflow_extensions.conjoin.plugins.flow_cli.environment_names import environment_named

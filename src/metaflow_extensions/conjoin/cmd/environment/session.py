@@ -31,7 +31,7 @@ class Session(NamedTuple):
         :param local_only: what of it this machine has, if it is an object store.
         :raises EnvironmentProblem: where it cannot be opened.
         """
-        from metaflow_extensions.conjoin.flow_store import open_store
+        from metaflow_extensions.conjoin.config.flow_store import open_store
 
         store = open_store(self.datastore)
         return store.local if local_only else store

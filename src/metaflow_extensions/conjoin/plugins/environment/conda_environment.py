@@ -8,8 +8,8 @@ from typing import Any
 
 from metaflow.metaflow_environment import MetaflowEnvironment
 
+from metaflow_extensions.conjoin.config.flow_store import store_address
 from metaflow_extensions.conjoin.errors import EnvironmentProblem, told_by_metaflow
-from metaflow_extensions.conjoin.flow_store import store_address
 from metaflow_extensions.conjoin.metaflow_internals import click_contexts
 from metaflow_extensions.conjoin.plugins.environment.remote.bootstrap_command import EXECUTABLE, RemoteTask
 from metaflow_extensions.conjoin.plugins.environment.request.step_request import (
@@ -63,7 +63,7 @@ class CondaEnvironment(MetaflowEnvironment):
         """
         self.base_env.init_environment(echo)
         try:
-            from metaflow_extensions.conjoin.flow_store import open_store
+            from metaflow_extensions.conjoin.config.flow_store import open_store
             from metaflow_extensions.conjoin.plugins.environment.run.resolve import resolve_steps
 
             store = open_store(self.datastore_type)
@@ -93,8 +93,8 @@ class CondaEnvironment(MetaflowEnvironment):
     def hydrations(self) -> Any:
         """The environments being made for this run."""
         if self._hydrations is None:
+            from metaflow_extensions.conjoin.config.flow_store import open_store
             from metaflow_extensions.conjoin.config.settings import engine_settings
-            from metaflow_extensions.conjoin.flow_store import open_store
             from metaflow_extensions.conjoin.plugins.environment.run.background_hydration import Hydrations
 
             self._hydrations = Hydrations(

@@ -54,10 +54,10 @@ def resolve(
     arch: Sequence[str],
     output: str | None,
 ) -> None:
-    """Do what a run does before its first step, and no more."""
+    """Resolve the environments of steps as a run does before its first one, keep them and print them."""
     with reported():
         from conjoin.spec.platform import platform_name
-        from metaflow_extensions.conjoin.flow_store import open_store
+        from metaflow_extensions.conjoin.config.flow_store import open_store
         from metaflow_extensions.conjoin.plugins.environment.run.resolve import resolve_steps
         from metaflow_extensions.conjoin.plugins.flow_cli.environment_names import (
             aliases_of,
@@ -90,9 +90,9 @@ def resolve(
 @click.argument("steps-to-show", required=False, nargs=-1)
 @click.pass_obj
 def show(obj: Any, steps_to_show: Sequence[str], local_only: bool, output: str | None) -> None:
-    """Look, and resolve nothing."""
+    """Print how it stands with the environments of steps, and resolve nothing."""
     with reported():
-        from metaflow_extensions.conjoin.flow_store import open_store
+        from metaflow_extensions.conjoin.config.flow_store import open_store
         from metaflow_extensions.conjoin.plugins.flow_cli.output import (
             machine_line,
             print_environment,

@@ -17,9 +17,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Sequence
 
-from metaflow_extensions.conjoin import flow_store
-from metaflow_extensions.conjoin.plugins.environment.run import task_prefix
+from metaflow_extensions.conjoin.config.flow_store import endpoint_variables, store_address
 from metaflow_extensions.conjoin.plugins.environment.run.resolve import StepEnvironment
+from metaflow_extensions.conjoin.plugins.environment.run.task_prefix import is_complete
 
 if TYPE_CHECKING:
     from conjoin.lock.model import Lock
@@ -63,7 +63,7 @@ class Plan:
         document = {
             "id": self.id,
             "platform": platform,
-            "store": flow_store.store_address(datastore_type),
+            "store": store_address(datastore_type),
             "offline": offline,
             "credentials": [
                 {"url_prefix": one.url_prefix, "username": one.username, "password": one.password}
@@ -78,7 +78,7 @@ class Plan:
 
     def is_done(self) -> bool:
         """Return whether the environment is here."""
-        return task_prefix.is_complete(self.prefix, self.id)
+        return is_complete(self.prefix, self.id)
 
 
 class Hydrations:
@@ -159,6 +159,6 @@ class Hydrations:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
-                env={**os.environ, **flow_store.endpoint_variables()},
+                env={**os.environ, **endpoint_variables()},
             )
         self._running.append(process)

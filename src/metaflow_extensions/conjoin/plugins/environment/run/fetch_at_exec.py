@@ -17,7 +17,7 @@ def fetched(task: dict[str, Any]) -> tuple[dict[str, Any], str]:
 
     from conjoin.errors import ConjoinError
     from conjoin.spec.platform import host_platform
-    from metaflow_extensions.conjoin.flow_store import open_store
+    from metaflow_extensions.conjoin.config.flow_store import open_store
     from metaflow_extensions.conjoin.plugins.environment.run.background_hydration import Plan
     from metaflow_extensions.conjoin.plugins.environment.run.resolve import named_lock, substituted
 

@@ -90,7 +90,7 @@ def _lock(req_id: str, full_id: str, datastore_type: str) -> Any:
         return None
     from metaflow.exception import MetaflowException
 
-    from metaflow_extensions.conjoin.flow_store import cloud_variables, open_store
+    from metaflow_extensions.conjoin.config.flow_store import cloud_variables, open_store
 
     try:
         with cloud_variables():

@@ -13,7 +13,7 @@ from metaflow_extensions.conjoin.errors import told_by_metaflow
 if TYPE_CHECKING:
     from conjoin.store.store import Store
 
-__all__ = ["cloud_variables", "open_store", "store_address"]
+__all__ = ["cloud_variables", "endpoint_variables", "open_store", "store_address"]
 
 FOLDER = "conda_env"
 
