@@ -1,6 +1,6 @@
 """What ids and file names look like, before any of them becomes part of a path or a URL.
 
-As :mod:`conjoin.lock` and :mod:`conjoin.store` write them; those rooms use what a bare container has not, so
+As :mod:`conjoin.spec.grammars` and the store spell them; those rooms use what a bare container has not, so
 the patterns stand here again, and a test holds them equal.
 """
 
@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["ALIAS", "ENV_ID", "HEX64", "PLACE_PART", "PLAIN_FILE"]
+__all__ = ["ALIAS", "ENVIRONMENT_ID", "HEX_64", "PLACE_PART", "PLAIN_FILE_NAME"]
 
-ENV_ID = re.compile(r"([0-9a-f]{40}):([0-9a-f]{40})")
+ENVIRONMENT_ID = re.compile(r"([0-9a-f]{40}):([0-9a-f]{40})")
 """``req_id:full_id``."""
 
-HEX64 = re.compile(r"[0-9a-f]{64}")
+HEX_64 = re.compile(r"[0-9a-f]{64}")
 """A sha256."""
 
-PLAIN_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!~=-]*")
+PLAIN_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!~=-]*")
 """The name of a package's file: no folder, nothing hidden, nothing that a URL or a shell reads otherwise."""
 
 ALIAS = re.compile(r"([a-z0-9][a-z0-9._-]*(?:/[a-z0-9][a-z0-9._-]*)*)(?::([a-z0-9][a-z0-9._-]*))?")

@@ -6,7 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from conjoin.bootstrap.grammar import ALIAS, ENV_ID, HEX64, PLAIN_FILE
+from conjoin.bootstrap.grammar import ALIAS, ENVIRONMENT_ID, HEX_64, PLAIN_FILE_NAME
 from conjoin.errors import IntegrityError, NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def find_locked(
         except OSError as error:
             raise UsageError(f"cannot be read ({error.strerror})", where=env) from None
         return _read(text, "", platform, env)
-    match = ENV_ID.fullmatch(env)
+    match = ENVIRONMENT_ID.fullmatch(env)
     ids = match.groups() if match else _alias(fetch, env, where)
     key = "envs/{}/{}/lock.json".format(*ids)
     found = fetch(key)
@@ -82,7 +82,7 @@ def _alias(fetch: Callable[[str], bytes | None], env: str, where: str) -> tuple[
         raise NotFound(f"the store has no environment named {name}:{tag}", where=where)
     try:
         told = json.loads(text.decode())
-        ids = ENV_ID.fullmatch("{}:{}".format(told["req_id"], told["full_id"]))
+        ids = ENVIRONMENT_ID.fullmatch("{}:{}".format(told["req_id"], told["full_id"]))
     except (ValueError, KeyError, TypeError):
         ids = None
     if ids is None:
@@ -97,7 +97,7 @@ def _read(text: bytes, ids: str, platform: str, where: str) -> LockedEnvironment
         platforms = dict(told["platforms"])
         locked = platforms.get(platform)
         packages = tuple(map(dict, locked["packages"])) if locked else ()
-        usable = all(map(_is_plain, packages)) and ENV_ID.fullmatch(found.ids)
+        usable = all(map(_is_plain, packages)) and ENVIRONMENT_ID.fullmatch(found.ids)
     except (ValueError, KeyError, TypeError):
         usable = None
     if not usable:
@@ -120,8 +120,8 @@ def _is_plain(package: dict[str, Any]) -> bool:
         return True
     size = package.get("size", 0)
     return bool(
-        HEX64.fullmatch(package["sha256"])
-        and PLAIN_FILE.fullmatch(package["file"])
+        HEX_64.fullmatch(package["sha256"])
+        and PLAIN_FILE_NAME.fullmatch(package["file"])
         and isinstance(size, int)
         and isinstance(package.get("dependencies", []), list)
     )

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from conjoin.bootstrap import VERSION
-from conjoin.bootstrap.grammar import HEX64, PLAIN_FILE
+from conjoin.bootstrap.grammar import HEX_64, PLAIN_FILE_NAME
 from conjoin.bootstrap.unpack import unpack_once, unpack_tar, unpack_wheel
 from conjoin.errors import IntegrityError, NotFound, UsageError
 
@@ -121,6 +121,10 @@ def _file(told: Any, where: str) -> ToolkitFile:
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise IntegrityError("the toolkit's description is not valid", where=where) from None
-    if not PLAIN_FILE.fullmatch(found.file) or not HEX64.fullmatch(found.sha256) or ".." in found.executable:
+    if (
+        not PLAIN_FILE_NAME.fullmatch(found.file)
+        or not HEX_64.fullmatch(found.sha256)
+        or ".." in found.executable
+    ):
         raise IntegrityError("the toolkit's description names no plain file", where=where)
     return found
