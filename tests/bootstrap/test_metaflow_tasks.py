@@ -19,11 +19,11 @@ from conjoin.store.store import Store
 from containers import Container
 from gcs_server import FakeGCS, gcs_missing
 from hydrating import BASE, conda_packages, lock_of, locked_wheel
-from metaflow_extensions.conjoin.plugins.environment.asking import Ask
-from metaflow_extensions.conjoin.plugins.environment.environment import CondaEnvironment
-from metaflow_extensions.conjoin.plugins.environment.remote_sending import packaged, send
-from metaflow_extensions.conjoin.plugins.environment.resolution import StepEnvironment
-from metaflow_extensions.conjoin.plugins.environment.step_requests import StepRequest
+from metaflow_extensions.conjoin.plugins.environment.conda_environment import CondaEnvironment
+from metaflow_extensions.conjoin.plugins.environment.remote.send import packaged, send
+from metaflow_extensions.conjoin.plugins.environment.request.ask import Ask
+from metaflow_extensions.conjoin.plugins.environment.request.step_request import StepRequest
+from metaflow_extensions.conjoin.plugins.environment.run.resolve import StepEnvironment
 from networks import Network, no_networks
 from object_stores import S3, ObjectServer
 from worlds import make_wheel

@@ -18,10 +18,10 @@ import pytest
 
 from conjoin.bootstrap import VERSION, command, machine
 from conjoin.bootstrap.archive import bootstrap_archive, engine_files
+from conjoin.bootstrap.bootstrapping import cache_folder
 from conjoin.bootstrap.engine import Engine
-from conjoin.bootstrap.locked import find_wanted
+from conjoin.bootstrap.locked import find_locked
 from conjoin.bootstrap.machine import check_machine
-from conjoin.bootstrap.places import cache_folder
 from conjoin.bootstrap.toolkit import Toolkit, ToolkitFile
 from conjoin.bootstrap.unpack import unpack_once, unpack_tar, unpack_wheel
 from conjoin.config.toml import loads
@@ -148,15 +148,16 @@ def test_what_names_no_environment(env: str, kind: type[ConjoinError]) -> None:
         f"envs/{'2' * 40}/{'3' * 40}/lock.json": b'{"req_id": 1}',
     }
     with pytest.raises(kind):
-        find_wanted(objects.get, env, "linux-64", "s3://b")
+        find_locked(objects.get, env, "linux-64", "s3://b")
 
 
-def test_a_package_s_name_cannot_leave_its_folder() -> None:
-    package = {"kind": "pypi", "file": "../x.whl", "sha256": "a" * 64}
+@pytest.mark.parametrize("name", ["../x.whl", "x@1.whl"])
+def test_a_package_s_name_is_plain_and_cannot_leave_its_folder(name: str) -> None:
+    package = {"kind": "pypi", "file": name, "sha256": "a" * 64}
     lock = {"req_id": "0" * 40, "full_id": "1" * 40, "platforms": {"linux-64": {"packages": [package]}}}
     bad = json.dumps(lock)
     with pytest.raises(IntegrityError):
-        find_wanted(lambda _: bad.encode(), f"{'0' * 40}:{'1' * 40}", "linux-64", "s3://b")
+        find_locked(lambda _: bad.encode(), f"{'0' * 40}:{'1' * 40}", "linux-64", "s3://b")
 
 
 @pytest.mark.parametrize("name", ["../out", "/out", "a/../../out"])

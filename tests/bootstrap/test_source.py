@@ -14,8 +14,9 @@ from conjoin.bootstrap import s3 as s3_module
 from conjoin.bootstrap.azure import AzureSource, shared_key
 from conjoin.bootstrap.download import Downloads
 from conjoin.bootstrap.google import GoogleSource
+from conjoin.bootstrap.open_source import open_source
 from conjoin.bootstrap.s3 import S3Source, signed
-from conjoin.bootstrap.source import FolderSource, Source, WebSource, open_source
+from conjoin.bootstrap.source import FolderSource, Source, WebSource
 from conjoin.errors import Unreachable, UsageError
 from loopback import LoopbackServer
 

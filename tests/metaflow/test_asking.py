@@ -8,13 +8,8 @@ from hypothesis import strategies as st
 
 pytest.importorskip("metaflow")
 import metaflow  # noqa: F401 (before its extensions)
-from metaflow_extensions.conjoin.plugins.environment.asking import (
-    NOTHING,
-    Ask,
-    EnvironmentProblem,
-    merged,
-    overridden,
-)
+from metaflow_extensions.conjoin.errors import EnvironmentProblem
+from metaflow_extensions.conjoin.plugins.environment.request.ask import NOTHING, Ask, merged, overridden
 
 names = st.sampled_from(["numpy", "Tiny_Lib", "a.b", "torch"])
 versions = st.sampled_from(["", "1.0", ">=1", "<2", "==1.2.*"])

@@ -11,7 +11,7 @@ import pytest
 
 import metaflow  # noqa: F401 - it imports its extensions; the other way round is a circle
 from metaflow_extensions.conjoin.cmd.environment import environment_cmd
-from metaflow_extensions.conjoin.plugins.commands import environment_cli
+from metaflow_extensions.conjoin.plugins.flow_cli import environment_cli
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metaflow.md"
 

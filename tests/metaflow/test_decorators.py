@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 pytest.importorskip("metaflow")
 import metaflow
-from metaflow_extensions.conjoin.plugins.environment import flow_decorators, step_decorators
-from metaflow_extensions.conjoin.plugins.environment.asking import Ask, EnvironmentProblem
+from metaflow_extensions.conjoin.errors import EnvironmentProblem
+from metaflow_extensions.conjoin.plugins.environment.request import flow_decorators, step_decorators
+from metaflow_extensions.conjoin.plugins.environment.request.ask import Ask
 
 STEP = {one.name: one for one in map(step_decorators.__dict__.get, step_decorators.__all__)}
 FLOW = {one.name: one for one in map(flow_decorators.__dict__.get, flow_decorators.__all__)}

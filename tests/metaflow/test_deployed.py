@@ -10,7 +10,7 @@ pytest.importorskip("metaflow")
 from metaflow._vendor import click
 
 from conjoin.store.layout import deployment_key
-from metaflow_extensions.conjoin.plugins.environment.deployed import deployed_workflow
+from metaflow_extensions.conjoin.plugins.environment.remote.send import deployed_workflow
 
 FLOW = SimpleNamespace(name="TrainFlow")
 ARGO = SimpleNamespace(flow=FLOW, workflow_name="train.prod.trainflow")

@@ -9,10 +9,10 @@ import pytest
 
 pytest.importorskip("metaflow")
 from metaflow_extensions.conjoin.config import mfextinit_conjoin as configuration
+from metaflow_extensions.conjoin.config.settings import ENGINE_SETTINGS
 from metaflow_extensions.conjoin.plugins import mfextinit_conjoin as plugins
-from metaflow_extensions.conjoin.plugins.environment.attributes import DEFAULTS
-from metaflow_extensions.conjoin.plugins.environment.libraries import METAFLOW_LIBRARIES
-from metaflow_extensions.conjoin.plugins.environment.settings import ENGINE_SETTINGS
+from metaflow_extensions.conjoin.plugins.environment.request.attributes import DEFAULTS
+from metaflow_extensions.conjoin.plugins.environment.request.metaflow_libraries import METAFLOW_LIBRARIES
 
 TEXT = (Path(__file__).parents[2] / "docs" / "metaflow.md").read_text("utf-8")
 

@@ -158,7 +158,7 @@ def test_names_of_environments(fresh: Flows, base: str) -> None:
     """In one process, as the commands look names up."""
     from conjoin import Store
     from conjoin.errors import NotFound, UsageError
-    from metaflow_extensions.conjoin.plugins.commands.names import environment_named
+    from metaflow_extensions.conjoin.plugins.flow_cli.environment_names import environment_named
 
     store = Store(fresh.variables["METAFLOW_CONDA_LOCALROOT"])
     req_id, full_id = base.split(":")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 pytest.importorskip("metaflow")
-from metaflow_extensions.conjoin.plugins.environment.home import linked_folders
+from metaflow_extensions.conjoin.plugins.environment.run.code_home import linked_folders
 
 SITE = "/site-packages"
 

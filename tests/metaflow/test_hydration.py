@@ -20,11 +20,11 @@ from conjoin.lock.model import Lock
 from conjoin.spec.platform import host_platform
 from conjoin.store.store import Store
 from loopback import LoopbackServer
-from metaflow_extensions.conjoin.plugins.environment.asking import Ask
-from metaflow_extensions.conjoin.plugins.environment.hydration import Hydrations, Plan, program
-from metaflow_extensions.conjoin.plugins.environment.prefixes import NO_ENVIRONMENT
-from metaflow_extensions.conjoin.plugins.environment.resolution import StepEnvironment
-from metaflow_extensions.conjoin.plugins.environment.step_requests import StepRequest
+from metaflow_extensions.conjoin.plugins.environment.request.ask import Ask
+from metaflow_extensions.conjoin.plugins.environment.request.step_request import StepRequest
+from metaflow_extensions.conjoin.plugins.environment.run.background_hydration import Hydrations, Plan, program
+from metaflow_extensions.conjoin.plugins.environment.run.resolve import StepEnvironment
+from metaflow_extensions.conjoin.plugins.environment.run.task_prefix import NO_ENVIRONMENT
 
 SHOW = "import os, sys; print(sys.prefix, os.environ['_METAFLOW_CONDA_ENV'])"
 

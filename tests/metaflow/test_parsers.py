@@ -7,12 +7,12 @@ import json
 import pytest
 
 import metaflow
-from metaflow_extensions.conjoin.cmd.environment.requested import requirements_of_files
-from metaflow_extensions.conjoin.plugins.commands.parsers import req_parser, toml_parser, yml_parser
-from metaflow_extensions.conjoin.plugins.environment.asking import EnvironmentProblem
-from metaflow_extensions.conjoin.plugins.environment.attributes import ask_of_conda, ask_of_pypi
-from metaflow_extensions.conjoin.plugins.environment.step_requests import StepRequest
-from metaflow_extensions.conjoin.plugins.environment.step_requirements import requirements_of
+from metaflow_extensions.conjoin.cmd.environment.requirements import requirements_of_files
+from metaflow_extensions.conjoin.errors import EnvironmentProblem
+from metaflow_extensions.conjoin.plugins.config_parsers import req_parser, toml_parser, yml_parser
+from metaflow_extensions.conjoin.plugins.environment.request.attributes import ask_of_conda, ask_of_pypi
+from metaflow_extensions.conjoin.plugins.environment.request.step_request import StepRequest
+from metaflow_extensions.conjoin.plugins.environment.request.step_requirements import requirements_of
 
 REQUIREMENTS = """\
 # GIT repo

@@ -40,18 +40,49 @@ def test_importing_a_module_needs_metaflow_alone() -> None:
 
 def test_imports_among_modules_have_no_cycle() -> None:
     """Metaflow imports plugins in the order of a set: a cycle would fail now and then."""
-    prefix = "metaflow_extensions.conjoin.plugins.environment."
+    prefix = "metaflow_extensions.conjoin."
     graph = {
-        prefix + path.stem: {
+        prefix + ".".join(path.relative_to(OURS).with_suffix("").parts).replace(".__init__", ""): {
             one.module for one in imports_of(path) if one.top_level and one.module.startswith(prefix)
         }
-        for path in (OURS / "plugins/environment").glob("*.py")
+        for path in MODULES
     }
     done: set[str] = set()
     while len(done) < len(graph):
         free = {name for name, needed in graph.items() if name not in done and needed <= done}
         assert free, sorted(set(graph) - done)
         done |= free
+
+
+ROOMS = (
+    ".",
+    "config",
+    "plugins/environment/request",
+    "plugins/environment/run",
+    "plugins/environment/run/programs",
+    "plugins/environment/remote",
+    "plugins/environment",
+    "plugins/flow_cli",
+    "plugins",
+    "cmd/environment",
+    "cmd",
+    "toplevel",
+)
+"""Each may import those before it, inside of functions and for types too."""
+
+
+def test_rooms_import_one_way() -> None:
+    assert {str(path.parent.relative_to(OURS)) for path in MODULES} == set(ROOMS)
+    prefix = "metaflow_extensions.conjoin."
+    wrong = []
+    for path in MODULES:
+        place = ROOMS.index(str(path.parent.relative_to(OURS)))
+        for one in imports_of(path):
+            room = OURS.joinpath(*one.module[len(prefix) :].split("."))
+            folder = room if room.is_dir() else room.parent
+            if one.module.startswith(prefix) and ROOMS.index(str(folder.relative_to(OURS))) > place:
+                wrong.append(str(one))
+    assert wrong == []
 
 
 def test_each_point_has_exactly_one_configuration() -> None:

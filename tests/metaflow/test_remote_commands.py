@@ -18,12 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("metaflow")
-from metaflow_extensions.conjoin.plugins.environment import remote_task
-from metaflow_extensions.conjoin.plugins.environment.asking import Ask, EnvironmentProblem
-from metaflow_extensions.conjoin.plugins.environment.environment import CondaEnvironment
-from metaflow_extensions.conjoin.plugins.environment.public_settings import without_credentials
-from metaflow_extensions.conjoin.plugins.environment.remote_commands import RemoteTask
-from metaflow_extensions.conjoin.plugins.environment.step_requests import StepRequest
+from metaflow_extensions.conjoin.config.public_settings import without_credentials
+from metaflow_extensions.conjoin.errors import EnvironmentProblem
+from metaflow_extensions.conjoin.plugins.environment.conda_environment import CondaEnvironment
+from metaflow_extensions.conjoin.plugins.environment.remote import bootstrap
+from metaflow_extensions.conjoin.plugins.environment.remote.bootstrap_command import RemoteTask
+from metaflow_extensions.conjoin.plugins.environment.request.ask import Ask
+from metaflow_extensions.conjoin.plugins.environment.request.step_request import StepRequest
 
 IDS = f"{'a' * 40}:{'b' * 40}"
 STORE = "s3://bucket/flows/conda_env"
@@ -56,7 +57,7 @@ def shown(environment: CondaEnvironment, step: str) -> tuple[list[str], str]:
 
 
 def test_one_command_and_one_executable(environment: CondaEnvironment) -> None:
-    program = "python -m metaflow_extensions.conjoin.plugins.environment.remote_task"
+    program = "python -m metaflow_extensions.conjoin.plugins.environment.remote.bootstrap"
     assert shown(environment, "train") == ([f"{program} {STORE} linux-64 {IDS}"], "./__conda_python")
     assert shown(environment, "arm") == ([f"{program} {STORE} linux-aarch64 {IDS}"], "./__conda_python")
     assert shown(environment, "late") == (
@@ -126,7 +127,7 @@ def test_the_launcher_sets_what_differs_and_nothing_else(variables: dict[str, st
         launcher = Path(folder, "python")
         wanted = {**now, **variables}
         del wanted["GONE"]
-        remote_task.write_launcher(launcher, sys.executable, wanted, now)
+        bootstrap.write_launcher(launcher, sys.executable, wanted, now)
         assert "s3cret" not in launcher.read_text("utf-8", "surrogateescape")
         program = "import json, os, sys; print(json.dumps([dict(os.environ), sys.argv[1:]]))"
         done = subprocess.run(
@@ -184,7 +185,7 @@ def fetched_name(monkeypatch: pytest.MonkeyPatch, name: str, **variables: str) -
     monkeypatch.setenv("MF_DATASTORE", "local")
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
-    return remote_task._name(RemoteTask(STORE, "linux-64", name, True, "/nowhere"))
+    return bootstrap._name(RemoteTask(STORE, "linux-64", name, True, "/nowhere"))
 
 
 def test_a_name_stands_for_the_task_it_is_looked_up_in(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from remote_runs import Cloud, Pod
 pytestmark = [pytest.mark.slow, pytest.mark.together]
 
 STEPS = ("start", "plain", "mixed", "named", "fetched", "end")
-IDS = re.compile(r"environment\.remote_task s3://\S+ linux-64 ([0-9a-f]{40}:[0-9a-f]{40}) &&")
+IDS = re.compile(r"environment\.remote\.bootstrap s3://\S+ linux-64 ([0-9a-f]{40}:[0-9a-f]{40}) &&")
 NAME = "cloud/base:v1"
 
 DEPLOYED = {

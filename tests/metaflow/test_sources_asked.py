@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("metaflow")
 from conjoin.spec.build import build_requirements
 from metaflow import metaflow_config  # noqa: F401 (first: it loads the extension)
-from metaflow_extensions.conjoin.plugins.environment.step_requirements import pypi_text
+from metaflow_extensions.conjoin.plugins.environment.request.step_requirements import pypi_text
 from sdists import make_building_project
 
 

@@ -14,11 +14,12 @@ from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
 from conjoin.spec.build import build_requirements
 from conjoin.spec.canonical import req_id
 from metaflow import metaflow_config
-from metaflow_extensions.conjoin.plugins.environment import step_decorators as deco
-from metaflow_extensions.conjoin.plugins.environment.asking import NOTHING, Ask, EnvironmentProblem
-from metaflow_extensions.conjoin.plugins.environment.libraries import METAFLOW_LIBRARIES
-from metaflow_extensions.conjoin.plugins.environment.step_requests import StepRequest, step_request
-from metaflow_extensions.conjoin.plugins.environment.step_requirements import (
+from metaflow_extensions.conjoin.errors import EnvironmentProblem
+from metaflow_extensions.conjoin.plugins.environment.request import step_decorators as deco
+from metaflow_extensions.conjoin.plugins.environment.request.ask import NOTHING, Ask
+from metaflow_extensions.conjoin.plugins.environment.request.metaflow_libraries import METAFLOW_LIBRARIES
+from metaflow_extensions.conjoin.plugins.environment.request.step_request import StepRequest, step_request
+from metaflow_extensions.conjoin.plugins.environment.request.step_requirements import (
     conda_text,
     pypi_text,
     requirements_of,

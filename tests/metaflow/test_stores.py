@@ -9,13 +9,13 @@ import pytest
 
 pytest.importorskip("metaflow")
 from metaflow import metaflow_config
-from metaflow_extensions.conjoin.plugins.environment.asking import EnvironmentProblem
-from metaflow_extensions.conjoin.plugins.environment.stores import (
+from metaflow_extensions.conjoin.config.flow_store import (
     cloud_variables,
     endpoint_variables,
     open_store,
     store_address,
 )
+from metaflow_extensions.conjoin.errors import EnvironmentProblem
 
 SETTINGS = ["S3_ENDPOINT_URL"] + [
     f"{name}{kind}{root}"

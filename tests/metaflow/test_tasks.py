@@ -13,10 +13,11 @@ import pytest
 
 pytest.importorskip("metaflow")
 import metaflow  # noqa: F401 (before its extensions)
-from metaflow_extensions.conjoin.plugins.environment import prefixes
-from metaflow_extensions.conjoin.plugins.environment.asking import Ask, EnvironmentProblem
-from metaflow_extensions.conjoin.plugins.environment.step_requests import StepRequest
-from metaflow_extensions.conjoin.plugins.environment.tasks import EnvironmentInternalDecorator
+from metaflow_extensions.conjoin.errors import EnvironmentProblem
+from metaflow_extensions.conjoin.plugins.environment.request.ask import Ask
+from metaflow_extensions.conjoin.plugins.environment.request.step_request import StepRequest
+from metaflow_extensions.conjoin.plugins.environment.run import task_prefix
+from metaflow_extensions.conjoin.plugins.environment.run.task_decorator import EnvironmentInternalDecorator
 
 IDS = f"{'1' * 40}:{'2' * 40}"
 
@@ -38,7 +39,7 @@ class Hydrations:
             prefix=self.prefix,
             file="plan",
             log="log",
-            is_done=lambda: prefixes.is_complete(self.prefix, IDS),
+            is_done=lambda: task_prefix.is_complete(self.prefix, IDS),
         )
 
 
@@ -59,10 +60,10 @@ def decorator(prefix: Path, request: StepRequest, *, here: bool = True) -> Envir
         request_of=lambda step: request,
         hydrations=Hydrations(prefix),
         is_for_this_machine=lambda one: here,
+        code_variables=lambda python: {"PYTHONPATH": f"home-{python}"},
     )
     made._step, made._flow = "train", SimpleNamespace(name="Flow")
     made._datastore = SimpleNamespace(datastore_root="root")
-    made._home = SimpleNamespace(variables=lambda python: {"PYTHONPATH": f"home-{python}"})
     return made
 
 
@@ -182,4 +183,4 @@ def test_any_other_environment_is_refused(
 def test_a_marker_that_is_damaged_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "conda-meta").mkdir()
     (tmp_path / "conda-meta/conjoin").write_bytes(text.encode(errors="surrogateescape"))
-    assert prefixes.prefix_id(str(tmp_path)) is None
+    assert task_prefix.prefix_id(str(tmp_path)) is None

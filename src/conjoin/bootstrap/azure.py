@@ -6,23 +6,19 @@ import base64
 import hashlib
 import hmac
 import os
-import threading
-import time
 from email.utils import formatdate
 from urllib.parse import quote, urlsplit
 
-from conjoin.bootstrap.source import Body, WebSource, body_of
+from conjoin.bootstrap.source import Body, TokenSource, body_of, first_variable
 from conjoin.errors import Unreachable, UsageError
 
 __all__ = ["AzureSource", "shared_key"]
 
 _VERSION = "2021-08-06"
 _SCOPE = "https://storage.azure.com/.default"
-_EARLY = 300.0
-"""Seconds before its end at which a token is asked for again."""
 
 
-class AzureSource(WebSource):
+class AzureSource(TokenSource):
     """A prefix of a container.
 
     :param endpoint: the URL of the account's blob service; default: of the variables.
@@ -36,11 +32,16 @@ class AzureSource(WebSource):
             if "=" in part
         )
         account = (
-            told.get("AccountName") or _first("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT") or ""
+            told.get("AccountName")
+            or first_variable("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT")
+            or ""
         )
         suffix = told.get("EndpointSuffix", "core.windows.net")
         server = (
-            endpoint or told.get("BlobEndpoint") or _first("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT") or ""
+            endpoint
+            or told.get("BlobEndpoint")
+            or first_variable("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")
+            or ""
         )
         if not server and not account:
             raise UsageError(
@@ -53,15 +54,13 @@ class AzureSource(WebSource):
         super().__init__("{}/{}".format(server.rstrip("/"), tail))
         self.place = "az://" + tail
         self._account = account or (urlsplit(server).hostname or "").partition(".")[0]
-        self._key = told.get("AccountKey") or _first(
+        self._key = told.get("AccountKey") or first_variable(
             "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_KEY"
         )
-        signature = told.get("SharedAccessSignature") or _first(
+        signature = told.get("SharedAccessSignature") or first_variable(
             "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_SAS_KEY"
         )
         self._signature = (signature or "").lstrip("?")
-        self._lock = threading.Lock()
-        self._token = ("", 0.0)
 
     def open(self, key: str, start: int = 0) -> Body | None:
         """Return an object's bytes."""
@@ -74,7 +73,7 @@ class AzureSource(WebSource):
         elif self._signature:
             url += "?" + self._signature
         else:
-            headers["Authorization"] = "Bearer " + self._bearer()
+            headers["Authorization"] = self.bearer()
         answer = self._connections.get(url, headers)
         missing = answer.header("x-ms-error-code") == "ContainerNotFound"
         if missing:
@@ -84,14 +83,8 @@ class AzureSource(WebSource):
             )
         return body_of(answer, start, self.where(key))
 
-    def _bearer(self) -> str:
-        with self._lock:
-            token, until = self._token
-            if time.time() > until - _EARLY:
-                token, until = self._token = self._fresh()
-            return token
-
-    def _fresh(self) -> tuple[str, float]:
+    def fresh_token(self) -> tuple[str, float]:
+        """Return a new token of azure-identity's."""
         try:
             from azure.identity import (  # type: ignore[import-not-found, import-untyped, unused-ignore]
                 DefaultAzureCredential,
@@ -118,7 +111,3 @@ def shared_key(url: str, headers: dict[str, str], account: str, key: str) -> str
     lines.append(f"/{account}{urlsplit(url).path}")
     digest = hmac.new(base64.b64decode(key), "\n".join(lines).encode(), hashlib.sha256).digest()
     return f"SharedKey {account}:{base64.b64encode(digest).decode()}"
-
-
-def _first(*variables: str) -> str | None:
-    return next((value for value in map(os.environ.get, variables) if value), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import json
 import os
 import platform as platform_module
 import queue
@@ -12,19 +13,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from conjoin.bootstrap.download import Downloads, disk_errors
 from conjoin.bootstrap.engine import Engine, engine_code
-from conjoin.bootstrap.locked import Wanted, find_wanted
+from conjoin.bootstrap.locked import LockedEnvironment, find_locked
 from conjoin.bootstrap.machine import check_machine, host_platform, python_tag
-from conjoin.bootstrap.places import cache_folder, default_prefix, is_complete
-from conjoin.bootstrap.source import open_source
+from conjoin.bootstrap.open_source import open_source
 from conjoin.bootstrap.toolkit import read_python, read_toolkit
-from conjoin.errors import ConjoinError
+from conjoin.errors import ConjoinError, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from conjoin.bootstrap.toolkit import ToolkitFile
 
-__all__ = ["Ready", "bootstrap"]
+__all__ = ["Ready", "bootstrap", "cache_folder"]
 
 AT_ONCE = 12
 """Objects on their way at the same time."""
@@ -76,13 +76,13 @@ def bootstrap(
     downloads = Downloads(source)
     platform = platform or host_platform()
     check_machine(platform, ())
-    wanted = find_wanted(downloads.document, env, platform, source.place)
+    wanted = find_locked(downloads.document, env, platform, source.place)
     check_machine(platform, wanted.packages)
     cache = cache_folder(cache)
-    target = os.path.abspath(os.path.expanduser(prefix)) if prefix else default_prefix(wanted)
+    target = os.path.abspath(os.path.expanduser(prefix)) if prefix else _default_prefix(wanted)
     if id_file:
         _forget(id_file)
-    complete = is_complete(target, wanted)
+    complete = _is_complete(target, wanted)
     if complete and variables is None:
         told = {"prefix": target, "variables": {}}  # type: dict[str, Any]
     else:
@@ -106,12 +106,71 @@ def bootstrap(
     )
 
 
+def cache_folder(given: str | None) -> str:
+    """Return the folder that bootstraps on this node share: ``given``, ``CONJOIN_CACHE``, the user's cache.
+
+    Where there is no home that can be written, which is usual in containers: a folder for temporary files.
+
+    :raises Unreachable: where none can be made.
+    """
+    asked = given or os.environ.get("CONJOIN_CACHE")
+    if asked:
+        return _made(os.path.abspath(os.path.expanduser(asked)))
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    try:
+        return _made(os.path.join(os.path.abspath(base), "conjoin"))
+    except Unreachable:
+        own = os.path.join(tempfile.gettempdir(), f"conjoin-{os.getuid()}")
+        found = _made(own)
+        if os.stat(found).st_uid != os.getuid() or os.path.islink(found):
+            raise Unreachable("this folder is somebody else's", where=found, advice="give --cache") from None
+        return found
+
+
+def _default_prefix(wanted: LockedEnvironment) -> str:
+    """Return where an environment goes if nobody says it."""
+    base = os.environ.get("CONJOIN_ENVS")
+    if not base:
+        data = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
+        base = os.path.join(data, "conjoin", "envs")
+    return os.path.join(os.path.abspath(base), f"metaflow_{wanted.req_id}_{wanted.full_id}")
+
+
+def _is_complete(prefix: str, wanted: LockedEnvironment) -> bool:
+    """Return whether a prefix is there already: the engine's own note says so (see hydrate's ``prefix``)."""
+    try:
+        with open(os.path.join(prefix, "conda-meta", "conjoin"), "rb") as file:
+            told = json.loads(file.read().decode())
+    except (OSError, ValueError):
+        return False
+    expected = {
+        "req_id": wanted.req_id,
+        "full_id": wanted.full_id,
+        "platform": wanted.platform,
+        "complete": True,
+        "schema": 1,
+    }
+    return bool(told == expected)
+
+
+def _made(folder: str) -> str:
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(13, "Permission denied")
+    except OSError as error:
+        raise Unreachable(
+            f"the cache's folder cannot be made ({error.strerror})", where=folder, advice="give --cache"
+        ) from None
+    return folder
+
+
 class _Work:
     """Everything at once: the toolkit and the packages come, the engine starts as soon as it can."""
 
     def __init__(
         self,
-        wanted: Wanted,
+        wanted: LockedEnvironment,
         downloads: Downloads,
         place: str,
         cache: str,

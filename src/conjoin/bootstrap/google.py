@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from urllib.parse import quote
 
-from conjoin.bootstrap.source import Body, WebSource, body_of
+from conjoin.bootstrap.source import Body, TokenSource, body_of
 from conjoin.errors import Unreachable
 
 __all__ = ["GoogleSource"]
 
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
-_EARLY = 300.0
-"""Seconds before its end at which a token is asked for again."""
 
 
-class GoogleSource(WebSource):
+class GoogleSource(TokenSource):
     """A prefix of a bucket.
 
     :param endpoint: the server's URL; default: the emulator of ``STORAGE_EMULATOR_HOST``, else Google's.
@@ -32,27 +29,19 @@ class GoogleSource(WebSource):
         super().__init__("{}/{}".format(server.rstrip("/"), tail))
         self.place = "gs://" + tail
         self._anonymous = bool(emulator) and not endpoint
-        self._lock = threading.Lock()
-        self._token = ("", 0.0)
 
     def open(self, key: str, start: int = 0) -> Body | None:
         """Return an object's bytes."""
         headers = {"Accept-Encoding": "identity"}
         if not self._anonymous:
-            headers["Authorization"] = "Bearer " + self._bearer()
+            headers["Authorization"] = self.bearer()
         if start:
             headers["Range"] = f"bytes={start}-"
         answer = self._connections.get(self._base + "/" + quote(key), headers)
         return body_of(answer, start, self.where(key), {"<Code>NoSuchBucket<": "there is no such bucket"})
 
-    def _bearer(self) -> str:
-        with self._lock:
-            token, until = self._token
-            if time.time() > until - _EARLY:
-                token, until = self._token = self._fresh()
-            return token
-
-    def _fresh(self) -> tuple[str, float]:
+    def fresh_token(self) -> tuple[str, float]:
+        """Return a new token of google-auth's."""
         try:
             import google.auth  # type: ignore[import-not-found, import-untyped, unused-ignore]
             import google.auth.transport.requests  # type: ignore[import-not-found, import-untyped, unused-ignore]

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from conjoin.bootstrap.grammar import ALIAS, ENVIRONMENT_ID, HEX_64, PLAIN_FILE_NAME
 from conjoin.errors import IntegrityError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Wanted", "find_wanted"]
-
-_IDS = re.compile(r"([0-9a-f]{40}):([0-9a-f]{40})")
-_ALIAS = re.compile(r"([a-z0-9][a-z0-9._-]*(?:/[a-z0-9][a-z0-9._-]*)*)(?::([a-z0-9][a-z0-9._-]*))?")
-_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!~=@-]*")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+__all__ = ["LockedEnvironment", "find_locked"]
 
 
-class Wanted(NamedTuple):
+class LockedEnvironment(NamedTuple):
     """An environment of one platform.
 
     :ivar text: the lock, byte for byte.
@@ -45,7 +40,9 @@ class Wanted(NamedTuple):
         return sorted(found, key=lambda each: (-int(each.get("size", 0)), each["file"]))
 
 
-def find_wanted(fetch: Callable[[str], bytes | None], env: str, platform: str, where: str) -> Wanted:
+def find_locked(
+    fetch: Callable[[str], bytes | None], env: str, platform: str, where: str
+) -> LockedEnvironment:
     """Return the environment that ``env`` means: a lock file, ``req_id:full_id``, or a name in the store.
 
     :param fetch: returns an object of the store.
@@ -59,7 +56,7 @@ def find_wanted(fetch: Callable[[str], bytes | None], env: str, platform: str, w
         except OSError as error:
             raise UsageError(f"cannot be read ({error.strerror})", where=env) from None
         return _read(text, "", platform, env)
-    match = _IDS.fullmatch(env)
+    match = ENVIRONMENT_ID.fullmatch(env)
     ids = match.groups() if match else _alias(fetch, env, where)
     key = "envs/{}/{}/lock.json".format(*ids)
     found = fetch(key)
@@ -73,7 +70,7 @@ def find_wanted(fetch: Callable[[str], bytes | None], env: str, platform: str, w
 
 
 def _alias(fetch: Callable[[str], bytes | None], env: str, where: str) -> tuple[str, str]:
-    match = _ALIAS.fullmatch(env)
+    match = ALIAS.fullmatch(env)
     if match is None:
         raise UsageError(
             f"{env!r} is no environment",
@@ -85,7 +82,7 @@ def _alias(fetch: Callable[[str], bytes | None], env: str, where: str) -> tuple[
         raise NotFound(f"the store has no environment named {name}:{tag}", where=where)
     try:
         told = json.loads(text.decode())
-        ids = _IDS.fullmatch("{}:{}".format(told["req_id"], told["full_id"]))
+        ids = ENVIRONMENT_ID.fullmatch("{}:{}".format(told["req_id"], told["full_id"]))
     except (ValueError, KeyError, TypeError):
         ids = None
     if ids is None:
@@ -93,14 +90,14 @@ def _alias(fetch: Callable[[str], bytes | None], env: str, where: str) -> tuple[
     return ids.group(1), ids.group(2)
 
 
-def _read(text: bytes, ids: str, platform: str, where: str) -> Wanted:
+def _read(text: bytes, ids: str, platform: str, where: str) -> LockedEnvironment:
     try:
         told = json.loads(text.decode())
-        found = Wanted(told["req_id"], told["full_id"], platform, text, ())
+        found = LockedEnvironment(told["req_id"], told["full_id"], platform, text, ())
         platforms = dict(told["platforms"])
         locked = platforms.get(platform)
         packages = tuple(map(dict, locked["packages"])) if locked else ()
-        usable = all(map(_is_plain, packages)) and _IDS.fullmatch(found.ids)
+        usable = all(map(_is_plain, packages)) and ENVIRONMENT_ID.fullmatch(found.ids)
     except (ValueError, KeyError, TypeError):
         usable = None
     if not usable:
@@ -123,8 +120,8 @@ def _is_plain(package: dict[str, Any]) -> bool:
         return True
     size = package.get("size", 0)
     return bool(
-        _SHA256.fullmatch(package["sha256"])
-        and _PLAIN.fullmatch(package["file"])
+        HEX_64.fullmatch(package["sha256"])
+        and PLAIN_FILE_NAME.fullmatch(package["file"])
         and isinstance(size, int)
         and isinstance(package.get("dependencies", []), list)
     )

@@ -18,14 +18,12 @@ from urllib.parse import quote, urlsplit
 
 from conjoin.bootstrap.failure import TryAgain
 from conjoin.bootstrap.http import Connections
-from conjoin.bootstrap.source import Body, Source, body_of
+from conjoin.bootstrap.source import EARLY, Body, Source, body_of, first_variable
 from conjoin.errors import Unreachable
 
 __all__ = ["S3Source", "signed"]
 
 _EMPTY = hashlib.sha256(b"").hexdigest()
-_EARLY = 300.0
-"""Seconds before their end at which credentials are asked for again."""
 
 _REASONS = {
     "<Code>NoSuchBucket<": "there is no such bucket",
@@ -54,8 +52,8 @@ class S3Source(Source):
         self.place = "s3://{}{}".format(bucket, "/" + prefix if prefix else "")
         self._bucket = bucket
         self._prefix = prefix + "/" if prefix else ""
-        self._endpoint = endpoint or _first("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
-        self._region = _first("AWS_REGION", "AWS_DEFAULT_REGION") or "us-east-1"
+        self._endpoint = endpoint or first_variable("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+        self._region = first_variable("AWS_REGION", "AWS_DEFAULT_REGION") or "us-east-1"
         self._connections = Connections()
         self._lock = threading.Lock()
         self._keys = None  # type: _Keys | None
@@ -92,7 +90,7 @@ class S3Source(Source):
 
     def _credentials(self, where: str) -> _Keys | None:
         with self._lock:
-            if self._keys is None or self._keys.until - time.time() < _EARLY:
+            if self._keys is None or self._keys.until - time.time() < EARLY:
                 self._keys = _from_variables() or _from_container() or self._from_boto(where)
             return self._keys
 
@@ -109,7 +107,7 @@ class S3Source(Source):
             self._session = botocore.session.Session()
         try:
             region = self._session.get_config_variable("region")
-            if region and not _first("AWS_REGION", "AWS_DEFAULT_REGION"):
+            if region and not first_variable("AWS_REGION", "AWS_DEFAULT_REGION"):
                 self._region = region
             found = self._session.get_credentials()
             frozen = found.get_frozen_credentials() if found else None
@@ -125,7 +123,7 @@ class S3Source(Source):
                 advice="set AWS_ACCESS_KEY_ID and its like, or give the container a role",
             )
         # botocore itself knows when to renew them, and says the old ones until then.
-        return _Keys(frozen.access_key, frozen.secret_key, frozen.token or "", time.time() + _EARLY + 30)
+        return _Keys(frozen.access_key, frozen.secret_key, frozen.token or "", time.time() + EARLY + 30)
 
 
 def signed(url: str, region: str, keys: _Keys | None, now: datetime.datetime) -> dict[str, str]:
@@ -174,7 +172,3 @@ def _from_container() -> _Keys | None:
         return _Keys(told["AccessKeyId"], told["SecretAccessKey"], told["Token"], moment)
     except (TryAgain, Unreachable, ValueError, KeyError, TypeError):
         return None  # boto3 tries again, and says what is wrong
-
-
-def _first(*variables: str) -> str | None:
-    return next((value for value in map(os.environ.get, variables) if value), None)

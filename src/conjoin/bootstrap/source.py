@@ -1,28 +1,42 @@
-"""Where a store's objects are read from: one face for a folder, a web server and three clouds."""
+"""Where a store's objects are read from: a folder, a web server, and what clouds are made of."""
 
 from __future__ import annotations
 
 import os
-import re
+import threading
+import time
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 from conjoin.bootstrap.failure import TryAgain
 from conjoin.bootstrap.http import Connections
-from conjoin.errors import Unreachable, UsageError
+from conjoin.errors import Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from conjoin.bootstrap.http import Answer
 
-__all__ = ["Body", "FolderSource", "Source", "WebSource", "body_of", "open_source"]
+__all__ = [
+    "EARLY",
+    "RETRIED",
+    "Body",
+    "FolderSource",
+    "Source",
+    "TokenSource",
+    "WebSource",
+    "body_of",
+    "first_variable",
+]
 
-_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
-_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!~=@-]*")
+RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Statuses of this moment: the same request may be answered otherwise a little later."""
+
+EARLY = 300.0
+"""Seconds before their end at which credentials are asked for again."""
+
 _CHUNK = 1 << 20
 _REDIRECTIONS = 4
-_EXPECTED = "expected s3://bucket/prefix, gs://, az://, https://, file:// or a folder"
 
 
 class Body(NamedTuple):
@@ -54,41 +68,6 @@ class Source:
     def where(self, key: str) -> str:
         """Return an object's address, for messages."""
         return f"{self.place}/{key}"
-
-
-def open_source(place: str, endpoint: str | None = None) -> Source:
-    """Return the source that an address means.
-
-    :param endpoint: the URL of the server, where it is not the cloud's own.
-    :raises UsageError: where it means none.
-    """
-    scheme, separator, rest = place.partition("://")
-    if not separator and not place.startswith("file:"):
-        return FolderSource(os.path.abspath(os.path.expanduser(place)))
-    if place.startswith("file:"):
-        return FolderSource(unquote(urlsplit(place).path))
-    if scheme in ("http", "https"):
-        split = urlsplit(place)
-        if split.username or split.query or split.fragment:
-            raise UsageError("a store's address holds no credentials", where=f"{scheme}://{split.hostname}")
-        return WebSource(place.rstrip("/"))
-    bucket, *parts = rest.rstrip("/").split("/")
-    if "@" in rest or "?" in rest or not all(_PART.fullmatch(part) for part in [bucket, *parts]):
-        raise UsageError("this is no address of a store", where=scheme + "://", advice=_EXPECTED)
-    prefix = "/".join(parts)
-    if scheme == "s3":
-        from conjoin.bootstrap.s3 import S3Source
-
-        return S3Source(bucket, prefix, endpoint)
-    if scheme in ("gs", "gcs"):
-        from conjoin.bootstrap.google import GoogleSource
-
-        return GoogleSource(bucket, prefix, endpoint)
-    if scheme in ("az", "azure"):
-        from conjoin.bootstrap.azure import AzureSource
-
-        return AzureSource(bucket, prefix, endpoint)
-    raise UsageError(f"{scheme}:// is no store", advice=_EXPECTED)
 
 
 class FolderSource(Source):
@@ -149,6 +128,38 @@ class WebSource(Source):
         raise Unreachable("the server redirects in circles", where=self.where(key))
 
 
+class TokenSource(WebSource):
+    """A cloud's server, which wants a token in each request."""
+
+    def __init__(self, base: str) -> None:
+        super().__init__(base)
+        self._lock = threading.Lock()
+        self._token = ("", 0.0)
+
+    def bearer(self) -> str:
+        """Return the ``Authorization`` with a token that is good for a while.
+
+        :raises Unreachable: where there is none to be had.
+        """
+        with self._lock:
+            token, until = self._token
+            if time.time() > until - EARLY:
+                token, until = self._token = self.fresh_token()
+            return "Bearer " + token
+
+    def fresh_token(self) -> tuple[str, float]:
+        """Return a new token, and until when it is good.
+
+        :raises Unreachable: where there is none to be had.
+        """
+        raise NotImplementedError
+
+
+def first_variable(*names: str) -> str | None:
+    """Return the value of the first of these variables that is set and not empty."""
+    return next((value for value in map(os.environ.get, names) if value), None)
+
+
 def body_of(answer: Answer, start: int, where: str, reasons: Mapping[str, str] | None = None) -> Body | None:
     """Return the body of an answer, None where there is no such object.
 
@@ -167,7 +178,7 @@ def body_of(answer: Answer, start: int, where: str, reasons: Mapping[str, str] |
         return None
     if answer.status == 416:
         raise TryAgain("it has less than it had")
-    if answer.status in _TRANSIENT:
+    if answer.status in RETRIED:
         raise TryAgain(f"it answers {answer.status}")
     if answer.status in (401, 403):
         raise Unreachable(

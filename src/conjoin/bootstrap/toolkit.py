@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from conjoin.bootstrap import VERSION
+from conjoin.bootstrap.grammar import HEX_64, PLAIN_FILE_NAME
 from conjoin.bootstrap.unpack import unpack_once, unpack_tar, unpack_wheel
 from conjoin.errors import IntegrityError, NotFound, UsageError
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["Toolkit", "ToolkitFile", "read_python", "read_toolkit"]
 
 SCHEMA = 1
-_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!~=@-]*")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class ToolkitFile(NamedTuple):
@@ -123,6 +121,10 @@ def _file(told: Any, where: str) -> ToolkitFile:
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise IntegrityError("the toolkit's description is not valid", where=where) from None
-    if not _PLAIN.fullmatch(found.file) or not _SHA256.fullmatch(found.sha256) or ".." in found.executable:
+    if (
+        not PLAIN_FILE_NAME.fullmatch(found.file)
+        or not HEX_64.fullmatch(found.sha256)
+        or ".." in found.executable
+    ):
         raise IntegrityError("the toolkit's description names no plain file", where=where)
     return found

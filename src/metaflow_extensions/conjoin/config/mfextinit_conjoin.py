@@ -7,7 +7,7 @@ Netflix extension are kept where they mean something; what is not set is as Conj
 
 from metaflow.metaflow_config_funcs import from_conf
 
-from metaflow_extensions.conjoin.plugins.environment.public_settings import public
+from metaflow_extensions.conjoin.config.public_settings import public
 
 # Where environments and their packages are kept; default: conda_env below the datastore's root.
 CONDA_S3ROOT = from_conf("CONDA_S3ROOT")

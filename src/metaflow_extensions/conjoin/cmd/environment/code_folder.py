@@ -13,6 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
+from metaflow_extensions.conjoin.metaflow_internals import extract_code, installed_metaflow
+
 __all__ = ["PYTHON", "SETUP", "PastCode", "check_folder", "make_folder", "past_code"]
 
 PYTHON = "__conda_python"
@@ -100,7 +102,7 @@ def make_folder(
         made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
         try:
             if code is not None and code.package is not None:
-                _extract(code.package, made)
+                extract_code(code.package, made)
             else:
                 _take_metaflow(
                     made,
@@ -124,23 +126,11 @@ def make_folder(
         ) from error
 
 
-def _extract(package: Any, folder: Path) -> None:
-    from metaflow.package import MetaflowPackage
-
-    package._code_obj.seek(0)
-    MetaflowPackage.cls_extract_into(package._code_metadata, package._code_obj, str(folder))
-    package._code_obj.seek(0)
-
-
 def _take_metaflow(
     folder: Path, version: str, python: Path, *, strict: bool, warn: Callable[[str], None]
 ) -> None:
     """Put Metaflow into the folder, in the version of the run, and the extensions that are installed here."""
-    from metaflow.metaflow_environment import MetaflowEnvironment
     from metaflow.metaflow_version import get_version
-    from metaflow.packaging_sys import ContentType
-    from metaflow.packaging_sys.v1 import MetaflowCodeContentV1
-    from metaflow.system.system_utils import DummyFlow
 
     from conjoin.errors import NotFound
 
@@ -159,11 +149,7 @@ def _take_metaflow(
         if problem:
             warn(f"the run had Metaflow {then}, and this is {here}: that one cannot be installed ({problem})")
         installed = not problem
-    content = MetaflowCodeContentV1(criteria=lambda _module: False)
-    information = MetaflowEnvironment(DummyFlow()).get_environment_info(include_ext_info=True)
-    information.pop("production_token", None)
-    content.add_info(information)
-    for origin, member in content.contents(ContentType.ALL_CONTENT.value):
+    for origin, member in installed_metaflow():
         if installed and member.startswith(f"{_CODE}/metaflow/"):
             continue
         target = folder / member
@@ -180,7 +166,7 @@ def _install(version: str, folder: Path, python: Path) -> str:
 
     from conjoin.spec.build import build_requirements
     from conjoin.spec.credentials import without_credentials
-    from metaflow_extensions.conjoin.plugins.environment.settings import engine_settings
+    from metaflow_extensions.conjoin.config.settings import engine_settings
 
     settings = engine_settings()
     if settings.flag("offline"):
@@ -209,7 +195,7 @@ def _install(version: str, folder: Path, python: Path) -> str:
 
 def _setup(folder: Path, prefix: Path, environment: str) -> str:
     """Return what a shell reads to see what a step saw."""
-    from metaflow_extensions.conjoin.plugins.environment.prefixes import task_variables
+    from metaflow_extensions.conjoin.plugins.environment.run.task_prefix import task_variables
 
     variables = task_variables(str(prefix), environment, {})
     variables["METAFLOW_EXTRACTED_ROOT"] = str(folder)

@@ -5,15 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Sequence
 
-from metaflow._vendor import click
 from metaflow.metaflow_config import DEFAULT_DATASTORE
 from metaflow.plugins import DATASTORES, METADATA_PROVIDERS
 
 from metaflow_extensions.conjoin.cmd.environment.session import Session, platforms_in
-from metaflow_extensions.conjoin.plugins.commands.failing import reported
-from metaflow_extensions.conjoin.plugins.environment.elsewhere import ENVIRONMENT_TYPES
+from metaflow_extensions.conjoin.config.settings import override
+from metaflow_extensions.conjoin.errors import reported
+from metaflow_extensions.conjoin.metaflow_internals import metaflow_click
+from metaflow_extensions.conjoin.plugins.environment.request.environment_types import ENVIRONMENT_TYPES
 
 __all__ = ["cli"]
+
+click = metaflow_click()
 
 _LOCAL_ONLY = click.option(
     "--local-only/--non-local", default=False, help="As far as this machine knows, without a network."
@@ -62,11 +65,9 @@ def environment(
     conda_root: str | None,
     quiet_file_output: str | None,
 ) -> None:
-    """Remember what all commands share."""
+    """Take the group's options: where environments are kept, and how results are told."""
     if conda_root:
-        from metaflow import metaflow_config
-
-        setattr(metaflow_config, f"CONDA_{datastore.upper()}ROOT", conda_root)
+        override(f"CONDA_{datastore.upper()}ROOT", conda_root)
     if metadata:
         from metaflow import metadata as use_metadata
 
@@ -92,9 +93,9 @@ def environment(
 @click.argument("env-name")
 @click.pass_obj
 def create(obj: Session, env_name: str, **options: Any) -> None:
-    """Make the prefix."""
+    """Make an environment's prefix on this machine, and print the path of its Python."""
     with reported():
-        from metaflow_extensions.conjoin.cmd.environment.creating import create as make
+        from metaflow_extensions.conjoin.cmd.environment.create import create as make
 
         make(obj, env_name, **options)
 
@@ -140,10 +141,10 @@ def resolve(
     from_: str | None,
     from_pathspec: str | None,
 ) -> None:
-    """Resolve."""
+    """Resolve an environment out of files or another environment, keep it, and print it."""
     with reported():
-        from metaflow_extensions.conjoin.cmd.environment.resolving import Source
-        from metaflow_extensions.conjoin.cmd.environment.resolving import resolve as resolve_source
+        from metaflow_extensions.conjoin.cmd.environment.resolve import Source
+        from metaflow_extensions.conjoin.cmd.environment.resolve import resolve as resolve_source
 
         kinds = (("environment", file), ("requirements", requirement), ("pyproject", pyproject))
         source = Source(
@@ -172,9 +173,9 @@ def resolve(
 @click.argument("envs", required=True, nargs=-1)
 @click.pass_obj
 def show(obj: Session, local_only: bool, arch: Sequence[str], pathspec: bool, envs: Sequence[str]) -> None:
-    """Look."""
+    """Print what is in environments."""
     with reported():
-        from metaflow_extensions.conjoin.plugins.commands.names import environment_named
+        from metaflow_extensions.conjoin.plugins.flow_cli.environment_names import environment_named
 
         store = obj.store(local_only=local_only)
         # All of them before the first is told: a result that ends with an error is none.
@@ -191,10 +192,10 @@ def show(obj: Session, local_only: bool, arch: Sequence[str], pathspec: bool, en
 @click.argument("alias")
 @click.pass_obj
 def alias(obj: Session, local_only: bool, pathspec: bool, source_env: str, alias: str) -> None:
-    """Name."""
+    """Give an environment a name, and print both."""
     with reported():
         from conjoin.store.aliases import parse_alias
-        from metaflow_extensions.conjoin.plugins.commands.names import environment_named
+        from metaflow_extensions.conjoin.plugins.flow_cli.environment_names import environment_named
 
         name = parse_alias(alias)
         store = obj.store(local_only=local_only)
@@ -212,10 +213,10 @@ def alias(obj: Session, local_only: bool, pathspec: bool, source_env: str, alias
 @click.argument("source-env")
 @click.pass_obj
 def get(obj: Session, default: bool, arch: Sequence[str], pathspec: bool, source_env: str) -> None:
-    """Fetch."""
+    """Fetch what the store knows of an environment to this machine, and print it."""
     with reported():
         from conjoin.store.store import current_user
-        from metaflow_extensions.conjoin.plugins.commands.names import environment_named
+        from metaflow_extensions.conjoin.plugins.flow_cli.environment_names import environment_named
 
         store = obj.store()
         lock, step = environment_named(source_env, store, pathspec=pathspec)

@@ -31,7 +31,7 @@ class Session(NamedTuple):
         :param local_only: what of it this machine has, if it is an object store.
         :raises EnvironmentProblem: where it cannot be opened.
         """
-        from metaflow_extensions.conjoin.plugins.environment.stores import open_store
+        from metaflow_extensions.conjoin.config.flow_store import open_store
 
         store = open_store(self.datastore)
         return store.local if local_only else store
@@ -52,7 +52,7 @@ class Session(NamedTuple):
 
     def environment(self, lock: Lock, platform: str, title: str, store: Store) -> None:
         """Tell about an environment."""
-        from metaflow_extensions.conjoin.plugins.commands.facts import machine_line, print_environment
+        from metaflow_extensions.conjoin.plugins.flow_cli.output import machine_line, print_environment
 
         if self.quiet:
             self.result(machine_line(lock, platform, store))

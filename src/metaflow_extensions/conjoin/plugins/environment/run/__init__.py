@@ -1,0 +1,1 @@
+"""A run on this machine: environments resolved, hydrated beside the scheduler, and tasks put into them."""
