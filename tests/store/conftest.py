@@ -16,7 +16,7 @@ import pytest
 from azurite_server import Azurite, azurite_missing
 from conjoin.lock.identity import make_lock, requirements_id
 from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
-from conjoin.store.backend.protocol import address as address_module
+from conjoin.store.backend import address as address_module
 from gcs_server import FakeGCS, gcs_missing
 from object_stores import S3, MakeLock, ObjectServer
 

@@ -29,10 +29,10 @@ __all__ = [
 ]
 
 ANNOUNCED = "announced"
-"""The prefix of what is being worked on (:mod:`conjoin.store.gc.announcements`)."""
+"""The prefix of what is being worked on (:mod:`conjoin.store.announcements`)."""
 
 LEASE = "gc/lease.json"
-"""The key that says who collects garbage in an object store (:mod:`conjoin.store.gc.lease`)."""
+"""The key that says who collects garbage in an object store (:mod:`conjoin.store.gc_lock`)."""
 
 _ID = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")

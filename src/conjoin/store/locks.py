@@ -93,11 +93,11 @@ class Locks:
         """Return whether a lock is there; it is not read."""
         return self._backend.size(lock_key(req_id, full_id)) is not None
 
-    def beginning(self, req_id: str, full_id: str = "") -> list[tuple[str, str]]:
+    def ids_starting_with(self, req_id: str, full_id: str = "") -> list[tuple[str, str]]:
         """Return ``(req_id, full_id)`` of every lock whose ids begin so, sorted."""
         return [
             (found[1], found[2])
-            for key in self._backend.keys_beginning(f"envs/{req_id}")
+            for key in self._backend.keys_starting_with(f"envs/{req_id}")
             if (found := _LOCK.fullmatch(key)) and found[2].startswith(full_id)
         ]
 

@@ -61,7 +61,7 @@ class Backend(Protocol):
         """Return all objects below ``prefix``, a whole number of parts, sorted by key."""
         ...
 
-    def keys_beginning(self, start: str) -> list[str]:
+    def keys_starting_with(self, start: str) -> list[str]:
         """Return all keys that begin with ``start``, whose last part may be cut, sorted."""
         ...
 

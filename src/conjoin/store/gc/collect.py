@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conjoin.errors import UsageError
+from conjoin.store.announcements import read_announcements
 from conjoin.store.backend.atomic import LEFTOVER
 from conjoin.store.backend.protocol import Listed
 from conjoin.store.builds import notes_of
-from conjoin.store.gc.announcements import read_announced
 from conjoin.store.gc.references import Contents, Ids, LockEntry, read_contents, read_outlines
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def find_garbage(
         )
     moment = time.time() if now is None else now
     # First: who is done after this look has written a lock that the next look finds.
-    announced = read_announced(store.backend, moment)
+    announced = read_announcements(store.backend, moment)
     contents = read_contents(store)
     renew()
     rules = _Rules(

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from conjoin.errors import NotFound, UsageError
 from conjoin.lock.model import Lock
-from conjoin.store.gc.usage import note_use_in_folder
 from conjoin.store.layout import plain_name, req_id_prefix
 from conjoin.store.store import Store
+from conjoin.store.usage import note_use_in_folder
 from conjoin.store.user import current_user
 
 __all__ = ["DEFAULT", "Taken", "Whose", "find_latest", "parse_whose"]
