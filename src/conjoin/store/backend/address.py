@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from conjoin.errors import UsageError
+from conjoin.store.layout import is_plain_name
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, MemoryStore, ObjectStore, RetryConfig
@@ -35,7 +35,6 @@ PART_TIME = timedelta(minutes=10)
 """How long one part of an upload may take; the server says nothing meanwhile, and the line may be slow."""
 
 _SCHEMES = {"s3": "s3", "gs": "gs", "gcs": "gs", "az": "az", "azure": "az", "memory": "memory"}
-_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!~=@-]*")
 _EXPECTED = "expected a folder, file://, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"
 
 
@@ -122,7 +121,7 @@ def parse_address(place: str) -> Path | Address:
             where=f"{scheme}://",
             advice="credentials and options are taken from the cloud's usual variables and profiles",
         )
-    if (not bucket and scheme != "memory") or not all(map(_PART.fullmatch, [bucket or "_", *parts])):
+    if (not bucket and scheme != "memory") or not all(map(is_plain_name, [bucket or "_", *parts])):
         raise UsageError(
             "this is no address of a store", where=f"{scheme}://{_plain(rest)}", advice=_EXPECTED
         )

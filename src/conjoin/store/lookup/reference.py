@@ -13,8 +13,8 @@ from pathlib import Path
 
 from conjoin.errors import NotFound, UsageError
 from conjoin.lock.format import read_lock
-from conjoin.lock.identity import ENVIRONMENT_ID
 from conjoin.lock.model import Lock
+from conjoin.spec.grammars import ENVIRONMENT_ID
 from conjoin.store.aliases import Alias, parse_alias
 from conjoin.store.store import Store
 

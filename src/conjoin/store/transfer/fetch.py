@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from conjoin.errors import IntegrityError, NotFound, Unreachable
 from conjoin.lock.model import LockedPackage
+from conjoin.net.retries import RETRIED, retry_after
 from conjoin.spec.requirements import Credential
 from conjoin.store.backend.address import Address
 from conjoin.store.packages import Packages
@@ -27,8 +28,6 @@ __all__ = ["Fetcher", "PackageTarget", "Receiving"]
 _TRIES = 5
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 20.0
-# What may be gone with the next try (RFC 9110 names 502 to 504; 429 is RFC 6585).
-_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 # What servers answer to whom they do not know; some do not even say that there is something.
 _REFUSED = frozenset({401, 403, 404})
 _CHUNK = 1 << 20
@@ -39,7 +38,7 @@ _CLOUDS = {"s3": "s3", "gcs": "gs", "gs": "gs"}
 class _TryAgain(Exception):
     """Raised by a try that failed in a way that the next one may not."""
 
-    def __init__(self, reason: str, pause: float | None = None) -> None:
+    def __init__(self, reason: str, pause: float = 0.0) -> None:
         super().__init__(reason)
         self.pause = pause
 
@@ -194,7 +193,7 @@ class Fetcher:
                         advice="check the network and try again",
                     ) from None
                 backoff = _FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311
-                self._stopped.wait(min(_LONGEST_PAUSE, max(backoff, error.pause or 0.0)))
+                self._stopped.wait(min(_LONGEST_PAUSE, max(backoff, error.pause)))
             else:
                 return
 
@@ -209,9 +208,9 @@ class Fetcher:
             if answer.status_code in _REFUSED:
                 self._credentials.ask_keyring(package.url)
                 if self._credentials.learned != learned:  # by us, or by another download meanwhile
-                    raise _TryAgain(f"the server answered {answer.status_code}", 0.0)
-            if answer.status_code in _TRANSIENT:
-                raise _TryAgain(f"the server answered {answer.status_code}", _retry_after(answer))
+                    raise _TryAgain(f"the server answered {answer.status_code}")
+            if answer.status_code in RETRIED:
+                raise _TryAgain(f"the server answered {answer.status_code}", retry_after(answer.headers))
             if answer.status_code >= 400:
                 trouble = self._credentials.trouble(package.url) if answer.status_code in (401, 403) else ""
                 advice = {
@@ -253,7 +252,7 @@ class Fetcher:
         import httpx
 
         from conjoin.net.client import tls_context
-        from conjoin.net.download_client import read_widely
+        from conjoin.net.wide_reads import read_widely
 
         with self._client_lock:
             if self._client is None:
@@ -313,9 +312,3 @@ def _of_file(package: LockedPackage) -> Iterator[bytes]:
                 yield chunk
     except OSError as error:
         raise Unreachable(f"{package.file} cannot be read ({error.strerror})", where=package.url) from None
-
-
-def _retry_after(answer: httpx.Response) -> float | None:
-    """Return the seconds a server asks to wait; a date (RFC 9110, 10.2.3) is not worth its parsing here."""
-    value = answer.headers.get("Retry-After", "")
-    return float(value) if value.isdigit() else None

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from conjoin.net.download_client import read_widely
+from conjoin.net.wide_reads import read_widely
 
 CONTENT = bytes(range(256)) * 400  # more than httpx reads at once, less than a socket holds
 RECORD = 16384
