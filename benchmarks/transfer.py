@@ -11,9 +11,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from conjoin.api import Store
 from conjoin.lock.format import read_lock
 from conjoin.store.backend.cloud import CloudBackend
-from conjoin.store.store import Store
 from conjoin.store.transfer.fetch import Fetcher
 
 AT_ONCE = 8  # as hydrating does

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from conjoin.api import Store
 from conjoin.collecting import collect_here
 from conjoin.errors import ConjoinError
 from conjoin.lock.identity import make_lock, requirements_id
@@ -25,9 +26,8 @@ from conjoin.prefix.hydrate import hydrate
 from conjoin.prefix.prefix import Marker
 from conjoin.prefix.registry import Registry
 from conjoin.store.aliases import parse_alias
-from conjoin.store.gc.usage import note_use
 from conjoin.store.layout import alias_key
-from conjoin.store.store import Store
+from conjoin.store.usage import note_use
 from hydrating import BASE, conda_packages, lock_of, locked_wheel, output
 from worlds import make_wheel
 
@@ -308,15 +308,15 @@ def test_a_prefix_that_something_runs_from_stays(two: tuple[Lock, Lock], isolate
 def test_what_another_process_announced_stays_in_the_caches(
     two: tuple[Lock, Lock], isolated_home: Path
 ) -> None:
+    from conjoin.store.announcements import announce
     from conjoin.store.backend.folder import FolderBackend
-    from conjoin.store.gc.announcements import announced
-    from conjoin.store.gc.lease import FolderGate
+    from conjoin.store.gc_lock import FolderGcLock
 
     lock, _ = two
     shutil.rmtree(hydrate(lock))
     age(isolated_home, 40)
     cache = isolated_home / "cache"
-    with announced(FolderBackend(cache), FolderGate(cache), lock):
+    with announce(FolderBackend(cache), FolderGcLock(cache), lock):
         done = collect_here(30 * DAY)
         assert done.environments == [ids(lock)]
         assert (done.counts["unpacked_conda"], done.counts["unpacked_wheels"]) == (0, 0)

@@ -16,6 +16,7 @@ from syrupy.assertion import SnapshotAssertion
 from uv import find_uv_bin
 
 import conjoin
+from conjoin.api import Store
 from conjoin.collecting import collect_here
 from conjoin.errors import ConjoinError, IntegrityError, NoSolution, NotFound, Unreachable, UsageError
 from conjoin.lock.format import encode
@@ -23,7 +24,6 @@ from conjoin.lock.model import LockedPackage
 from conjoin.prefix.verify import verify
 from conjoin.resolving import resolve_request
 from conjoin.solve.candidates.direct import direct_files
-from conjoin.store.store import Store
 from loopback import LoopbackServer
 from repositories import commit_all, git
 from sdists import builds, make_building_project, make_building_sdist

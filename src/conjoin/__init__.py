@@ -13,12 +13,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from conjoin.api import hydrate, resolve
+    from conjoin.api import Store, hydrate, resolve
     from conjoin.errors import ConjoinError
     from conjoin.lock.format import read_lock, write_lock
     from conjoin.lock.model import Lock
     from conjoin.spec.requirements import Requirements
-    from conjoin.store.store import Store
     from conjoin.version import __version__
 
 __all__ = [
@@ -38,7 +37,7 @@ _HOMES = {
     "ConjoinError": "conjoin.errors",
     "Lock": "conjoin.lock.model",
     "Requirements": "conjoin.spec.requirements",
-    "Store": "conjoin.store.store",
+    "Store": "conjoin.api",
     "__version__": "conjoin.version",
     "hydrate": "conjoin.api",
     "read_lock": "conjoin.lock.format",

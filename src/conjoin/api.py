@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conjoin.prefix.hydrate import hydrate as _hydrate
+from conjoin.store.store import Store as StoreData
 
 if TYPE_CHECKING:
     from conjoin.lock.model import Lock, LockedPackage
     from conjoin.prefix.progress import Progress
     from conjoin.spec.requirements import Credential, Requirements
-    from conjoin.store.store import Store
+    from conjoin.store.aliases import Alias
+    from conjoin.store.bundle.export import Exported
+    from conjoin.store.bundle.import_bundle import Imported
+    from conjoin.store.transfer.push import Pushed
 
-__all__ = ["find_python", "hydrate", "resolve"]
+__all__ = ["Store", "find_python", "hydrate", "resolve"]
 
 
 def resolve(
@@ -24,7 +27,7 @@ def resolve(
     using: Lock | str | None = None,
     use_latest: str | None = None,
     update: Sequence[str] | None = None,
-    store: Store | None = None,
+    store: StoreData | None = None,
     force: bool = False,
     offline: bool | None = None,
 ) -> Lock:
@@ -52,7 +55,6 @@ def resolve(
     name = ""
     if isinstance(using, str):
         from conjoin.store.lookup.reference import find_lock
-        from conjoin.store.store import Store
 
         store = store or Store()
         name, using = using, find_lock(using, store)
@@ -73,7 +75,7 @@ def hydrate(
     lock: Lock,
     platform: str | None = None,
     *,
-    store: Store | None = None,
+    store: StoreData | None = None,
     prefix: str | Path | None = None,
     name: str | None = None,
     progress: Progress | None = None,
@@ -91,7 +93,9 @@ def hydrate(
     :raises conjoin.errors.IntegrityError: where a package's bytes are not the locked ones.
     :raises conjoin.errors.NotFound: where there is no such environment for the platform.
     """
-    return _hydrate(
+    from conjoin.prefix.hydrate import hydrate as make
+
+    return make(
         lock,
         platform,
         store=store,
@@ -121,3 +125,127 @@ def find_python(package: LockedPackage) -> Path | None:
         if str(interpreter.version) == package.version and interpreter.abi == package.abi:
             return interpreter.path
     return None
+
+
+class Store(StoreData):
+    """A store with what can be done with it; see :class:`conjoin.store.store.Store` for its parts."""
+
+    local: Store
+
+    def get(self, reference: str) -> Lock:
+        """Fetch an environment's definition into the local store and return it; no packages.
+
+        The local store learns its alias as well, unless it has a tag of that name that is written once and
+        means another environment.
+
+        :param reference: ``req_id:full_id``, an alias (``team/torch:v1``), or the path of a lock file.
+        :raises NotFound: where nothing of that name exists.
+        """
+        from conjoin.store.transfer.get import get
+
+        return get(self, reference).lock
+
+    def push(
+        self,
+        lock: Lock,
+        platforms: Sequence[str] | None = None,
+        alias: str | None = None,
+        *,
+        credentials: Sequence[Credential] = (),
+        sent: Callable[[int], None] = lambda _bytes: None,
+        check: bool = False,
+    ) -> Pushed:
+        """Bring a lock and all its packages into this store, and give it a name.
+
+        Packages come from the local store, else straight from their origin; what is there already is not
+        sent again, and a push that was interrupted goes on where it was. Every byte is hashed on its way.
+
+        :param platforms: conda's names (``linux-64``); default: all of the lock's.
+        :param alias: ``team/torch:v1``; tags but ``latest``, ``candidate``, ``stable`` are written once.
+        :param credentials: for the origins of packages.
+        :param sent: told how many bytes went out, from any thread.
+        :param check: look at every package, although the store had them all once: somebody may have deleted
+            one there.
+        :raises Conflict: where the alias means something else; nothing was sent.
+        :raises IntegrityError: where a package's bytes, here or at its origin, are not the locked ones.
+        :raises NotFound: where a package was built elsewhere and is not here, or a platform is not locked.
+        :raises Unreachable: where the store or an origin does not answer.
+        """
+        from conjoin.store.transfer.push import push
+
+        return push(self, lock, platforms or (), alias, credentials=credentials, sent=sent, check=check)
+
+    def alias(self, lock: Lock, name: str, *, credentials: Sequence[Credential] = ()) -> Alias:
+        """Give a lock a name (``team/torch:v1``), keeping the lock as well.
+
+        Into an object store it is pushed: what a name there means is complete.
+
+        :param credentials: for the origins of packages that have to be pushed.
+        :raises UsageError: where ``name`` is no alias.
+        :raises Conflict: where its tag is written once and means another lock.
+        """
+        from conjoin.store.transfer.push import alias_lock
+
+        return alias_lock(self, lock, name, credentials=credentials)
+
+    def export_bundle(
+        self,
+        lock: Lock,
+        path: str | Path,
+        platforms: Sequence[str] | None = None,
+        *,
+        alias: str | None = None,
+        offline: bool = False,
+        credentials: Sequence[Credential] = (),
+        moved: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> Exported:
+        """Write a lock and all its packages to one file, for a machine without any network.
+
+        Packages come from the local store, this one, else their origin; every byte is hashed on its way. The
+        file appears whole or not at all. The same content is the same bytes (docs/bundle-format.md).
+
+        :param platforms: conda's names (``linux-64``); default: all of the lock's.
+        :param alias: the name it goes by, for whoever imports it to know.
+        :param offline: fetch nothing from origins.
+        :param credentials: for the origins of packages.
+        :param moved: told how many bytes are done, and of how many, from any thread.
+        :raises UsageError: where the file cannot be written.
+        :raises IntegrityError: where a package's bytes, here or at its origin, are not the locked ones.
+        :raises NotFound: where a package was built elsewhere and is not here, or a platform is not locked.
+        :raises Unreachable: where the store or an origin does not answer.
+        """
+        from conjoin.store.bundle.export import export_bundle
+
+        return export_bundle(
+            self,
+            lock,
+            Path(path),
+            platforms or (),
+            alias or "",
+            offline=offline,
+            credentials=credentials,
+            moved=moved,
+        )
+
+    def import_bundle(
+        self,
+        path: str | Path,
+        alias: str | None = None,
+        *,
+        moved: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> Imported:
+        """Bring the lock and the packages of a bundle into this store, and give it a name.
+
+        Everything is verified: the file's form before anything is kept, the packages on their way. What was
+        resolved here before stays the default of its requirements.
+
+        :param alias: ``team/torch:v1``; default: none, whatever it was called where it was exported.
+        :param moved: told how many bytes are done, and of how many, from any thread.
+        :raises UsageError: where the file cannot be read, is no bundle, or of a newer format.
+        :raises IntegrityError: where it was changed, or cut off; nothing is kept that can be found.
+        :raises Conflict: where the alias means something else; nothing was kept.
+        :raises Unreachable: where the store cannot be written.
+        """
+        from conjoin.store.bundle.import_bundle import import_bundle
+
+        return import_bundle(self, Path(path), alias, moved=moved)

@@ -14,8 +14,8 @@ from conjoin.prefix.gc import caches as trees
 from conjoin.prefix.registry import KnownPrefix, Registry
 from conjoin.store.backend.folder import FolderBackend
 from conjoin.store.gc.collect import GRACE, Garbage, find_garbage, sweep
-from conjoin.store.gc.lease import FolderGate
 from conjoin.store.gc.references import Ids, read_outlines
+from conjoin.store.gc_lock import FolderGcLock
 from conjoin.store.store import Store, local_folder
 
 if TYPE_CHECKING:
@@ -124,8 +124,8 @@ def collect_here(
     bins = {cache: trees.Trash(cache), envs_dir(): trees.Trash(envs_dir())}
     with ExitStack() as stack:
         if not dry_run:
-            stack.enter_context(registry.gate.held())
-            stack.enter_context(FolderGate(cache).held())
+            stack.enter_context(registry.gc_lock.held())
+            stack.enter_context(FolderGcLock(cache).held())
         renew = stack.enter_context(_held(store, dry_run=dry_run))
         known = registry.all()
         unused = trees.unused_prefixes(known, older_than, now=moment) if prefixes else []
@@ -162,7 +162,7 @@ def _held(store: Store, *, dry_run: bool) -> Iterator[Callable[[], None]]:
     if dry_run:
         yield lambda: None
         return
-    with store.gate.held() as renew:
+    with store.gc_lock.held() as renew:
         yield renew
 
 

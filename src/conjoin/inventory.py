@@ -16,10 +16,7 @@ from conjoin.store.user import current_user
 if TYPE_CHECKING:
     from conjoin.lock.outline import Outline
 
-__all__ = ["Known", "inventory", "known_environment", "short_ids"]
-
-SHORTEST = 7
-"""Digits of an id that are shown, at least."""
+__all__ = ["Known", "inventory", "known_environment"]
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,14 +72,6 @@ def known_environment(store: Store, ids: Ids) -> Known:
     entry = read_contents(store, _left_out).entries.get(ids, LockEntry(ids))
     outline = read_outlines(store.backend, [ids], _left_out).get(ids)
     return _known(entry, outline, _by_ids(Registry().all()).get(ids, ()))
-
-
-def short_ids(every: Sequence[Ids]) -> dict[Ids, str]:
-    """Return for each environment the beginnings of its ids: as many digits as tell all of them apart."""
-    digits = SHORTEST
-    while len({(req_id[:digits], full_id[:digits]) for req_id, full_id in every}) < len(set(every)):
-        digits += 1
-    return {(req_id, full_id): f"{req_id[:digits]}:{full_id[:digits]}" for req_id, full_id in every}
 
 
 def _left_out(_error: ConjoinError) -> None:

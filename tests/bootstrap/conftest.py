@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from conjoin.api import Store
 from conjoin.lock.model import Lock
-from conjoin.store.store import Store
 from conjoin.toolkit.making import Made, make_toolkit
 from containers import Container, bare_python, copy_code
 from hydrating import BASE, conda_packages, lock_of, locked_wheel

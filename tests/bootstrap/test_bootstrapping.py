@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 
+from conjoin.api import Store
 from conjoin.bootstrap import VERSION
 from conjoin.lock.format import write_lock
 from conjoin.lock.identity import make_lock, requirements_id
 from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
 from conjoin.prefix.hydrate import hydrate
 from conjoin.store.layout import package_key
-from conjoin.store.store import Store
 from containers import Container, old_python
 from hydrating import lock_of, output, tree
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from email.utils import formatdate
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -80,20 +79,6 @@ def test_every_attempt_counts_as_a_request(server: LoopbackServer) -> None:
 
     answer, requests = run(question)
     assert (answer.status, requests) == (200, 3)
-
-
-@pytest.mark.parametrize(
-    ("text", "least", "most"),
-    [("3", 3, 3), ("", 0, 0), ("soon", 0, 0), ("-1", 0, 0), (formatdate(0, usegmt=True), 0, 0)],
-)
-def test_retry_after_is_seconds_or_a_date(text: str, least: float, most: float) -> None:
-    assert least <= http._retry_after(text) <= most
-
-
-def test_retry_after_a_date_to_come_is_the_time_until_then() -> None:
-    import time
-
-    assert 50 < http._retry_after(formatdate(time.time() + 60, usegmt=True)) <= 60
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"])

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from conjoin.api import Store
 from conjoin.errors import NoSolution
 from conjoin.lock.format import encode
 from conjoin.lock.model import Lock, LockedPackage
 from conjoin.resolving import resolve_request
 from conjoin.spec.build import build_requirements
 from conjoin.spec.requirements import Requirements
-from conjoin.store.store import Store
 from loopback import LoopbackServer
 from sdists import Tools, builds, make_building_project, make_building_sdist
 from solving import World

@@ -293,7 +293,7 @@ def test_a_lock_becomes_a_solution_and_the_same_lock_again(shop: Shop) -> None:
 
 
 def test_a_dropped_wheel_is_read_from_the_store_for_its_new_extra(shop: Shop) -> None:
-    from conjoin.store.store import Store
+    from conjoin.api import Store
 
     base = _base(shop)
     model = _packages(base)["model"]

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conjoin.api import Store
 from conjoin.errors import Conflict, IntegrityError, NotFound
 from conjoin.store import aliases as aliases_module
 from conjoin.store.aliases import Alias, Aliases
 from conjoin.store.backend.protocol import Object
-from conjoin.store.store import Store
 from object_stores import S3, MakeLock
 
 LATEST = Alias("team/x", "latest")
@@ -205,7 +205,7 @@ def test_a_move_whose_answer_was_lost_is_noted_once(
 MOVES = """
 import sys
 from conjoin.store.aliases import Alias
-from conjoin.store.store import Store
+from conjoin.api import Store
 aliases = Store(sys.argv[1]).aliases
 for number in range(5):
     number += int(sys.argv[2]) * 100

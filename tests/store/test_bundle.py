@@ -25,6 +25,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from conjoin.api import Store
 from conjoin.errors import (
     Conflict,
     ConjoinError,
@@ -50,7 +51,6 @@ from conjoin.store.bundle.format import (
     package_files,
 )
 from conjoin.store.layout import lock_key, package_key
-from conjoin.store.store import Store
 from object_stores import S3, MakeLock
 
 BOTH = ("linux-64", "osx-arm64")

@@ -15,13 +15,13 @@ from urllib.parse import unquote
 
 import pytest
 
+from conjoin.api import Store
 from conjoin.errors import IntegrityError, Unreachable, UsageError
 from conjoin.lock.format import write_lock
 from conjoin.store.backend import address as address_module
 from conjoin.store.backend import cloud_streams
 from conjoin.store.backend.address import Address, parse_address
 from conjoin.store.layout import package_key
-from conjoin.store.store import Store
 from conjoin.store.transfer.fetch import Fetcher
 from hydrating import BASE, conda_packages, lock_of, output
 from object_stores import S3, Answer, MakeLock, ObjectServer
@@ -356,7 +356,7 @@ PUSH = """
 import sys
 from pathlib import Path
 from conjoin.lock.format import read_lock
-from conjoin.store.store import Store
+from conjoin.api import Store
 Store(sys.argv[1]).push(read_lock(Path(sys.argv[2])), alias=sys.argv[3])
 """
 

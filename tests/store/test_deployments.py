@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 import pytest
 
+from conjoin.api import Store
 from conjoin.collecting import Collected, collect_store
 from conjoin.errors import ConjoinError, IntegrityError, NotFound, UsageError
 from conjoin.inventory import inventory
 from conjoin.lock.model import Lock
 from conjoin.store.deployments import KEPT
 from conjoin.store.layout import deployment_key
-from conjoin.store.store import Store
 from object_stores import MakeLock, ObjectServer
 
 DAY = 86400.0

@@ -4,6 +4,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Iterator
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
@@ -187,3 +188,18 @@ def test_a_fetch_gives_up_when_told_to(server: LoopbackServer, packages: Package
     with pytest.raises(Unreachable):
         fetcher.fetch(package(server))
     assert time.monotonic() - started < 5, "the server asked for 15 s"
+
+
+@pytest.mark.parametrize("said", ["\u00b2", "soon", "Thu, 01 Jan 1970 00:00:00 GMT", "-1"])
+def test_a_wait_that_is_none_is_no_failure(server: LoopbackServer, packages: Packages, said: str) -> None:
+    """A superscript two is a digit to Python, and no number."""
+    server.fail("/a-1.conda", status=503, times=1, headers={"Retry-After": said})
+    assert Fetcher(packages).fetch(package(server)).read_bytes() == CONTENT
+
+
+def test_a_server_may_ask_to_wait_until_a_date(server: LoopbackServer, packages: Packages) -> None:
+    soon = formatdate(time.time() + 2, usegmt=True)
+    server.fail("/a-1.conda", status=503, times=1, headers={"Retry-After": soon})
+    started = time.time()
+    assert Fetcher(packages).fetch(package(server)).exists()
+    assert time.time() - started > 0.9, "whole seconds of a date"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from conjoin.api import Store
 from conjoin.errors import Conflict, ConjoinError, IntegrityError, NotFound, UsageError
 from conjoin.lock.format import encode, write_lock
 from conjoin.lock.identity import make_lock, requirements_id
@@ -14,7 +15,7 @@ from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
 from conjoin.store.aliases import Alias, parse_alias
 from conjoin.store.backend.filelock import locked
 from conjoin.store.lookup.reference import find_lock
-from conjoin.store.store import Store, current_user
+from conjoin.store.user import current_user
 
 
 def lock_with(number: int) -> Lock:

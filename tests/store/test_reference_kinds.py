@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from conjoin.api import Store
 from conjoin.errors import NotFound, UsageError
 from conjoin.lock.identity import make_lock, requirements_id
 from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
 from conjoin.store.lookup.reference import find_lock
-from conjoin.store.store import Store
 
 MODULE = """
 from conjoin.errors import NotFound

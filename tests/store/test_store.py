@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from conjoin.api import Store
 from conjoin.errors import Conflict, ConjoinError, IntegrityError, NotFound, Unreachable
 from conjoin.lock.model import Lock
 from conjoin.store.aliases import parse_alias
 from conjoin.store.layout import package_key
-from conjoin.store.store import Store
 from object_stores import MakeLock
 
 
@@ -291,7 +291,7 @@ MANY = """
 import sys
 from pathlib import Path
 from conjoin.lock.format import read_lock
-from conjoin.store.store import Store
+from conjoin.api import Store
 place, number, folder = sys.argv[1:]
 store = Store(place)
 for path in sorted(Path(folder).glob("*.lock")):

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from conjoin.api import Store
 from conjoin.bootstrap import VERSION
 from conjoin.errors import NotFound, UsageError
 from conjoin.lock.model import LockedPackage
-from conjoin.store.store import Store
 from conjoin.toolkit.making import make_toolkit
 from conjoin.toolkit.packed_python import pack_python, python_closure
 from conjoin.toolkit.wheels import PROJECTS

@@ -42,6 +42,7 @@ def alias(
     from conjoin.store.aliases import parse_alias
     from conjoin.store.lookup.reference import find_lock
     from conjoin.store.store import Store
+    from conjoin.store.transfer.push import alias_lock
 
     reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
     if prefix is not None or history is not None:
@@ -61,7 +62,7 @@ def alias(
     there = Store(store)
     lock = find_lock(env, there)
     if there.shared is None:
-        there.alias(lock, name)
+        alias_lock(there, lock, name)
     else:
         there.name(lock, given)
     if output.json:

@@ -156,6 +156,7 @@ class _Demo:
         from conjoin.cli.environments import resolve_showing
         from conjoin.demo.request import PYPI, conda_packages, requirements
         from conjoin.spec.platform import host_platform
+        from conjoin.store.transfer.push import alias_lock
 
         self.story.chapter("Conjoin: conda and PyPI in one solve")
         started = time.monotonic()
@@ -163,7 +164,7 @@ class _Demo:
         resolution = resolve_showing(
             asked, self.store, force=True, offline=self.offline, reporter=self.reporter
         )
-        self.store.alias(resolution.lock, _NAME)
+        alias_lock(self.store, resolution.lock, _NAME)
         took = self._took("solve", started)
         packages = resolution.lock.platforms[host_platform()].packages
         (numpy,) = (package for package in packages if package.name == "numpy")

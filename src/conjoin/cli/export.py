@@ -38,6 +38,7 @@ def export(
     """
     from conjoin.cli.environments import open_store
     from conjoin.cli.transfer import transfer
+    from conjoin.store.bundle.export import export_bundle
     from conjoin.store.lookup.reference import alias_in, find_lock
 
     if offline_bundle is None:
@@ -48,11 +49,12 @@ def export(
     lock = find_lock(env, store)
     alias = alias_in(env, lock)
     with transfer(reporter, f"writing {offline_bundle.name}") as moved:
-        exported = store.export_bundle(
+        exported = export_bundle(
+            store,
             lock,
             offline_bundle,
-            platform,
-            alias=str(alias) if alias else None,
+            platform or (),
+            str(alias) if alias else "",
             offline=options.offline,
             moved=moved,
         )

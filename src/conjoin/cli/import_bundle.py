@@ -28,12 +28,13 @@ def import_bundle(
     from conjoin.cli.environments import open_store
     from conjoin.cli.table import human_size
     from conjoin.cli.transfer import transfer
+    from conjoin.store.bundle.import_bundle import import_bundle as bring_in
 
     reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
     started = time.monotonic()
     store = open_store(options)
     with transfer(reporter, f"bringing in {file.name}") as moved:
-        done = store.import_bundle(file, alias, moved=moved)
+        done = bring_in(store, file, alias, moved=moved)
     seconds = time.monotonic() - started
     ids = f"{done.lock.req_id}:{done.lock.full_id}"
     if output.json:

@@ -84,7 +84,7 @@ def _prefix(known: KnownPrefix) -> dict[str, Any]:
 def _print(found: Sequence[Known]) -> None:
     from conjoin.cli.moments import ago
     from conjoin.cli.table import Column, human_size, print_table
-    from conjoin.inventory import short_ids
+    from conjoin.store.lookup.reference import short_ids
 
     short = short_ids([each.ids for each in found])
     columns = (

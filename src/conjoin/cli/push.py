@@ -57,6 +57,7 @@ def push(
     """
     from conjoin.cli.table import human_size
     from conjoin.store.store import Store
+    from conjoin.store.transfer.push import push as send
 
     reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
     started = time.monotonic()
@@ -66,7 +67,7 @@ def push(
         steps(f"pushing to {there.place}")
         # Elsewhere than on a terminal, a line for every chunk would be noise.
         shown = _Sent(f"pushing to {there.place}", steps).add if reporter.is_terminal else lambda _bytes: None
-        pushed = there.push(lock, platform, alias, sent=shown, check=check)
+        pushed = send(there, lock, platform or (), alias, sent=shown, check=check)
         _keep_toolkits(pushed, there, toolkit, reporter, steps)
     seconds = time.monotonic() - started
     if output.json:

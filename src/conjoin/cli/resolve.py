@@ -71,8 +71,11 @@ def resolve(
         dry_run=dry_run,
         reporter=reporter,
     )
-    for name in aliases:
-        store.alias(resolution.lock, str(name), credentials=requirements.credentials)
+    if aliases:
+        from conjoin.store.transfer.push import alias_lock
+
+        for name in aliases:
+            alias_lock(store, resolution.lock, str(name), credentials=requirements.credentials)
     if lock_file is not None:
         from conjoin.lock.format import write_lock
 

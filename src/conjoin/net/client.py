@@ -17,6 +17,7 @@ import msgspec
 
 from conjoin.errors import Unreachable, UsageError
 from conjoin.net.credentials import Credentials
+from conjoin.net.retries import RETRIED, retry_after
 from conjoin.net.urls import without_secrets
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ __all__ = ["HttpClient", "Response", "Sink", "content_length"]
 Sink: TypeAlias = Callable[[bytes], None]
 """Takes the next bytes of a body."""
 
-_RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 _REFUSED = frozenset({401, 403, 404})
 """What servers answer to whom they do not know; some do not even say that there is something."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -165,10 +165,10 @@ class HttpClient:
                         advice="name your organisation's certificates in SSL_CERT_FILE",
                     ) from None
             else:
-                if answer.status not in _RETRIED:
+                if answer.status not in RETRIED:
                     return answer
                 failure = f"HTTP status {answer.status}"
-                wait = max(wait, _retry_after(answer.headers.get("retry-after", "")))
+                wait = max(wait, retry_after(answer.headers))
             if attempt + 1 < self._attempts:
                 await asyncio.sleep(min(wait, _MAX_WAIT))
         raise Unreachable(
@@ -209,7 +209,7 @@ class HttpClient:
                 answer = Response(raw.status_code, bare, dict(raw.headers.items()))
                 location = raw.headers.get("location")
                 if raw.status_code not in _REDIRECTS or not location:
-                    if receive is not None and raw.status_code not in _RETRIED and method != "HEAD":
+                    if receive is not None and raw.status_code not in RETRIED and method != "HEAD":
                         sink = receive(answer)
                         if sink is not None:
                             await _pour(raw, sink, bare)
@@ -302,17 +302,3 @@ def tls_context() -> ssl.SSLContext:
 
         context.load_verify_locations(certifi.where())
     return context
-
-
-def _retry_after(text: str) -> float:
-    """Seconds of a ``Retry-After`` header (RFC 9110): a number or a date; 0 where it is neither."""
-    if text.isascii() and text.isdigit():
-        return float(text)
-    if not text:
-        return 0.0
-    from email.utils import parsedate_to_datetime
-
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
-        return 0.0

@@ -10,8 +10,8 @@ from conjoin.lock.model import Lock
 from conjoin.prefix.host import choose_platform
 from conjoin.prefix.prefix import Marker, Prefix, prefix_path
 from conjoin.prefix.registry import Registry
-from conjoin.store.gc.usage import note_use_in_folder
 from conjoin.store.store import Store, local_folder
+from conjoin.store.usage import note_use_in_folder
 
 if TYPE_CHECKING:
     from conjoin.prefix.link.venv import FindPython

@@ -28,15 +28,15 @@ from conjoin.prefix.prefix import Marker, Prefix
 from conjoin.prefix.progress import Progress, Silent
 from conjoin.prefix.registry import Registry
 from conjoin.spec.requirements import Credential
+from conjoin.store.announcements import announce
 from conjoin.store.backend.filelock import locked
 from conjoin.store.backend.folder import FolderBackend
-from conjoin.store.gc.announcements import announced
-from conjoin.store.gc.lease import FolderGate
-from conjoin.store.gc.usage import note_use_in_folder
+from conjoin.store.gc_lock import FolderGcLock
 from conjoin.store.packages import Packages
 from conjoin.store.store import Store
-from conjoin.store.transfer.contents import places_of
 from conjoin.store.transfer.fetch import Fetcher
+from conjoin.store.transfer.selection import places_of
+from conjoin.store.usage import note_use_in_folder
 
 if TYPE_CHECKING:
     from conjoin.prefix.hydrate import MakeFetcher
@@ -107,8 +107,8 @@ def _kept_meanwhile(store: Store, lock: Lock) -> Iterator[None]:
     """Keep what we are about to link from being collected as garbage; and keep the lock, too."""
     caches = cache_dir()
     with (
-        announced(store.backend, store.gate, lock, may_fail=True),
-        announced(FolderBackend(caches), FolderGate(caches), lock, may_fail=True),
+        announce(store.backend, store.gc_lock, lock, may_fail=True),
+        announce(FolderBackend(caches), FolderGcLock(caches), lock, may_fail=True),
     ):
         with suppress(ConjoinError):  # a store that we may only read
             if not store.locks.has(lock.req_id, lock.full_id):

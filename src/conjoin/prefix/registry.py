@@ -21,7 +21,7 @@ from conjoin.config.places import envs_dir, state_dir
 from conjoin.lock.identity import environment_name
 from conjoin.prefix.prefix import Marker, read_marker
 from conjoin.store.backend.atomic import replace
-from conjoin.store.gc.lease import FolderGate
+from conjoin.store.gc_lock import FolderGcLock
 
 __all__ = ["KnownPrefix", "Registration", "Registry"]
 
@@ -83,7 +83,7 @@ class Registry:
 
     def __init__(self) -> None:
         root = state_dir()
-        self.gate = FolderGate(root)
+        self.gc_lock = FolderGcLock(root)
         self._folder = root / "prefixes"
 
     def use(self, prefix: Path) -> bool:
@@ -97,7 +97,7 @@ class Registry:
             known = os.stat(file).st_size > 0  # noqa: PTH116 (a power cut may have left nothing of it)
         except OSError:
             known = False
-        self.gate.wait()
+        self.gc_lock.wait()
         return known
 
     def add(self, prefix: Path, marker: Marker) -> None:

@@ -126,7 +126,7 @@ def resolve_request(
     if not dry_run:
         # Bytes before the lock that names them: nobody else has a wheel that was built here. Announced, so
         # that whoever collects garbage meanwhile leaves them alone.
-        with store.local.announced(lock):
+        with store.local.announce(lock):
             for solution in solutions.values():
                 _keep_built(solution, store)
             note_builds(store.local.backend, (each for part in solved.values() for each in part.packages))
@@ -213,7 +213,7 @@ def _keep_built(solution: PlatformSolution, store: Store) -> None:
             with wheel.source.path.open("rb") as stream:
                 store.packages.put(*kept[-1], iter(lambda: stream.read(1 << 20), b""))
     if kept:
-        store.packages.settle(kept)
+        store.packages.fsync(kept)
 
 
 def _versions() -> dict[str, str]:

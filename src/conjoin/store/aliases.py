@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import NamedTuple
@@ -11,7 +10,8 @@ from typing import NamedTuple
 import msgspec
 
 from conjoin.errors import Conflict, IntegrityError, NotFound, UsageError
-from conjoin.store.backend.protocol import Backend
+from conjoin.spec.grammars import is_id
+from conjoin.store.backend.protocol import Backend, update_object
 from conjoin.store.layout import alias_key, lock_key
 from conjoin.store.user import current_user
 
@@ -24,12 +24,9 @@ MOST_MOVES = 200
 """Moves that an alias remembers, what it means now included: it is read whenever an environment is named, and
 one move is about 170 bytes, so at most 34 kB."""
 
-_TRIES = 40
-
 _PART = r"[a-z0-9][a-z0-9._-]*"
 _NAME = re.compile(rf"{_PART}(/{_PART})*")
 _TAG = re.compile(_PART)
-_ID = re.compile(r"[0-9a-f]{40}")
 
 
 class Alias(NamedTuple):
@@ -55,7 +52,7 @@ def parse_alias(text: str) -> Alias:
             f"{text!r} is not an alias",
             advice="expected lower-case letters, digits and ._- in parts separated by /, then :tag",
         )
-    if _ID.fullmatch(name) and _ID.fullmatch(tag):
+    if is_id(name) and is_id(tag):
         raise UsageError(f"{text!r} is an environment's id, not an alias")
     if any(part.endswith(".json") for part in name.split("/")):
         raise UsageError(f"{text!r} is not an alias", advice="no part of the name may end in .json")
@@ -140,30 +137,21 @@ class Aliases:
         :raises Conflict: where the tag is written once and means something else.
         :raises IntegrityError: where the alias is there, but damaged.
         """
-        key = alias_key(*alias)
-        for attempt in range(_TRIES):
-            present = self._backend.get(key)
+
+        def moved(present: bytes | None) -> bytes | None:
             move = Move(req_id=req_id, full_id=full_id, user=current_user(), time=_now())
             if present is None:
-                done = self._backend.put_if_absent(key, _encode(_Record(**msgspec.structs.asdict(move))))
-            else:
-                record = self._decode(alias, present.data)
-                if record.target == move.target:
-                    return False
-                if alias.tag not in MUTABLE_TAGS:
-                    raise self._taken(alias)
-                done = self._backend.compare_and_swap(key, _encode(record.moved(move)), present.version)
-            if done:
-                return True
-            # Somebody else was faster. Whoever comes last wins, but never unawares.
-            import random
+                return _encode(_Record(**msgspec.structs.asdict(move)))
+            record = self._decode(alias, present)
+            if record.target == move.target:
+                return None
+            if alias.tag not in MUTABLE_TAGS:
+                raise self._taken(alias)
+            return _encode(record.moved(move))
 
-            time.sleep(random.uniform(0, 0.02 * 2 ** min(attempt, 5)))  # noqa: S311 (no secret)
-        raise Conflict(
-            f"the alias {alias} is being changed by others all the time",
-            where=self._backend.where(key),
-            advice="try again",
-        )
+        # Whoever comes last wins, but never unawares.
+        busy = f"the alias {alias} is being changed by others all the time"
+        return update_object(self._backend, alias_key(*alias), moved, busy=busy)
 
     def refuse_taken(self, alias: Alias, req_id: str, full_id: str) -> bool:
         """Return whether ``alias`` means this lock already; asked before the work of pushing it.
@@ -231,7 +219,7 @@ class Aliases:
         except msgspec.DecodeError as error:
             reason = str(error)
         else:
-            if all(map(_ID.fullmatch, record.target)):
+            if all(map(is_id, record.target)):
                 return record
             reason = "it names no environment"
         raise IntegrityError(

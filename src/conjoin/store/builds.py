@@ -130,13 +130,5 @@ def _fetched(store: Store, built: _Built) -> Path | None:
         return None  # damaged here; what is built takes its place
     if store.shared is None or not store.shared.has(built.sha256, built.file, built.size):
         return None
-    from conjoin.store.transfer.fetch import Fetcher
-
-    package = LockedPackage(
-        kind="pypi", name="", version="", file=built.file, sha256=built.sha256, size=built.size
-    )
-    fetcher = Fetcher(store.packages, shared=store.shared)
-    try:
-        return fetcher.fetch(package)
-    finally:
-        fetcher.close()
+    chunks = store.shared.stream(built.sha256, built.file, built.size)
+    return store.packages.put(built.sha256, built.file, chunks) if chunks is not None else None

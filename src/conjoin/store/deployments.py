@@ -7,15 +7,14 @@ last one count as well: runs of theirs may go on, and a deployment may be taken 
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 
 import msgspec
 
-from conjoin.errors import Conflict, IntegrityError, NotFound, UsageError
-from conjoin.store.backend.protocol import Backend
+from conjoin.errors import IntegrityError, NotFound, UsageError
+from conjoin.spec.grammars import ENVIRONMENT_ID
+from conjoin.store.backend.protocol import Backend, update_object
 from conjoin.store.layout import deployment_key
 from conjoin.store.user import current_user
 
@@ -26,8 +25,6 @@ KEPT = 3
 
 _PREFIX = "deployments"
 _SCHEMA = 1
-_TRIES = 40
-_IDS = re.compile(r"[0-9a-f]{40}:[0-9a-f]{40}")
 
 
 class Deployed(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,31 +61,19 @@ class Deployments:
         :raises Conflict: where others change it all the time.
         :raises IntegrityError: where what is there is damaged.
         """
-        key = deployment_key(workflow)
         wanted = {ids: tuple(sorted(steps)) for ids, steps in sorted(environments.items())}
         now = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
         new = Deployed(environments=wanted, user=current_user(), time=now)
-        for attempt in range(_TRIES):
-            present = self._backend.get(key)
-            before = self._decode(workflow, present.data) if present is not None else ()
-            if before and before[0].environments == wanted:
-                return False
-            document = _Document(schema=_SCHEMA, deployments=(new, *before)[:KEPT])
-            data = msgspec.json.encode(document) + b"\n"
-            if present is None:
-                done = self._backend.put_if_absent(key, data)
-            else:
-                done = self._backend.compare_and_swap(key, data, present.version)
-            if done:
-                return True
-            import random
 
-            time.sleep(random.uniform(0, 0.02 * 2 ** min(attempt, 5)))  # noqa: S311 (no secret)
-        raise Conflict(
-            f"{workflow} is being deployed by others all the time",
-            where=self._backend.where(key),
-            advice="try again",
-        )
+        def noted(present: bytes | None) -> bytes | None:
+            before = self._decode(workflow, present) if present is not None else ()
+            if before and before[0].environments == wanted:
+                return None
+            document = _Document(schema=_SCHEMA, deployments=(new, *before)[:KEPT])
+            return msgspec.json.encode(document) + b"\n"
+
+        busy = f"{workflow} is being deployed by others all the time"
+        return update_object(self._backend, deployment_key(workflow), noted, busy=busy)
 
     def all(self) -> Iterator[str]:
         """Yield the name of every workflow that is deployed, sorted."""
@@ -134,6 +119,7 @@ class Deployments:
             raise UsageError(
                 f"what is noted of {workflow} was written by a newer version", where=where, advice="upgrade"
             )
-        if not all(_IDS.fullmatch(ids) for each in document.deployments for ids in each.environments):
+        named = (ids for each in document.deployments for ids in each.environments)
+        if not all(map(ENVIRONMENT_ID.fullmatch, named)):
             raise IntegrityError(f"what is noted of {workflow} names no environment", where=where)
         return document.deployments

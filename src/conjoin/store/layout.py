@@ -6,19 +6,26 @@ Keys are relative, with ``/`` between their parts, whatever the machine.
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from conjoin.errors import UsageError
+from conjoin.spec.grammars import HEX_40, HEX_64, is_id, is_plain_file_name, is_sha256
 
 __all__ = [
     "ANNOUNCED",
     "LEASE",
+    "PointerKey",
     "alias_key",
     "build_key_key",
     "complete_key",
     "deployment_key",
+    "is_plain_name",
     "lock_key",
     "lock_prefix",
     "package_key",
+    "parse_lock_key",
+    "parse_package_key",
+    "parse_pointer_key",
     "plain_name",
     "pointer_key",
     "pointers_prefix",
@@ -29,14 +36,29 @@ __all__ = [
 ]
 
 ANNOUNCED = "announced"
-"""The prefix of what is being worked on (:mod:`conjoin.store.gc.announcements`)."""
+"""The prefix of what is being worked on (:mod:`conjoin.store.announcements`)."""
 
 LEASE = "gc/lease.json"
-"""The key that says who collects garbage in an object store (:mod:`conjoin.store.gc.lease`)."""
+"""The key that says who collects garbage in an object store (:mod:`conjoin.store.gc_lock`)."""
 
-_ID = re.compile(r"[0-9a-f]{40}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+# As plain file names, and with the `@` that names of users may have.
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!~=@-]*")
+_ID = HEX_40.pattern
+_PACKAGE = re.compile(rf"packages/[0-9a-f]{{2}}/({HEX_64.pattern})/[^/]+")
+_LOCK = re.compile(rf"envs/({_ID})/({_ID})/lock\.json")
+_POINTER = re.compile(rf"envs/({_ID})/by-user/([^/]+)/([^/]+)-({_ID})\.json")
+
+
+class PointerKey(NamedTuple):
+    """What the key of a pointer tells.
+
+    :ivar time: sorts as text.
+    """
+
+    req_id: str
+    user: str
+    time: str
+    full_id: str
 
 
 def package_key(sha256: str, file: str) -> str:
@@ -44,9 +66,13 @@ def package_key(sha256: str, file: str) -> str:
 
     :raises UsageError: where ``sha256`` is no digest or ``file`` no plain file name.
     """
-    if not _SHA256.fullmatch(sha256):
-        raise UsageError(f"{sha256!r} is not a sha256", where=file)
-    return f"packages/{sha256[:2]}/{sha256}/{plain_name(file)}"
+    return f"packages/{sha256[:2]}/{_file_by_hash(sha256, file)}"
+
+
+def parse_package_key(key: str) -> str | None:
+    """Return the sha256 of the package whose bytes have this key, None where it is another kind of key."""
+    found = _PACKAGE.fullmatch(key)
+    return found[1] if found else None
 
 
 def build_key_key(build_key: str) -> str:
@@ -54,7 +80,7 @@ def build_key_key(build_key: str) -> str:
 
     :raises UsageError: where ``build_key`` is no digest.
     """
-    if not _SHA256.fullmatch(build_key):
+    if not is_sha256(build_key):
         raise UsageError(f"{build_key!r} is not a build key", advice="expected 64 hex digits")
     return f"builds/{build_key[:2]}/{build_key}"
 
@@ -72,6 +98,12 @@ def lock_prefix(req_id: str, full_id: str) -> str:
 def lock_key(req_id: str, full_id: str) -> str:
     """Return the key of a lock."""
     return f"{lock_prefix(req_id, full_id)}/lock.json"
+
+
+def parse_lock_key(key: str) -> tuple[str, str] | None:
+    """Return ``(req_id, full_id)`` of the lock that has this key, None where it is another kind of key."""
+    found = _LOCK.fullmatch(key)
+    return (found[1], found[2]) if found else None
 
 
 def complete_key(req_id: str, full_id: str, platform: str) -> str:
@@ -92,6 +124,12 @@ def pointers_prefix(req_id: str, user: str) -> str:
 def pointer_key(req_id: str, user: str, time: str, full_id: str) -> str:
     """Return the key of a pointer; ``time`` sorts as text (``20261120T201500.123456Z``)."""
     return f"{pointers_prefix(req_id, user)}/{plain_name(time)}-{_checked_id(full_id)}.json"
+
+
+def parse_pointer_key(key: str) -> PointerKey | None:
+    """Return what the key of a pointer tells, None where it is another kind of key."""
+    found = _POINTER.fullmatch(key)
+    return PointerKey(*found.groups()) if found else None
 
 
 def alias_key(name: str, tag: str) -> str:
@@ -120,9 +158,7 @@ def toolkit_file_key(platform: str, sha256: str, file: str) -> str:
 
     :raises UsageError: where ``sha256`` is no digest or ``file`` no plain file name.
     """
-    if not _SHA256.fullmatch(sha256):
-        raise UsageError(f"{sha256!r} is not a sha256", where=file)
-    return f"toolkit/{plain_name(platform)}/files/{sha256}/{plain_name(file)}"
+    return f"toolkit/{plain_name(platform)}/files/{_file_by_hash(sha256, file)}"
 
 
 def plain_name(text: str) -> str:
@@ -130,12 +166,25 @@ def plain_name(text: str) -> str:
 
     :raises UsageError: where it could leave its folder or hide in it.
     """
-    if not _PLAIN.fullmatch(text):
+    if not is_plain_name(text):
         raise UsageError(f"{text!r} is not a plain name", advice="expected letters, digits and _.+!~=@-")
     return text
 
 
+def is_plain_name(text: str) -> bool:
+    """Return whether ``text`` can be one part of a key or path, and not leave its folder nor hide in it."""
+    return _PLAIN.fullmatch(text) is not None
+
+
+def _file_by_hash(sha256: str, file: str) -> str:
+    if not is_sha256(sha256):
+        raise UsageError(f"{sha256!r} is not a sha256", where=file)
+    if not is_plain_file_name(file):
+        raise UsageError(f"{file!r} is not a plain name", advice="expected letters, digits and _.+!~=-")
+    return f"{sha256}/{file}"
+
+
 def _checked_id(text: str) -> str:
-    if not _ID.fullmatch(text):
+    if not is_id(text):
         raise UsageError(f"{text!r} is not an id", advice="expected 40 hex digits")
     return text

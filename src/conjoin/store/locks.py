@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 
@@ -13,12 +12,17 @@ from conjoin.lock.format import decode, encode
 from conjoin.lock.identity import same_but_for_sources
 from conjoin.lock.model import Lock
 from conjoin.store.backend.protocol import Backend
-from conjoin.store.layout import lock_key, plain_name, pointer_key, pointers_prefix, req_id_prefix
+from conjoin.store.layout import (
+    PointerKey,
+    lock_key,
+    parse_lock_key,
+    parse_pointer_key,
+    pointer_key,
+    pointers_prefix,
+    req_id_prefix,
+)
 
 __all__ = ["Locks", "Pointer"]
-
-_LOCK = re.compile(r"envs/([0-9a-f]{40})/([0-9a-f]{40})/lock\.json")
-_POINTER = re.compile(r"-[0-9a-f]{40}\.json$")
 
 
 class Pointer(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,19 +97,19 @@ class Locks:
         """Return whether a lock is there; it is not read."""
         return self._backend.size(lock_key(req_id, full_id)) is not None
 
-    def beginning(self, req_id: str, full_id: str = "") -> list[tuple[str, str]]:
+    def ids_starting_with(self, req_id: str, full_id: str = "") -> list[tuple[str, str]]:
         """Return ``(req_id, full_id)`` of every lock whose ids begin so, sorted."""
         return [
-            (found[1], found[2])
-            for key in self._backend.keys_beginning(f"envs/{req_id}")
-            if (found := _LOCK.fullmatch(key)) and found[2].startswith(full_id)
+            ids
+            for key in self._backend.keys_starting_with(f"envs/{req_id}")
+            if (ids := parse_lock_key(key)) and ids[1].startswith(full_id)
         ]
 
     def ids(self) -> Iterator[tuple[str, str]]:
         """Yield ``(req_id, full_id)`` of every lock, sorted."""
         for key in self._backend.keys("envs"):
-            if found := _LOCK.fullmatch(key):
-                yield found[1], found[2]
+            if ids := parse_lock_key(key):
+                yield ids
 
     def point(
         self, req_id: str, full_id: str, user: str, versions: Mapping[str, str], now: datetime | None = None
@@ -127,7 +131,7 @@ class Locks:
     def pointers(self, req_id: str, user: str | None = None) -> list[Pointer]:
         """Return the pointers of one user, or of all, newest first; unreadable ones are left out."""
         found = []
-        for key in self._pointer_keys(req_id, user):
+        for key, _ in self._pointer_keys(req_id, user):
             try:
                 present = self._backend.get(key)
                 if present is not None:  # else somebody deleted it meanwhile
@@ -138,9 +142,8 @@ class Locks:
 
     def pointed(self, req_id: str, user: str) -> list[str]:
         """Return the ``full_id`` that each pointer of ``user`` means, newest first, without reading any."""
-        names = [key.rpartition("/")[2] for key in self._pointer_keys(req_id, user)]
-        # <time>-<full_id>.json, and times sort as text
-        return [name.removesuffix(".json").rpartition("-")[2] for name in sorted(names, reverse=True)]
+        told = [(each.time, each.full_id) for _, each in self._pointer_keys(req_id, user)]
+        return [full_id for _, full_id in sorted(told, reverse=True)]
 
     def default(self, req_id: str, user: str) -> Lock | None:
         """Return the lock that ``user`` resolved last for ``req_id``, None where there is none."""
@@ -151,6 +154,7 @@ class Locks:
                 continue  # collected as garbage since
         return None
 
-    def _pointer_keys(self, req_id: str, user: str | None) -> list[str]:
-        prefix = pointers_prefix(req_id, plain_name(user)) if user else f"{req_id_prefix(req_id)}/by-user"
-        return [key for key in self._backend.keys(prefix) if _POINTER.search(key)]
+    def _pointer_keys(self, req_id: str, user: str | None) -> list[tuple[str, PointerKey]]:
+        prefix = pointers_prefix(req_id, user) if user else f"{req_id_prefix(req_id)}/by-user"
+        keys = self._backend.keys(prefix)
+        return [(key, told) for key in keys if (told := parse_pointer_key(key)) is not None]

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 
 from conjoin.errors import IntegrityError, NotFound
-from conjoin.store.backend.atomic import store_errors, temporary_beside
-from conjoin.store.backend.verify_stream import Promise
+from conjoin.store.backend.atomic import fsync_files, store_errors, temporary_beside
+from conjoin.store.backend.verify_stream import StreamVerifier
 from conjoin.store.layout import package_key
 
 __all__ = ["Incoming", "Packages", "file_sha256"]
@@ -32,7 +32,7 @@ class Incoming:
     """Bytes of one package on their way in: kept only if they turn out to be the ones that were promised."""
 
     def __init__(self, final: Path, sha256: str, size: int) -> None:
-        self._promise = Promise(sha256, size)
+        self._verifier = StreamVerifier(sha256, size)
         self._final = final
         descriptor, name = temporary_beside(final)
         self._temporary = Path(name)
@@ -41,7 +41,7 @@ class Incoming:
     @property
     def received(self) -> int:
         """Bytes written so far."""
-        return self._promise.received
+        return self._verifier.received
 
     def write(self, chunk: bytes) -> None:
         """Append ``chunk``.
@@ -50,20 +50,20 @@ class Incoming:
         """
         with store_errors(self._final):
             self._file.write(chunk)
-        self._promise.take(chunk)
+        self._verifier.update(chunk)
 
     def restart(self) -> None:
         """Forget what was written: the origin cannot resume."""
         self._file.seek(0)
         self._file.truncate()
-        self._promise.restart()
+        self._verifier.reset()
 
     def commit(self) -> Path:
         """Keep the bytes and return their path.
 
         :raises IntegrityError: where they are not the ones that were promised; nothing is kept.
         """
-        self._promise.check()
+        self._verifier.verify()
         self._file.close()
         with store_errors(self._final):
             self._temporary.chmod(0o644)
@@ -121,7 +121,7 @@ class Packages:
                 incoming.write(chunk)
             return incoming.commit()
 
-    def settle(self, packages: Iterable[tuple[str, str]]) -> None:
+    def fsync(self, packages: Iterable[tuple[str, str]]) -> None:
         """Wait until packages, each a sha256 and a file name, survive a power cut.
 
         Not done for each as it comes: what is fetched can be fetched again, and a hash shows what was cut
@@ -129,10 +129,8 @@ class Packages:
 
         :raises Unreachable: where the disk fails.
         """
-        from conjoin.store.backend.fsync import settle
-
         with store_errors(self._root):
-            settle([self.path(sha256, file) for sha256, file in packages], self._root)
+            fsync_files([self.path(sha256, file) for sha256, file in packages], self._root)
 
     def get(self, sha256: str, file: str) -> Path:
         """Return the path of a package after hashing its bytes.

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from conjoin.store.backend.cloud import CloudBackend
 from conjoin.store.backend.cloud_streams import CloudWriter
-from conjoin.store.backend.verify_stream import Promise
+from conjoin.store.backend.verify_stream import StreamVerifier
 from conjoin.store.layout import package_key
 
 __all__ = ["Outgoing", "SharedPackages"]
@@ -22,27 +22,27 @@ class Outgoing:
     def __init__(self, backend: CloudBackend, key: str, sha256: str, size: int) -> None:
         self._backend = backend
         self._key = key
-        self._promise = Promise(sha256, size)
+        self._verifier = StreamVerifier(sha256, size)
         self._writer: CloudWriter | None = None
 
     @property
     def received(self) -> int:
         """Bytes written so far."""
-        return self._promise.received
+        return self._verifier.received
 
     def write(self, chunk: bytes) -> None:
         """Append ``chunk``.
 
         :raises IntegrityError: as soon as there are more bytes than the package has.
         """
-        self._promise.take(chunk)
+        self._verifier.update(chunk)
         if self._writer is None:
             self._writer = self._backend.writer(self._key)
         self._writer.write(chunk)
 
     def restart(self) -> None:
         """Forget what was written: the origin cannot resume."""
-        self._promise.restart()
+        self._verifier.reset()
         self._writer = None  # a writer that is not closed leaves no object
 
     def commit(self) -> None:
@@ -50,7 +50,7 @@ class Outgoing:
 
         :raises IntegrityError: where the bytes are not the ones that were promised; nothing appears.
         """
-        self._promise.check()
+        self._verifier.verify()
         writer = self._writer or self._backend.writer(self._key)
         writer.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,26 +10,22 @@ from typing import TYPE_CHECKING
 from conjoin.config.places import local_store_root, store_root
 from conjoin.errors import NotFound
 from conjoin.lock.model import Lock
-from conjoin.store.aliases import Alias, Aliases, parse_alias
+from conjoin.store.aliases import Alias, Aliases
+from conjoin.store.announcements import Announcement, announce
 from conjoin.store.backend.address import parse_address
 from conjoin.store.backend.folder import FolderBackend
 from conjoin.store.backend.protocol import Backend
 from conjoin.store.deployments import Deployments
-from conjoin.store.gc.announcements import Announcement, announced
-from conjoin.store.gc.lease import FolderGate, Gate, LeaseGate
-from conjoin.store.gc.usage import note_use_in_folder
+from conjoin.store.gc_lock import FolderGcLock, GcLock, LeaseGcLock
 from conjoin.store.locks import Locks
 from conjoin.store.packages import Packages
+from conjoin.store.usage import note_use_in_folder
 from conjoin.store.user import current_user
 
 if TYPE_CHECKING:
-    from conjoin.spec.requirements import Credential
-    from conjoin.store.bundle.export import Exported
-    from conjoin.store.bundle.import_bundle import Imported
     from conjoin.store.shared_packages import SharedPackages
-    from conjoin.store.transfer.push import Pushed
 
-__all__ = ["Store", "current_user", "local_folder"]
+__all__ = ["Store", "local_folder"]
 
 
 def local_folder() -> Path:
@@ -45,6 +41,9 @@ def local_folder() -> Path:
 class Store:
     """Packages by content hash, locks, pointers and aliases (layout: design, section 7).
 
+    Holds where it is and its parts. What is done with a store are functions in ``transfer``, ``bundle``,
+    ``gc`` and ``lookup`` beside this module; :class:`conjoin.api.Store` has them as methods.
+
     In an object store, whatever can be found is complete: bytes are written before the lock that names them,
     the lock before pointers, pointers before aliases. There is no global lock; any number of processes, on
     any number of machines, may use it at once. Beside an object store stands the local one, a folder: what
@@ -59,7 +58,7 @@ class Store:
     :ivar place: the address, for people; without credentials.
     :ivar root: the folder; of an object store, the local store's.
     :ivar local: the local store; of a folder, itself.
-    :ivar gate: whoever collects garbage holds it (:mod:`conjoin.store.gc.lease`).
+    :ivar gc_lock: whoever collects garbage holds it (:mod:`conjoin.store.gc_lock`).
     :ivar packages: bytes by sha256, in the folder.
     :ivar shared: bytes by sha256, in the object store; None for a folder.
     :ivar locks: locks by ``req_id`` and ``full_id``, and who resolved them.
@@ -71,22 +70,22 @@ class Store:
         address = parse_address(str(root) if root is not None else store_root())
         self.backend: Backend
         self.shared: SharedPackages | None
-        self.gate: Gate
+        self.gc_lock: GcLock
         if isinstance(address, Path):
             self.root = address
-            self.local = self
+            self.local: Store = self
             self.shared = None
             self.backend = FolderBackend(address)
-            self.gate = FolderGate(address)
+            self.gc_lock = FolderGcLock(address)
         else:
             from conjoin.store.backend.cloud import CloudBackend
             from conjoin.store.shared_packages import SharedPackages
 
-            self.local = Store(local_store_root())
+            self.local = type(self)(local_store_root())
             self.root = self.local.root
             cloud = CloudBackend(address)
             self.backend = cloud
-            self.gate = LeaseGate(cloud)
+            self.gc_lock = LeaseGcLock(cloud)
             self.shared = SharedPackages(cloud)
         self.place = self.backend.place
         self.packages = Packages(self.root)
@@ -102,7 +101,7 @@ class Store:
         :raises Conflict: where another lock stands under its ids.
         """
         locks = self.local.locks
-        with self.local.announced(lock):
+        with self.local.announce(lock):
             new = locks.put(lock)
             locks.point(lock.req_id, lock.full_id, user or current_user(), versions)
         return new
@@ -131,70 +130,9 @@ class Store:
                 pass
         return self.locks.get(req_id, full_id)
 
-    def get(self, reference: str) -> Lock:
-        """Fetch an environment's definition into the local store and return it; no packages.
-
-        The local store learns its alias as well, unless it has a tag of that name that is written once and
-        means another environment.
-
-        :param reference: ``req_id:full_id``, an alias (``team/torch:v1``), or the path of a lock file.
-        :raises NotFound: where nothing of that name exists.
-        """
-        from conjoin.store.transfer.get import get
-
-        return get(self, reference).lock
-
     def near(self) -> Store:
         """Return the store of this host and user, which is another one if this is a team's folder."""
-        return self.local if self.shared is not None else Store(local_store_root())
-
-    def push(
-        self,
-        lock: Lock,
-        platforms: Sequence[str] | None = None,
-        alias: str | None = None,
-        *,
-        credentials: Sequence[Credential] = (),
-        sent: Callable[[int], None] = lambda _bytes: None,
-        check: bool = False,
-    ) -> Pushed:
-        """Bring a lock and all its packages into this store, and give it a name.
-
-        Packages come from the local store, else straight from their origin; what is there already is not
-        sent again, and a push that was interrupted goes on where it was. Every byte is hashed on its way.
-
-        :param platforms: conda's names (``linux-64``); default: all of the lock's.
-        :param alias: ``team/torch:v1``; tags but ``latest``, ``candidate``, ``stable`` are written once.
-        :param credentials: for the origins of packages.
-        :param sent: told how many bytes went out, from any thread.
-        :param check: look at every package, although the store had them all once: somebody may have deleted
-            one there.
-        :raises Conflict: where the alias means something else; nothing was sent.
-        :raises IntegrityError: where a package's bytes, here or at its origin, are not the locked ones.
-        :raises NotFound: where a package was built elsewhere and is not here, or a platform is not locked.
-        :raises Unreachable: where the store or an origin does not answer.
-        """
-        from conjoin.store.transfer.push import push
-
-        return push(self, lock, platforms or (), alias, credentials=credentials, sent=sent, check=check)
-
-    def alias(self, lock: Lock, name: str, *, credentials: Sequence[Credential] = ()) -> Alias:
-        """Give a lock a name (``team/torch:v1``), keeping the lock as well.
-
-        Into an object store it is pushed: what a name there means is complete.
-
-        :param credentials: for the origins of packages that have to be pushed.
-        :raises UsageError: where ``name`` is no alias.
-        :raises Conflict: where its tag is written once and means another lock.
-        """
-        alias = parse_alias(name)
-        if self.shared is not None:
-            self.push(lock, alias=name, credentials=credentials)
-            return alias
-        with self.announced(lock):
-            self.locks.put(lock)
-            self.aliases.name_kept(alias, lock.req_id, lock.full_id)
-        return alias
+        return self.local if self.shared is not None else type(self)(local_store_root())
 
     def name(self, lock: Lock, alias: Alias) -> bool:
         """Give a name to a lock that is kept here already.
@@ -204,79 +142,17 @@ class Store:
         :raises Conflict: where the tag is written once and means another lock.
         """
         kept = self.locks.has(lock.req_id, lock.full_id)
-        with self.announced(lock) if kept else nullcontext():
+        with self.announce(lock) if kept else nullcontext():
             return self.aliases.set(alias, lock.req_id, lock.full_id)
 
-    def announced(self, lock: Lock) -> AbstractContextManager[Announcement]:
+    def announce(self, lock: Lock) -> AbstractContextManager[Announcement]:
         """Return a context in which nobody collects ``lock``, or its packages, from this store as garbage.
 
         Whoever puts packages here before their lock, or relies on some that are here, does so in it.
 
         :raises Unreachable: where this store cannot be written.
         """
-        return announced(self.backend, self.gate, lock)
-
-    def export_bundle(
-        self,
-        lock: Lock,
-        path: str | Path,
-        platforms: Sequence[str] | None = None,
-        *,
-        alias: str | None = None,
-        offline: bool = False,
-        credentials: Sequence[Credential] = (),
-        moved: Callable[[int, int], None] = lambda _done, _total: None,
-    ) -> Exported:
-        """Write a lock and all its packages to one file, for a machine without any network.
-
-        Packages come from the local store, this one, else their origin; every byte is hashed on its way. The
-        file appears whole or not at all. The same content is the same bytes (docs/bundle-format.md).
-
-        :param platforms: conda's names (``linux-64``); default: all of the lock's.
-        :param alias: the name it goes by, for whoever imports it to know.
-        :param offline: fetch nothing from origins.
-        :param credentials: for the origins of packages.
-        :param moved: told how many bytes are done, and of how many, from any thread.
-        :raises UsageError: where the file cannot be written.
-        :raises IntegrityError: where a package's bytes, here or at its origin, are not the locked ones.
-        :raises NotFound: where a package was built elsewhere and is not here, or a platform is not locked.
-        :raises Unreachable: where the store or an origin does not answer.
-        """
-        from conjoin.store.bundle.export import export_bundle
-
-        return export_bundle(
-            self,
-            lock,
-            Path(path),
-            platforms or (),
-            alias or "",
-            offline=offline,
-            credentials=credentials,
-            moved=moved,
-        )
-
-    def import_bundle(
-        self,
-        path: str | Path,
-        alias: str | None = None,
-        *,
-        moved: Callable[[int, int], None] = lambda _done, _total: None,
-    ) -> Imported:
-        """Bring the lock and the packages of a bundle into this store, and give it a name.
-
-        Everything is verified: the file's form before anything is kept, the packages on their way. What was
-        resolved here before stays the default of its requirements.
-
-        :param alias: ``team/torch:v1``; default: none, whatever it was called where it was exported.
-        :param moved: told how many bytes are done, and of how many, from any thread.
-        :raises UsageError: where the file cannot be read, is no bundle, or of a newer format.
-        :raises IntegrityError: where it was changed, or cut off; nothing is kept that can be found.
-        :raises Conflict: where the alias means something else; nothing was kept.
-        :raises Unreachable: where the store cannot be written.
-        """
-        from conjoin.store.bundle.import_bundle import import_bundle
-
-        return import_bundle(self, Path(path), alias, moved=moved)
+        return announce(self.backend, self.gc_lock, lock)
 
     def __repr__(self) -> str:
         return f"Store({self.place!r})"

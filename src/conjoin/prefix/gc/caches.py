@@ -18,8 +18,8 @@ import msgspec
 from conjoin.prefix.gc.build_caches import build_garbage
 from conjoin.prefix.gc.deletion import TRASH, Trash, Tree, freed, modified
 from conjoin.prefix.registry import KnownPrefix
+from conjoin.store.announcements import read_announcements
 from conjoin.store.backend.folder import FolderBackend
-from conjoin.store.gc.announcements import read_announced
 from conjoin.store.gc.collect import GRACE, LEFTOVER_AGE, leftovers
 
 __all__ = ["Trash", "Tree", "Wheel", "cache_garbage", "freed", "prefix_leftovers", "unused_prefixes"]
@@ -46,7 +46,7 @@ def cache_garbage(
     :param older_than: seconds; what was used since stays, but never less than an hour.
     :param now: seconds since 1970.
     """
-    announced = read_announced(FolderBackend(cache), now)
+    announced = read_announcements(FolderBackend(cache), now)
     kept = keep | announced.packages
     before = now - max(older_than, GRACE)
     return [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -14,11 +13,17 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from conjoin.errors import UsageError
+from conjoin.store.layout import is_plain_name
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, MemoryStore, ObjectStore, RetryConfig
 
-__all__ = ["Address", "parse_address"]
+__all__ = [
+    "Address",
+    "aws_configuration_from_profile",
+    "azure_configuration_from_connection_string",
+    "parse_address",
+]
 
 RETRIES = 8
 LONGEST_PAUSE = timedelta(seconds=10)  # no shorter than obstore's first one, 0.1 s
@@ -30,8 +35,28 @@ PART_TIME = timedelta(minutes=10)
 """How long one part of an upload may take; the server says nothing meanwhile, and the line may be slow."""
 
 _SCHEMES = {"s3": "s3", "gs": "gs", "gcs": "gs", "az": "az", "azure": "az", "memory": "memory"}
-_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!~=@-]*")
 _EXPECTED = "expected a folder, file://, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"
+
+
+_AWS_CREDENTIALS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_SKIP_SIGNATURE",
+)
+_AWS_FIELDS = {
+    "aws_access_key_id": "access_key_id",
+    "aws_secret_access_key": "secret_access_key",
+    "aws_session_token": "session_token",
+}
+_AZURE_CONNECTION = "AZURE_STORAGE_CONNECTION_STRING"
+_AZURE_FIELDS = {
+    "accountname": "account_name",
+    "accountkey": "account_key",
+    "sharedaccesssignature": "sas_key",
+}
+_AZURE_PUBLIC_CLOUD = "core.windows.net"
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -96,7 +121,7 @@ def parse_address(place: str) -> Path | Address:
             where=f"{scheme}://",
             advice="credentials and options are taken from the cloud's usual variables and profiles",
         )
-    if (not bucket and scheme != "memory") or not all(map(_PART.fullmatch, [bucket or "_", *parts])):
+    if (not bucket and scheme != "memory") or not all(map(is_plain_name, [bucket or "_", *parts])):
         raise UsageError(
             "this is no address of a store", where=f"{scheme}://{_plain(rest)}", advice=_EXPECTED
         )
@@ -130,10 +155,8 @@ def _retries(to_upload: bool) -> RetryConfig:
 
 
 def _s3() -> dict[str, Any]:
-    from conjoin.store.backend.aws_profile import profile_configuration
-
     endpoint = _first_of("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
-    return profile_configuration() | ({"endpoint": endpoint} if endpoint else {})
+    return aws_configuration_from_profile() | ({"endpoint": endpoint} if endpoint else {})
 
 
 def _google() -> dict[str, Any]:
@@ -149,15 +172,86 @@ def _google() -> dict[str, Any]:
 
 
 def _azure() -> dict[str, Any]:
-    from conjoin.store.backend.azure_connection import connection_configuration
-
-    config = connection_configuration()
+    config = azure_configuration_from_connection_string()
     if "endpoint" not in config and (endpoint := _first_of("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")):
         config["endpoint"] = endpoint
     if not config.keys() & {"account_key", "sas_key", "use_emulator"} and shutil.which("az"):
         # After keys, tokens and identities of the environment, before a virtual machine's identity.
         config["use_azure_cli"] = True
     return config
+
+
+def aws_configuration_from_profile() -> dict[str, str]:
+    """Return what ``AWS_PROFILE`` (else ``default``) says in AWS's files, as obstore's configuration.
+
+    Everything else of AWS's chain obstore knows itself.
+    Keys where the environment names none, and the region where it names none: the order of AWS's chain.
+    """
+    profile = os.environ.get("AWS_PROFILE") or "default"
+    found: dict[str, str] = {}
+    config = _profile_section("AWS_CONFIG_FILE", "~/.aws/config", profile, f"profile {profile}")
+    if not any(map(os.environ.get, ("AWS_REGION", "AWS_DEFAULT_REGION"))) and "region" in config:
+        found["region"] = config["region"]
+    if any(map(os.environ.get, _AWS_CREDENTIALS)):
+        return found
+    secrets = {**config, **_profile_section("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials", profile)}
+    if "aws_access_key_id" in secrets and "aws_secret_access_key" in secrets:
+        found |= {ours: secrets[theirs] for theirs, ours in _AWS_FIELDS.items() if theirs in secrets}
+    return found
+
+
+def _profile_section(variable: str, default: str, *names: str) -> dict[str, str]:
+    import configparser
+
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read(Path(os.environ.get(variable) or default).expanduser(), encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError, RuntimeError):
+        return {}  # it is not ours to complain about; a request without credentials is refused with advice
+    return {key: value for name in names if parser.has_section(name) for key, value in parser.items(name)}
+
+
+def azure_configuration_from_connection_string() -> dict[str, Any]:
+    """Return what ``AZURE_STORAGE_CONNECTION_STRING`` says, as obstore's configuration; empty for none.
+
+    Azure's own tools and its emulator are configured by it; obstore knows it not.
+    It goes before the other variables, as it does for Azure's own tools. Understood are the blob service's
+    settings of Microsoft's "Configure Azure Storage connection strings": account and key or shared access
+    signature, ``BlobEndpoint``, ``EndpointSuffix`` (sovereign clouds), ``UseDevelopmentStorage`` (Azurite).
+
+    :raises UsageError: where it is no connection string; its content is not repeated.
+    """
+    text = os.environ.get(_AZURE_CONNECTION, "").strip()
+    if not text:
+        return {}
+    given: dict[str, str] = {}
+    for setting in filter(None, (part.strip() for part in text.split(";"))):
+        name, separator, value = setting.partition("=")
+        if not separator:
+            raise _no_connection_string("expected Name=value;Name=value")
+        given[name.strip().lower()] = value.strip()
+    if given.get("usedevelopmentstorage", "").lower() == "true":
+        return {"use_emulator": True}
+    found: dict[str, Any] = {
+        ours: given[theirs] for theirs, ours in _AZURE_FIELDS.items() if given.get(theirs)
+    }
+    endpoint = given.get("blobendpoint", "").rstrip("/")
+    if "account_name" not in found and endpoint:
+        found["account_name"] = (urlsplit(endpoint).hostname or "").partition(".")[0]
+    if not found.get("account_name"):
+        raise _no_connection_string("it names neither an account (AccountName) nor a BlobEndpoint")
+    suffix = given.get("endpointsuffix") or _AZURE_PUBLIC_CLOUD
+    protocol = given.get("defaultendpointsprotocol") or "https"
+    if not endpoint and (protocol, suffix) != ("https", _AZURE_PUBLIC_CLOUD):
+        endpoint = f"{protocol}://{found['account_name']}.blob.{suffix}"
+    return found | ({"endpoint": endpoint} if endpoint else {})
+
+
+def _no_connection_string(problem: str) -> UsageError:
+    return UsageError(
+        f"{_AZURE_CONNECTION} is no connection string: {problem}",
+        advice="copy it from the storage account's access keys, or set AZURE_STORAGE_ACCOUNT_NAME and a key",
+    )
 
 
 def _first_of(*variables: str) -> str | None:

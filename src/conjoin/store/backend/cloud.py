@@ -84,7 +84,7 @@ class CloudBackend:
                 for meta in batch
             )
 
-    def keys_beginning(self, start: str) -> list[str]:
+    def keys_starting_with(self, start: str) -> list[str]:
         """Return all keys that begin with ``start``, whose last part may be cut, sorted.
 
         One request per thousand of them; Azure lists all below the whole parts.

@@ -48,7 +48,7 @@ class FolderBackend:
         """Return all keys below ``prefix``, sorted; files that begin with a dot are work in progress."""
         return sorted(key for key, _ in self._files(prefix))
 
-    def keys_beginning(self, start: str) -> list[str]:
+    def keys_starting_with(self, start: str) -> list[str]:
         """Return all keys that begin with ``start``, whose last part may be cut, sorted."""
         folder, _, word = start.rpartition("/")
         path = self._root / folder

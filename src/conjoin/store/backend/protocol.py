@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-__all__ = ["Backend", "Listed", "Object"]
+from conjoin.errors import Conflict
+
+__all__ = ["Backend", "Listed", "Object", "update_object"]
+
+_TRIES = 40
 
 
 class Object(NamedTuple):
@@ -61,7 +66,7 @@ class Backend(Protocol):
         """Return all objects below ``prefix``, a whole number of parts, sorted by key."""
         ...
 
-    def keys_beginning(self, start: str) -> list[str]:
+    def keys_starting_with(self, start: str) -> list[str]:
         """Return all keys that begin with ``start``, whose last part may be cut, sorted."""
         ...
 
@@ -84,3 +89,26 @@ class Backend(Protocol):
     def delete_all(self, keys: Sequence[str]) -> None:
         """Remove objects, those that there are; in few requests where the store can do that."""
         ...
+
+
+def update_object(
+    backend: Backend, key: str, change: Callable[[bytes | None], bytes | None], *, busy: str
+) -> bool:
+    """Change an object that others may change as well, by compare-and-swap: again, until nobody was faster.
+
+    :param change: given what is there, None where nothing is; returns what is to be there, None to leave it.
+    :param busy: what to say where others change it all the time.
+    :return: whether anything was written.
+    :raises Conflict: where others change it all the time; and what ``change`` raises.
+    """
+    import random
+
+    for attempt in range(_TRIES):
+        present = backend.get(key)
+        data = change(present.data if present is not None else None)
+        if data is None:
+            return False
+        if backend.compare_and_swap(key, data, present.version if present is not None else None):
+            return True
+        time.sleep(random.uniform(0, 0.02 * 2 ** min(attempt, 5)))  # noqa: S311 (no secret)
+    raise Conflict(busy, where=backend.where(key), advice="try again")

@@ -1,4 +1,4 @@
-"""Bytes that were promised, checked while they come in."""
+"""Bytes whose sha256 and size are known beforehand, verified while they come in."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import hashlib
 
 from conjoin.errors import IntegrityError
 
-__all__ = ["Promise"]
+__all__ = ["StreamVerifier"]
 
 
-class Promise:
+class StreamVerifier:
     """What a package's bytes should be, and what has come in so far.
 
     :param size: bytes promised, 0 where unknown.
@@ -22,7 +22,7 @@ class Promise:
         self._size = size
         self._digest = hashlib.sha256()
 
-    def take(self, chunk: bytes) -> None:
+    def update(self, chunk: bytes) -> None:
         """Count and hash ``chunk``.
 
         :raises IntegrityError: as soon as there are more bytes than the package has.
@@ -32,13 +32,13 @@ class Promise:
         if self._size and self.received > self._size:
             raise IntegrityError(f"more than the {self._size} bytes that were promised")
 
-    def restart(self) -> None:
+    def reset(self) -> None:
         """Forget what came in."""
         self._digest = hashlib.sha256()
         self.received = 0
 
-    def check(self) -> None:
-        """Compare.
+    def verify(self) -> None:
+        """Compare size and hash.
 
         :raises IntegrityError: where they are not the bytes that were promised.
         """

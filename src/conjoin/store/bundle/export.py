@@ -18,7 +18,7 @@ from conjoin.lock.format import encode
 from conjoin.lock.model import Lock, LockedPackage
 from conjoin.spec.requirements import Credential
 from conjoin.store.backend.filelock import locked
-from conjoin.store.backend.verify_stream import Promise
+from conjoin.store.backend.verify_stream import StreamVerifier
 from conjoin.store.bundle.format import (
     END,
     FORMAT,
@@ -31,9 +31,9 @@ from conjoin.store.bundle.format import (
     package_files,
 )
 from conjoin.store.layout import lock_key, package_key
-from conjoin.store.transfer.byte_count import BytesMoved
-from conjoin.store.transfer.concurrently import each_at_once
-from conjoin.store.transfer.contents import packages_of, places_of, platforms_of, refuse_editable
+from conjoin.store.transfer.byte_count import ByteCounter
+from conjoin.store.transfer.concurrently import map_concurrently
+from conjoin.store.transfer.selection import packages_of, places_of, platforms_of, refuse_editable
 from conjoin.store.transfer.sources import Sources
 
 if TYPE_CHECKING:
@@ -71,16 +71,25 @@ def export_bundle(
     credentials: Sequence[Credential] = (),
     moved: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Exported:
-    """Write ``lock`` and its packages to ``path``; see :meth:`conjoin.store.store.Store.export_bundle`.
+    """Write a lock and all its packages to one file, for a machine without any network.
 
+    Packages come from the local store, this one, else their origin; every byte is hashed on its way. The
+    file appears whole or not at all. The same content is the same bytes (docs/bundle-format.md).
+
+    :param platforms: conda's names (``linux-64``); default: all of the lock's.
     :param alias: the name it goes by, for whoever imports it to know.
     :param offline: fetch nothing from origins.
+    :param credentials: for the origins of packages.
     :param moved: told how many bytes are done, and of how many, from any thread.
+    :raises UsageError: where the file cannot be written.
+    :raises IntegrityError: where a package's bytes, here or at its origin, are not the locked ones.
+    :raises NotFound: where a package was built elsewhere and is not here, or a platform is not locked.
+    :raises Unreachable: where the store or an origin does not answer.
     """
     wanted = platforms_of(lock, platforms)
     refuse_editable(lock, wanted)
     _check_writable(path)
-    progress = BytesMoved(moved)
+    progress = ByteCounter(moved)
     sources = Sources(
         store,
         offline=offline,
@@ -91,7 +100,7 @@ def export_bundle(
     try:
         packages = packages_of(lock, wanted)
         unknown = [package for package in packages if not package.size]
-        sizes = dict(each_at_once(sources.measure, unknown, stop=sources.stop))
+        sizes = dict(map_concurrently(sources.measure, unknown, stop=sources.stop))
         documents, members = _plan(lock, wanted, alias, package_files(lock, wanted, sizes))
         total = members[-1].end + len(END)
         progress.begin(sum(member.size for member in members if member.key not in documents))
@@ -104,7 +113,7 @@ def export_bundle(
                 place = places[package_key(package.sha256, package.file)]
                 sources.copy(package, _Slot(descriptor, path, place, package.sha256))
 
-            each_at_once(put, packages, stop=sources.stop)
+            map_concurrently(put, packages, stop=sources.stop)
     finally:
         sources.close()
     return Exported(path, lock, tuple(wanted), len(packages), total)
@@ -141,34 +150,34 @@ class _Slot:
         self._descriptor = descriptor
         self._path = path
         self._member = member
-        self._promise = Promise(sha256, member.size)
+        self._verifier = StreamVerifier(sha256, member.size)
 
     @property
     def received(self) -> int:
         """Bytes written so far."""
-        return self._promise.received
+        return self._verifier.received
 
     def write(self, chunk: bytes) -> None:
         """Append ``chunk``.
 
         :raises IntegrityError: where it does not fit: the next member's place begins there.
         """
-        at = self._member.content_at + self._promise.received
-        self._promise.take(chunk)
-        if self._promise.received > self._member.size:
+        at = self._member.content_at + self._verifier.received
+        self._verifier.update(chunk)
+        if self._verifier.received > self._member.size:
             raise IntegrityError(f"more than its {self._member.size} bytes")
         _write(self._descriptor, self._path, chunk, at)
 
     def restart(self) -> None:
         """Forget what was written."""
-        self._promise.restart()
+        self._verifier.reset()
 
     def commit(self) -> None:
         """Compare.
 
         :raises IntegrityError: where the bytes are not the ones that were promised.
         """
-        self._promise.check()
+        self._verifier.verify()
 
 
 def _check_writable(path: Path) -> None:

@@ -16,7 +16,7 @@ import msgspec
 
 from conjoin.lock.model import Lock
 from conjoin.store.layout import package_key
-from conjoin.store.transfer.contents import packages_of
+from conjoin.store.transfer.selection import packages_of
 
 __all__ = [
     "BLOCK",

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from conjoin.errors import Conflict, IntegrityError
 from conjoin.lock.model import Lock
 from conjoin.store.aliases import parse_alias
-from conjoin.store.backend.verify_stream import Promise
+from conjoin.store.backend.verify_stream import StreamVerifier
 from conjoin.store.bundle.format import BundleFile
 from conjoin.store.bundle.reader import Bundle, open_bundle
-from conjoin.store.gc.usage import note_use
 from conjoin.store.layout import complete_key
-from conjoin.store.transfer.byte_count import BytesMoved
-from conjoin.store.transfer.concurrently import each_at_once
+from conjoin.store.transfer.byte_count import ByteCounter
+from conjoin.store.transfer.concurrently import map_concurrently
+from conjoin.store.usage import note_use
 from conjoin.store.user import current_user
 
 if TYPE_CHECKING:
     from conjoin.store.store import Store
-    from conjoin.store.transfer.fetch import Receiving
+    from conjoin.store.transfer.fetch import PackageTarget
 
 __all__ = ["Imported", "import_bundle"]
 
@@ -50,14 +49,6 @@ class Imported:
     exported_as: str | None
 
 
-class _Target(Protocol):
-    """Packages of a folder, or of an object store."""
-
-    def has(self, sha256: str, file: str, size: int = 0) -> bool: ...
-
-    def receive(self, sha256: str, file: str, size: int = 0) -> AbstractContextManager[Receiving]: ...
-
-
 def import_bundle(
     store: Store,
     path: Path,
@@ -65,16 +56,24 @@ def import_bundle(
     *,
     moved: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Imported:
-    """Bring the bundle ``path`` into ``store``; see :meth:`conjoin.store.store.Store.import_bundle`.
+    """Bring the lock and the packages of the bundle ``path`` into ``store``, and give it a name.
 
+    Everything is verified: the file's form before anything is kept, the packages on their way. What was
+    resolved here before stays the default of its requirements.
+
+    :param alias: ``team/torch:v1``; default: none, whatever it was called where it was exported.
     :param moved: told how many bytes are done, and of how many, from any thread.
+    :raises UsageError: where the file cannot be read, is no bundle, or of a newer format.
+    :raises IntegrityError: where it was changed, or cut off; nothing is kept that can be found.
+    :raises Conflict: where the alias means something else; nothing was kept.
+    :raises Unreachable: where the store cannot be written.
     """
     name = parse_alias(alias) if alias is not None else None
     with open_bundle(path) as bundle:
         lock = bundle.lock
         if name is not None:
             store.aliases.refuse_taken(name, lock.req_id, lock.full_id)
-        with store.announced(lock) as announcement:
+        with store.announce(lock) as announcement:
             new = _Receiver(store, bundle, str(path), moved).receive()
             if store.shared is not None:
                 for platform in bundle.platforms:
@@ -100,11 +99,11 @@ class _Receiver:
     """Reads packages out of a bundle, all of them verified, and keeps those that the store has not."""
 
     def __init__(self, store: Store, bundle: Bundle, where: str, moved: Callable[[int, int], None]) -> None:
-        self._target: _Target = store.shared or store.packages
-        self._settle = store.packages.settle if store.shared is None else None
+        self._target: PackageTarget = store.shared or store.packages
+        self._fsync = store.packages.fsync if store.shared is None else None
         self._bundle = bundle
         self._where = where
-        self._progress = BytesMoved(moved)
+        self._progress = ByteCounter(moved)
         self._stopped = threading.Event()
 
     def receive(self) -> list[bool]:
@@ -112,19 +111,19 @@ class _Receiver:
         self._progress.begin(sum(file.size for file in self._bundle.packages))
         # The big ones first: the last to finish should not be one of them.
         files = sorted(self._bundle.packages, key=lambda file: -file.size)
-        new = each_at_once(self._receive, files, stop=self._stopped.set)
-        if self._settle is not None:
+        new = map_concurrently(self._receive, files, stop=self._stopped.set)
+        if self._fsync is not None:
             came = (file for file, is_new in zip(files, new, strict=True) if is_new)
-            self._settle((file.sha256, file.key.rpartition("/")[2]) for file in came)
+            self._fsync((file.sha256, file.key.rpartition("/")[2]) for file in came)
         return new
 
     def _receive(self, file: BundleFile) -> bool:
         name = file.key.rpartition("/")[2]
         try:
             if self._target.has(file.sha256, name, file.size):
-                promise = Promise(file.sha256, file.size)
-                self._pass(file, promise.take)
-                promise.check()
+                verifier = StreamVerifier(file.sha256, file.size)
+                self._pass(file, verifier.update)
+                verifier.verify()
                 return False
             with self._target.receive(file.sha256, name, file.size) as receiving:
                 self._pass(file, receiving.write)

@@ -8,7 +8,6 @@ never taken away.
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
@@ -16,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conjoin.errors import UsageError
+from conjoin.store.announcements import read_announcements
 from conjoin.store.backend.atomic import LEFTOVER
 from conjoin.store.backend.protocol import Listed
 from conjoin.store.builds import notes_of
-from conjoin.store.gc.announcements import read_announced
 from conjoin.store.gc.references import Contents, Ids, LockEntry, read_contents, read_outlines
+from conjoin.store.layout import parse_package_key
 
 if TYPE_CHECKING:
     from conjoin.store.store import Store
@@ -37,7 +37,6 @@ LEFTOVER_AGE = 86400.0
 """Seconds after which a half-written file belongs to a process that is gone."""
 
 _BATCH = 1000
-_PACKAGE = re.compile(r"packages/[0-9a-f]{2}/([0-9a-f]{64})/[^/]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,7 @@ def find_garbage(
         )
     moment = time.time() if now is None else now
     # First: who is done after this look has written a lock that the next look finds.
-    announced = read_announced(store.backend, moment)
+    announced = read_announcements(store.backend, moment)
     contents = read_contents(store)
     renew()
     rules = _Rules(
@@ -135,8 +134,8 @@ def find_garbage(
         each
         for each in store.backend.objects("packages")
         if each.modified <= rules.written
-        and (found := _PACKAGE.fullmatch(each.key)) is not None
-        and found[1] not in packages
+        and (sha256 := parse_package_key(each.key)) is not None
+        and sha256 not in packages
     ]
     expired = {each.key: each for each in store.backend.objects("announced")} if announced.expired else {}
     dropped = [
@@ -218,7 +217,9 @@ def _pieces(contents: Contents, dropped: Sequence[LockEntry]) -> Iterator[Piece]
 def _build_notes(store: Store, garbage: Sequence[Listed]) -> list[Listed]:
     """Return what says of the wheels that go that they were built."""
     wheels = {
-        found[1] for each in garbage if each.key.endswith(".whl") and (found := _PACKAGE.fullmatch(each.key))
+        sha256
+        for each in garbage
+        if each.key.endswith(".whl") and (sha256 := parse_package_key(each.key)) is not None
     }
     return notes_of(store.backend, wheels) if wheels else []
 

@@ -13,9 +13,10 @@ import msgspec
 
 from conjoin.errors import ConjoinError, IntegrityError, NotFound, UsageError
 from conjoin.lock.outline import Outline, read_outline
+from conjoin.spec.grammars import HEX_40
 from conjoin.store.aliases import Alias
 from conjoin.store.backend.protocol import Backend, Listed
-from conjoin.store.layout import lock_key
+from conjoin.store.layout import lock_key, parse_pointer_key
 
 if TYPE_CHECKING:
     from conjoin.store.store import Store
@@ -28,9 +29,7 @@ Ids = tuple[str, str]
 AT_ONCE = 32
 """Requests at the same time."""
 
-_ID = r"([0-9a-f]{40})"
-_BESIDE_LOCK = re.compile(rf"envs/{_ID}/{_ID}/(.+)")
-_POINTER = re.compile(rf"envs/{_ID}/by-user/([^/]+)/([^/]+)-{_ID}\.json")
+_BESIDE_LOCK = re.compile(rf"envs/({HEX_40.pattern})/({HEX_40.pattern})/(.+)")
 _STAMP = "%Y%m%dT%H%M%S.%f%z"
 
 
@@ -105,8 +104,8 @@ def read_contents(store: Store, damaged: Callable[[ConjoinError], None] | None =
     for listed in store.backend.objects("envs"):
         if found := _BESIDE_LOCK.fullmatch(listed.key):
             _add(entry((found[1], found[2])), found[3], listed)
-        elif found := _POINTER.fullmatch(listed.key):
-            pointer = PointerEntry((found[1], found[4]), found[2], found[3], listed)
+        elif told := parse_pointer_key(listed.key):
+            pointer = PointerEntry((told.req_id, told.full_id), told.user, told.time, listed)
             pointers.append(pointer)
             entry(pointer.ids).note(pointer.moment)
     for alias, ids in _aliases(store, damaged):

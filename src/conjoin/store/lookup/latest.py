@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from conjoin.errors import NotFound, UsageError
 from conjoin.lock.model import Lock
-from conjoin.store.gc.usage import note_use_in_folder
-from conjoin.store.layout import plain_name, req_id_prefix
+from conjoin.store.layout import parse_pointer_key, plain_name, req_id_prefix
 from conjoin.store.store import Store
+from conjoin.store.usage import note_use_in_folder
 from conjoin.store.user import current_user
 
 __all__ = ["DEFAULT", "Taken", "Whose", "find_latest", "parse_whose"]
@@ -19,9 +19,7 @@ DEFAULT = "me"
 """What this host resolved; else what the same user pushed from elsewhere."""
 
 _WORDS = ("none", "me", "any")
-_POINTER = re.compile(
-    r"(?P<user>[^/]+)/(?P<time>(?P<day>\d{8})T(?P<clock>\d{6})[^/-]*)-(?P<full_id>[0-9a-f]{40})\.json$"
-)
+_TIME = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)[^/-]*")
 
 
 class Whose(NamedTuple):
@@ -107,8 +105,7 @@ def _pointers(store: Store, req_id: str, users: frozenset[str] | None) -> Iterat
     folder = f"{req_id_prefix(req_id)}/by-user"
     one = next(iter(users)) if users is not None and len(users) == 1 else ""
     for key in store.backend.keys(f"{folder}/{one}" if one else folder):
-        match = _POINTER.search(key)
-        if match and (users is None or match["user"] in users):
-            day, clock = match["day"], match["clock"]
-            time = f"{day[:4]}-{day[4:6]}-{day[6:]}T{clock[:2]}:{clock[2:4]}:{clock[4:]}Z"
-            yield match["time"], match["full_id"], match["user"], time
+        told = parse_pointer_key(key)
+        if told and (users is None or told.user in users) and (found := _TIME.fullmatch(told.time)):
+            time = "{}-{}-{}T{}:{}:{}Z".format(*found.groups())
+            yield told.time, told.full_id, told.user, time

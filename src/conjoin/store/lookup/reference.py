@@ -8,16 +8,17 @@ the rest to ``req_id:full_id``.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from conjoin.errors import NotFound, UsageError
 from conjoin.lock.format import read_lock
 from conjoin.lock.model import Lock
+from conjoin.spec.grammars import ENVIRONMENT_ID
 from conjoin.store.aliases import Alias, parse_alias
-from conjoin.store.lookup.id_prefixes import begins, find_beginning
 from conjoin.store.store import Store
 
-__all__ = ["alias_in", "find_lock"]
+__all__ = ["alias_in", "find_by_id_prefix", "find_lock", "short_ids"]
 
 GROUP = "conjoin.references"
 """Entry points that know further kinds of references."""
@@ -25,14 +26,19 @@ GROUP = "conjoin.references"
 _FILES = (".json", ".lock")
 # A tag has no slash: nothing of this shape is an alias.
 _KIND = re.compile(r"([a-z][a-z0-9_-]*):([^:]*/.*)")
-_IDS = re.compile(r"([0-9a-f]{40}):([0-9a-f]{40})")
+_LEAST_DIGITS = 4
+"""Digits: git's. Words of so few that are no names are rare."""
+_ID_PREFIXES = re.compile(rf"([0-9a-f]{{{_LEAST_DIGITS},40}})(?::([0-9a-f]{{{_LEAST_DIGITS},40}}))?")
+_MOST_NAMED = 5
+_DIGITS_SHOWN = 7
+"""Digits of an id that are shown, at least."""
 
 
 def find_lock(text: str, store: Store) -> Lock:
     """Return the lock that ``text`` means.
 
     An existing lock file's path, ``req_id:full_id``, a reference of a kind that somebody registered, an
-    alias, or else the beginning of ids (:mod:`conjoin.store.lookup.id_prefixes`).
+    alias, or else the beginning of ids (:func:`find_by_id_prefix`).
 
     :raises NotFound: where nothing of that name exists.
     :raises UsageError: where ``text`` can be none of these, names a file that is no lock, or begins several
@@ -41,7 +47,7 @@ def find_lock(text: str, store: Store) -> Lock:
     path = Path(text)
     if path.is_file():
         return read_lock(path)
-    if match := _IDS.fullmatch(text) or _IDS.fullmatch(_answer(text)):
+    if match := ENVIRONMENT_ID.fullmatch(text) or ENVIRONMENT_ID.fullmatch(_answer(text)):
         return store.lock(match[1], match[2])
     try:
         alias = parse_alias(text)
@@ -49,7 +55,7 @@ def find_lock(text: str, store: Store) -> Lock:
         if "/" in text or text.endswith(_FILES):
             raise NotFound(f"there is no lock file {text}", advice=error.advice) from None
         raise
-    ids = store.aliases.find(alias) or find_beginning(text, store)
+    ids = store.aliases.find(alias) or find_by_id_prefix(text, store)
     try:
         ids = ids or store.aliases.get(alias)  # which names near ones
     except NotFound:
@@ -59,14 +65,58 @@ def find_lock(text: str, store: Store) -> Lock:
     return store.lock(*ids)
 
 
+def find_by_id_prefix(text: str, store: Store) -> tuple[str, str] | None:
+    """Return ``(req_id, full_id)`` of the one environment whose ids begin so, None where there is none.
+
+    Here and in the store that is named; one request there, and another for each thousand objects that belong
+    to what begins so.
+
+    :raises UsageError: where several do; it names them.
+    """
+    match = _ID_PREFIXES.fullmatch(text)
+    if match is None:
+        return None
+    here = store.near().locks if store.shared is not None else store.locks
+    starts = match[1], match[2] or ""
+    found = sorted({*here.ids_starting_with(*starts), *store.locks.ids_starting_with(*starts)})
+    if len(found) < 2:
+        return found[0] if found else None
+    short = short_ids(found, max(_DIGITS_SHOWN, *map(len, starts)))
+    named = [short[ids] for ids in found[:_MOST_NAMED]]
+    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+    raise UsageError(
+        f"{len(found)} environments begin with {text}: {', '.join(named)}{more}", advice="give more of one"
+    )
+
+
+def short_ids(every: Sequence[tuple[str, str]], least: int = _DIGITS_SHOWN) -> dict[tuple[str, str], str]:
+    """Return for each environment the beginnings of its ids: as many digits as tell all of them apart.
+
+    :param every: ``(req_id, full_id)`` of each.
+    :param least: digits of an id that are shown at least.
+    """
+    digits = least
+    while len({(req_id[:digits], full_id[:digits]) for req_id, full_id in every}) < len(set(every)):
+        digits += 1
+    return {(req_id, full_id): f"{req_id[:digits]}:{full_id[:digits]}" for req_id, full_id in every}
+
+
 def alias_in(text: str, lock: Lock) -> Alias | None:
     """Return the alias that ``text`` is, which means ``lock``; None where it is something else."""
-    if Path(text).is_file() or begins(text, lock):
+    if Path(text).is_file() or _begins_ids(text, lock):
         return None
     try:
         return parse_alias(text)
     except UsageError:
         return None  # of another kind of reference
+
+
+def _begins_ids(text: str, lock: Lock) -> bool:
+    """Return whether ``text`` is the beginning of a lock's ids."""
+    match = _ID_PREFIXES.fullmatch(text)
+    if match is None:
+        return False
+    return lock.req_id.startswith(match[1]) and lock.full_id.startswith(match[2] or "")
 
 
 def _answer(text: str) -> str:

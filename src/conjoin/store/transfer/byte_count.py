@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-__all__ = ["BytesMoved"]
+__all__ = ["ByteCounter"]
 
 
-class BytesMoved:
+class ByteCounter:
     """Counts bytes, from any thread, and tells how many are done.
 
     :param moved: given the bytes done and the total, by one thread at a time.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-__all__ = ["each_at_once"]
+__all__ = ["map_concurrently"]
 
 _AT_ONCE = 8
 """On their way to an object store, each holds a few parts of 8 MiB in memory."""
@@ -15,7 +15,7 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
-def each_at_once(
+def map_concurrently(
     work: Callable[[_Item], _Result], items: Sequence[_Item], *, stop: Callable[[], None]
 ) -> list[_Result]:
     """Return what ``work`` makes of each item, in their order; up to eight are worked on at the same time.

@@ -5,36 +5,40 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import unquote, urlsplit
 
 from conjoin.errors import IntegrityError, NotFound, Unreachable
 from conjoin.lock.model import LockedPackage
+from conjoin.net.retries import RETRIED, retry_after
 from conjoin.spec.requirements import Credential
+from conjoin.store.backend.address import Address
 from conjoin.store.packages import Packages
-from conjoin.store.transfer.origin import Elsewhere
 
 if TYPE_CHECKING:
     import httpx
 
+    from conjoin.store.backend.cloud import CloudBackend
     from conjoin.store.shared_packages import SharedPackages
 
-__all__ = ["Fetcher", "Receiving"]
+__all__ = ["Fetcher", "PackageTarget", "Receiving"]
 
 _TRIES = 5
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 20.0
-# What may be gone with the next try (RFC 9110 names 502 to 504; 429 is RFC 6585).
-_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 # What servers answer to whom they do not know; some do not even say that there is something.
 _REFUSED = frozenset({401, 403, 404})
+_CHUNK = 1 << 20
+_CLOUDS = {"s3": "s3", "gcs": "gs", "gs": "gs"}
+"""Schemes of channels, as py-rattler has them, and what stores call them."""
 
 
 class _TryAgain(Exception):
     """Raised by a try that failed in a way that the next one may not."""
 
-    def __init__(self, reason: str, pause: float | None = None) -> None:
+    def __init__(self, reason: str, pause: float = 0.0) -> None:
         super().__init__(reason)
         self.pause = pause
 
@@ -57,6 +61,18 @@ class Receiving(Protocol):
 
     def commit(self) -> object:
         """Verify and keep the bytes."""
+        ...
+
+
+class PackageTarget(Protocol):
+    """Packages by content, in a folder or in an object store, as far as more are brought there."""
+
+    def has(self, sha256: str, file: str, size: int = 0) -> bool:
+        """Return whether a package is there."""
+        ...
+
+    def receive(self, sha256: str, file: str, size: int = 0) -> AbstractContextManager[Receiving]:
+        """Give a place to write a package's bytes to."""
         ...
 
 
@@ -88,7 +104,7 @@ class Fetcher:
         from conjoin.net.credentials import Credentials
 
         self._credentials = Credentials(credentials, places)
-        self._elsewhere = Elsewhere()
+        self._other_origins = _OtherOrigins()
         self._received = received
         self._stopped = threading.Event()
         self._client_lock = threading.Lock()
@@ -161,7 +177,7 @@ class Fetcher:
             self._client.close()
 
     def _receive(self, package: LockedPackage, incoming: Receiving) -> None:
-        chunks = self._elsewhere.chunks(package)
+        chunks = self._other_origins.chunks(package)
         if chunks is not None:
             for chunk in chunks:
                 self.take(incoming, chunk)
@@ -177,7 +193,7 @@ class Fetcher:
                         advice="check the network and try again",
                     ) from None
                 backoff = _FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311
-                self._stopped.wait(min(_LONGEST_PAUSE, max(backoff, error.pause or 0.0)))
+                self._stopped.wait(min(_LONGEST_PAUSE, max(backoff, error.pause)))
             else:
                 return
 
@@ -192,9 +208,9 @@ class Fetcher:
             if answer.status_code in _REFUSED:
                 self._credentials.ask_keyring(package.url)
                 if self._credentials.learned != learned:  # by us, or by another download meanwhile
-                    raise _TryAgain(f"the server answered {answer.status_code}", 0.0)
-            if answer.status_code in _TRANSIENT:
-                raise _TryAgain(f"the server answered {answer.status_code}", _retry_after(answer))
+                    raise _TryAgain(f"the server answered {answer.status_code}")
+            if answer.status_code in RETRIED:
+                raise _TryAgain(f"the server answered {answer.status_code}", retry_after(answer.headers))
             if answer.status_code >= 400:
                 trouble = self._credentials.trouble(package.url) if answer.status_code in (401, 403) else ""
                 advice = {
@@ -250,7 +266,49 @@ class Fetcher:
             return self._client
 
 
-def _retry_after(answer: httpx.Response) -> float | None:
-    """Return the seconds a server asks to wait; a date (RFC 9110, 10.2.3) is not worth its parsing here."""
-    value = answer.headers.get("Retry-After", "")
-    return float(value) if value.isdigit() else None
+class _OtherOrigins:
+    """Opens packages whose origin is no web server; used from several threads at once."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[tuple[str, str], CloudBackend] = {}
+
+    def chunks(self, package: LockedPackage) -> Iterator[bytes] | None:
+        """Return a package's bytes in chunks, None where its origin is a web server, or of an unknown kind.
+
+        A cloud is asked as for a store there: with its own variables and profiles.
+
+        :raises Unreachable: where it cannot be read, or is not there.
+        """
+        parts = urlsplit(package.url)
+        if parts.scheme == "file":
+            return _of_file(package)
+        if parts.scheme not in _CLOUDS:
+            return None
+        found = self._bucket(_CLOUDS[parts.scheme], parts.netloc).stream(
+            unquote(parts.path.lstrip("/")), package.size
+        )
+        if found is None:
+            raise Unreachable(
+                f"{package.file} cannot be fetched: there is no such object",
+                where=package.url,
+                advice="it was removed there: resolve again",
+            )
+        return found
+
+    def _bucket(self, scheme: str, name: str) -> CloudBackend:
+        from conjoin.store.backend.cloud import CloudBackend
+
+        if (scheme, name) not in self._buckets:
+            self._buckets[scheme, name] = CloudBackend(Address(scheme, name, ""))
+        return self._buckets[scheme, name]
+
+
+def _of_file(package: LockedPackage) -> Iterator[bytes]:
+    from urllib.request import url2pathname
+
+    try:
+        with Path(url2pathname(urlsplit(package.url).path)).open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                yield chunk
+    except OSError as error:
+        raise Unreachable(f"{package.file} cannot be read ({error.strerror})", where=package.url) from None

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from conjoin.errors import Conflict
-from conjoin.store.gc.usage import note_use
 from conjoin.store.lookup.reference import alias_in, find_lock
-from conjoin.store.transfer.byte_count import BytesMoved
-from conjoin.store.transfer.concurrently import each_at_once
-from conjoin.store.transfer.contents import packages_of, places_of, platforms_of
+from conjoin.store.transfer.byte_count import ByteCounter
+from conjoin.store.transfer.concurrently import map_concurrently
+from conjoin.store.transfer.selection import packages_of, places_of, platforms_of
 from conjoin.store.transfer.sources import Sources
+from conjoin.store.usage import note_use
 
 if TYPE_CHECKING:
     from conjoin.lock.model import Lock, LockedPackage
@@ -36,11 +36,15 @@ class Got:
 
 
 def get(store: Store, reference: str) -> Got:
-    """Fetch a definition, and its name, into the local store; see :meth:`conjoin.store.store.Store.get`."""
+    """Fetch an environment's definition, and its name, into the local store; no packages.
+
+    :param reference: ``req_id:full_id``, an alias (``team/torch:v1``), or the path of a lock file.
+    :raises NotFound: where nothing of that name exists.
+    """
     lock = find_lock(reference, store)
     alias = alias_in(reference, lock)
     near = store.near()
-    with near.announced(lock):
+    with near.announce(lock):
         near.locks.put(lock)
         note_use(near.backend, lock.req_id, lock.full_id)
         if alias is None:
@@ -69,19 +73,19 @@ def get_packages(
     """
     near = store.near()
     kept = near.packages
-    progress = BytesMoved(moved)
+    progress = ByteCounter(moved)
     sources = Sources(store, places=places_of(lock), received=progress.add)
 
     def fetch(package: LockedPackage) -> None:
         with kept.receive(package.sha256, package.file, package.size) as receiving:
             sources.copy(package, receiving)
 
-    with near.announced(lock):
+    with near.announce(lock):
         packages = packages_of(lock, platforms_of(lock, platforms))
         missing = [each for each in packages if not kept.has(each.sha256, each.file, each.size)]
         progress.begin(sum(package.size for package in missing))
         try:
-            each_at_once(fetch, missing, stop=sources.stop)
+            map_concurrently(fetch, missing, stop=sources.stop)
         finally:
             sources.close()
     return len(missing)

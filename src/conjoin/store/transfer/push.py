@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence, Set
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from conjoin.errors import IntegrityError
 from conjoin.lock.model import Lock, LockedPackage
@@ -16,16 +15,17 @@ from conjoin.spec.requirements import Credential
 from conjoin.store.aliases import Alias, parse_alias
 from conjoin.store.builds import note_builds
 from conjoin.store.gc.collect import SHARED_GRACE
-from conjoin.store.gc.usage import note_use
 from conjoin.store.layout import complete_key, lock_key, lock_prefix
-from conjoin.store.transfer.concurrently import each_at_once
-from conjoin.store.transfer.contents import packages_of, places_of, platforms_of, refuse_editable
-from conjoin.store.transfer.fetch import Fetcher, Receiving
+from conjoin.store.transfer.concurrently import map_concurrently
+from conjoin.store.transfer.fetch import Fetcher, PackageTarget
+from conjoin.store.transfer.selection import packages_of, places_of, platforms_of, refuse_editable
+from conjoin.store.usage import note_use
+from conjoin.store.user import current_user
 
 if TYPE_CHECKING:
     from conjoin.store.store import Store
 
-__all__ = ["Pushed", "push"]
+__all__ = ["Pushed", "alias_lock", "push"]
 
 _CHUNK = 1 << 20
 
@@ -53,14 +53,6 @@ class Pushed:
     alias: str | None = None
 
 
-class _Target(Protocol):
-    """Packages of a folder, or of an object store."""
-
-    def has(self, sha256: str, file: str, size: int = 0) -> bool: ...
-
-    def receive(self, sha256: str, file: str, size: int = 0) -> AbstractContextManager[Receiving]: ...
-
-
 def push(
     store: Store,
     lock: Lock,
@@ -71,10 +63,21 @@ def push(
     sent: Callable[[int], None] = lambda _bytes: None,
     check: bool = False,
 ) -> Pushed:
-    """Bring ``lock`` and its packages into ``store``; see :meth:`conjoin.store.store.Store.push`.
+    """Bring a lock and all its packages into ``store``, and give it a name.
 
+    Packages come from the local store, else straight from their origin; what is there already is not
+    sent again, and a push that was interrupted goes on where it was. Every byte is hashed on its way.
+
+    :param platforms: conda's names (``linux-64``); default: all of the lock's.
+    :param alias: ``team/torch:v1``; tags but ``latest``, ``candidate``, ``stable`` are written once.
+    :param credentials: for the origins of packages.
     :param sent: told how many bytes went out, from any thread.
-    :param check: look at every package, although the store was seen to have all of them.
+    :param check: look at every package, although the store had them all once: somebody may have deleted one
+        there.
+    :raises Conflict: where the alias means something else; nothing was sent.
+    :raises IntegrityError: where a package's bytes, here or at its origin, are not the locked ones.
+    :raises NotFound: where a package was built elsewhere and is not here, or a platform is not locked.
+    :raises Unreachable: where the store or an origin does not answer.
     """
     wanted = platforms_of(lock, platforms)
     refuse_editable(lock, wanted)
@@ -87,7 +90,7 @@ def push(
         _name(store, lock, None if named else name)
     else:
         # Announced before the first look at what is there: nobody collects it while we rely on it.
-        with store.announced(lock) as announcement:
+        with store.announce(lock) as announcement:
             known = set(store.backend.keys(lock_prefix(lock.req_id, lock.full_id)))
             went = _send(store, lock, wanted, set() if check else known, credentials, sent)
             note_builds(store.backend, packages_of(lock, wanted))
@@ -105,6 +108,25 @@ def push(
         bytes_sent=sum(went),
         alias=str(name) if name is not None else None,
     )
+
+
+def alias_lock(store: Store, lock: Lock, name: str, *, credentials: Sequence[Credential] = ()) -> Alias:
+    """Give a lock a name (``team/torch:v1``), keeping the lock as well.
+
+    Into an object store it is pushed: what a name there means is complete.
+
+    :param credentials: for the origins of packages that have to be pushed.
+    :raises UsageError: where ``name`` is no alias.
+    :raises Conflict: where its tag is written once and means another lock.
+    """
+    alias = parse_alias(name)
+    if store.shared is not None:
+        push(store, lock, alias=name, credentials=credentials)
+        return alias
+    with store.announce(lock):
+        store.locks.put(lock)
+        store.aliases.name_kept(alias, lock.req_id, lock.full_id)
+    return alias
 
 
 def _stands(store: Store, lock: Lock, platforms: Sequence[str]) -> bool:
@@ -157,7 +179,7 @@ def _send_missing(
     packages = packages_of(lock, platforms)
     if not packages:
         return []
-    target: _Target = store.shared or store.packages
+    target: PackageTarget = store.shared or store.packages
     local = store.near().packages
     fetcher = Fetcher(local, credentials=credentials, places=places_of(lock), received=sent)
 
@@ -184,19 +206,17 @@ def _send_missing(
             return receiving.received
 
     try:
-        results = each_at_once(send, packages, stop=fetcher.stop)
+        results = map_concurrently(send, packages, stop=fetcher.stop)
     finally:
         fetcher.close()
     if store.shared is None:
         new = [each for each, result in zip(packages, results, strict=True) if result is not None]
-        store.packages.settle((each.sha256, each.file) for each in new)
+        store.packages.fsync((each.sha256, each.file) for each in new)
     return [result for result in results if result is not None]
 
 
 def _point(store: Store, lock: Lock) -> None:
     """Tell who resolved it, and when, as far as it is known here; once per user and lock."""
-    from conjoin.store.store import current_user
-
     user = current_user()
     if lock.full_id in store.locks.pointed(lock.req_id, user):
         return

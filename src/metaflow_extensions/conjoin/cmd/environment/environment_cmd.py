@@ -195,12 +195,13 @@ def alias(obj: Session, local_only: bool, pathspec: bool, source_env: str, alias
     """Give an environment a name, and print both."""
     with reported():
         from conjoin.store.aliases import parse_alias
+        from conjoin.store.transfer.push import alias_lock
         from metaflow_extensions.conjoin.plugins.flow_cli.environment_names import environment_named
 
         name = parse_alias(alias)
         store = obj.store(local_only=local_only)
         lock = environment_named(source_env, store, pathspec=pathspec).lock
-        store.alias(lock, str(name))
+        alias_lock(store, lock, str(name))
         obj.result(f"{name} {lock.req_id}:{lock.full_id}")
 
 
@@ -215,14 +216,15 @@ def alias(obj: Session, local_only: bool, pathspec: bool, source_env: str, alias
 def get(obj: Session, default: bool, arch: Sequence[str], pathspec: bool, source_env: str) -> None:
     """Fetch what the store knows of an environment to this machine, and print it."""
     with reported():
-        from conjoin.store.store import current_user
+        from conjoin.store.transfer.get import get as fetch
+        from conjoin.store.user import current_user
         from metaflow_extensions.conjoin.plugins.flow_cli.environment_names import environment_named
 
         store = obj.store()
         lock, step = environment_named(source_env, store, pathspec=pathspec)
         platforms = platforms_in(lock, arch, source_env)
         if store.shared is not None:
-            store.get(f"{lock.req_id}:{lock.full_id}" if step else source_env)
+            fetch(store, f"{lock.req_id}:{lock.full_id}" if step else source_env)
         if default:
             store.local.locks.point(lock.req_id, lock.full_id, current_user(), {})
         for platform in platforms:

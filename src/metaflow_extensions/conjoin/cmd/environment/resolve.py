@@ -141,7 +141,7 @@ class _Default:
 
     def restore(self, resolved: Lock) -> None:
         """Have them mean that again; where they meant nothing, what was resolved is all there is."""
-        from conjoin.store.store import current_user
+        from conjoin.store.user import current_user
 
         before = self._before
         if before is not None and before.full_id != resolved.full_id:

@@ -101,12 +101,16 @@ def refuse_taken(
 def keep_in_store(lock: Lock, store: Store, credentials: Sequence[Credential]) -> None:
     """Bring an environment and all its packages into the datastore's store, where others find it."""
     if store.shared is not None and not store.locks.has(lock.req_id, lock.full_id):
-        store.push(lock, credentials=credentials)
+        from conjoin.store.transfer.push import push
+
+        push(store, lock, credentials=credentials)
 
 
 def give_names(
     aliases: Iterable[Alias], lock: Lock, store: Store, credentials: Sequence[Credential] = ()
 ) -> None:
     """Give names to an environment; in an object store it is complete before it has one."""
+    from conjoin.store.transfer.push import alias_lock
+
     for alias in aliases:
-        store.alias(lock, str(alias), credentials=credentials)
+        alias_lock(store, lock, str(alias), credentials=credentials)

@@ -139,10 +139,11 @@ def _grouped(environments: list[StepEnvironment], configured: Requirements) -> l
 
 def _push(store: Store, wanted: _Sent) -> str:
     from conjoin.errors import ConjoinError
+    from conjoin.store.transfer.push import push
 
     steps = ", ".join(wanted.steps)
     try:
-        done = store.push(wanted.lock, wanted.platforms, credentials=wanted.credentials)
+        done = push(store, wanted.lock, wanted.platforms, credentials=wanted.credentials)
     except ConjoinError as error:
         raise EnvironmentProblem(
             f"the environment of {steps} cannot be brought to where its tasks run: {error}", error.exit_code

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from azurite_server import ACCOUNT, KEY
+from conjoin.api import Store
 from conjoin.errors import UsageError
 from conjoin.store.backend import address as address_module
-from conjoin.store.backend.azure_connection import connection_configuration
-from conjoin.store.store import Store
+from conjoin.store.backend.address import azure_configuration_from_connection_string
 from object_stores import MakeLock, ObjectServer
 
 VARIABLE = "AZURE_STORAGE_CONNECTION_STRING"
@@ -48,7 +48,7 @@ def test_a_connection_string_says_who_and_where(
     text: str, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, text)
-    assert connection_configuration() == expected
+    assert azure_configuration_from_connection_string() == expected
 
 
 @pytest.mark.parametrize(

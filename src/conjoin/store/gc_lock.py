@@ -1,7 +1,7 @@
 """Who collects garbage in a store, so that nobody begins to rely on what is about to go.
 
-Whoever is about to rely on packages *first* announces it (:mod:`conjoin.store.gc.announcements`) and *then*
-waits here until nobody collects. Whoever collects *first* holds the gate and *then* reads what is announced.
+Whoever is about to rely on packages *first* announces it (:mod:`conjoin.store.announcements`) and *then*
+waits here until nobody collects. Whoever collects *first* holds this lock and *then* reads what is announced.
 So one of the two always sees the other (Dekker's algorithm), and those who only pass never wait for each
 other.
 """
@@ -25,7 +25,7 @@ from conjoin.store.backend.protocol import Backend, Object
 from conjoin.store.layout import LEASE
 from conjoin.store.user import current_user
 
-__all__ = ["FolderGate", "Gate", "LeaseGate"]
+__all__ = ["FolderGcLock", "GcLock", "LeaseGcLock"]
 
 LEASE_TIME = 300.0
 """Seconds that a lease holds unless it is renewed; more than one request may be tried again for."""
@@ -37,7 +37,7 @@ PATIENCE = 900.0
 """Seconds to wait for somebody else's collecting."""
 
 PASSING = 3.0
-"""Seconds to try to hold a folder's gate: who passes holds it for microseconds, who collects for longer."""
+"""Seconds to try to hold a folder's lock: who passes holds it for microseconds, who collects for longer."""
 
 SKEW = 3600.0
 """Seconds by which clocks of two machines may differ, before a lease of the past is believed to be dead."""
@@ -47,8 +47,8 @@ _PAUSE = 0.02
 _REQUEST_PAUSE = 2.0
 
 
-class Gate(Protocol):
-    """The gate of one store."""
+class GcLock(Protocol):
+    """The lock of one store."""
 
     def wait(self) -> None:
         """Return when nobody collects garbage that was not seen to begin.
@@ -67,8 +67,8 @@ class Gate(Protocol):
         ...
 
 
-class FolderGate:
-    """The gate of a folder: flock(2), which dies with its process. Costs two system calls to pass."""
+class FolderGcLock:
+    """The lock of a folder: flock(2), which dies with its process. Costs two system calls to pass."""
 
     def __init__(self, root: Path) -> None:
         self._path = root / _FILE
@@ -118,8 +118,8 @@ class _Lease(msgspec.Struct, frozen=True, kw_only=True):
         return moment.strftime("%Y-%m-%d %H:%M UTC")
 
 
-class LeaseGate:
-    """The gate of an object store: a lease that expires, changed by compare-and-swap alone.
+class LeaseGcLock:
+    """The lock of an object store: a lease that expires, changed by compare-and-swap alone.
 
     A lease is dead if its time is long past, or if it was seen not to be renewed for :data:`LEASE_TIME` by
     the clock of whoever waits. Who finds it dead takes it away, so that a holder who only slept finds out

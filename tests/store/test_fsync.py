@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from conjoin.api import Store
 from conjoin.errors import Unreachable
 from conjoin.lock.model import Lock
-from conjoin.store.backend.fsync import settle
+from conjoin.store.backend.atomic import fsync_files
 from conjoin.store.layout import lock_key, package_key
 from conjoin.store.packages import Packages
-from conjoin.store.store import Store
 from object_stores import MakeLock
 
 pytestmark = pytest.mark.skipif(
@@ -79,7 +79,7 @@ def test_a_disk_that_fails_makes_no_lock(
     tmp_path: Path, make_environment: MakeLock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock, store = make_environment(3), Store(tmp_path / "team")
-    really = Packages.settle
+    really = Packages.fsync
 
     def fail(descriptor: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
@@ -89,7 +89,7 @@ def test_a_disk_that_fails_makes_no_lock(
             broken.setattr(os, "fsync", fail)
             really(self, packages)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Packages, "settle", settle_badly)
+    monkeypatch.setattr(Packages, "fsync", settle_badly)
     with pytest.raises(Unreachable, match="Input/output error"):
         store.push(lock)
     assert not store.locks.has(lock.req_id, lock.full_id)
@@ -109,5 +109,5 @@ def test_a_file_system_that_syncs_no_folders_is_used_all_the_same(
         synced.append(path)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    settle([tmp_path / "a" / "file"], tmp_path)
+    fsync_files([tmp_path / "a" / "file"], tmp_path)
     assert synced == [tmp_path / "a" / "file"]

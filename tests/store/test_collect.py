@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pytest
 
+from conjoin.api import Store
 from conjoin.collecting import Collected, collect_store
 from conjoin.errors import ConjoinError, IntegrityError, UsageError
 from conjoin.lock.format import write_lock
 from conjoin.lock.model import Lock
 from conjoin.store.aliases import parse_alias
 from conjoin.store.gc import collect as garbage_module
-from conjoin.store.gc.usage import note_use
 from conjoin.store.layout import alias_key, complete_key, lock_key
-from conjoin.store.store import Store
+from conjoin.store.usage import note_use
 from object_stores import MakeLock, ObjectServer
 
 DAY = 86400.0
@@ -161,7 +161,7 @@ def test_an_announcement_keeps_a_lock_and_packages_that_no_lock_names_yet(
     store.backend.delete(lock_key(*ids(other)))
     # Younger than what is collected: the announcements are of now, the rest of 2 days ago.
     span = 1.5 * DAY
-    with store.announced(lock), store.announced(other):
+    with store.announce(lock), store.announce(other):
         done = collect_store(store, span, now=time.time() + 2 * DAY)
         assert sum(done.counts.values()) == 0
     assert packages_of(store) == hashes(lock, other)
@@ -323,11 +323,11 @@ import random, sys
 from pathlib import Path
 from conjoin.lock.format import read_lock
 from conjoin.store.gc import collect as garbage
-from conjoin.store.gc import lease as gate
+from conjoin.store import gc_lock
 from conjoin.store.transfer import push
 from conjoin.store.layout import package_key
-from conjoin.store.store import Store
-gate._REQUEST_PAUSE = 0.05
+from conjoin.api import Store
+gc_lock._REQUEST_PAUSE = 0.05
 garbage.SHARED_GRACE = garbage.GRACE = push._LATELY = -1.0
 place, number, folder, rounds = sys.argv[1:]
 store, chance = Store(place), random.Random(int(number))
@@ -351,7 +351,7 @@ from conjoin import collecting
 from conjoin.collecting import collect_store
 from conjoin.errors import Conflict
 from conjoin.store.gc import collect as garbage
-from conjoin.store.store import Store
+from conjoin.api import Store
 garbage.SHARED_GRACE = garbage.GRACE = -1.0
 found = collecting.find_garbage
 def slowly(*arguments, **options):
@@ -416,10 +416,10 @@ GC = """
 import sys
 from conjoin.collecting import collect_store
 from conjoin.store.gc import collect as garbage
-from conjoin.store.gc import lease as gate
-from conjoin.store.store import Store
+from conjoin.store import gc_lock
+from conjoin.api import Store
 garbage._BATCH = 1
-gate.SKEW = -1e9
+gc_lock.SKEW = -1e9
 import time
 place, now = sys.argv[1:]
 collect_store(Store(place), 30 * 86400, now=float(now))
@@ -434,9 +434,9 @@ def test_after_a_kill_at_any_moment_the_store_is_whole(
     make_environment: MakeLock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from conjoin.store.gc import lease as gate_module
+    from conjoin.store import gc_lock as gc_lock_module
 
-    monkeypatch.setattr(gate_module, "SKEW", -1e9)  # a lease of a process that was killed holds nobody up
+    monkeypatch.setattr(gc_lock_module, "SKEW", -1e9)  # a lease of a process that was killed holds nobody up
     place = new_place(kind)
     named = make_environment(4, 200, seed=1000)
     chance = random.Random(3)

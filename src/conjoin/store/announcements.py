@@ -17,10 +17,10 @@ import msgspec
 from conjoin.errors import Conflict, ConjoinError, Unreachable
 from conjoin.lock.model import Lock
 from conjoin.store.backend.protocol import Backend
-from conjoin.store.gc.lease import Gate
+from conjoin.store.gc_lock import GcLock
 from conjoin.store.layout import ANNOUNCED
 
-__all__ = ["BELIEVED_FOR", "Announced", "Announcement", "announced", "read_announced"]
+__all__ = ["BELIEVED_FOR", "Announcement", "Announcements", "announce", "read_announcements"]
 
 BELIEVED_FOR = 3 * 86400.0
 """Seconds after which an announcement is taken for one of a process that was killed."""
@@ -56,7 +56,9 @@ class Announcement:
 
 
 @contextmanager
-def announced(backend: Backend, gate: Gate, lock: Lock, *, may_fail: bool = False) -> Iterator[Announcement]:
+def announce(
+    backend: Backend, gc_lock: GcLock, lock: Lock, *, may_fail: bool = False
+) -> Iterator[Announcement]:
     """Keep a lock and its packages from being collected while the body runs.
 
     :param may_fail: go on where the store may only be read: what is missing is noticed later.
@@ -73,14 +75,14 @@ def announced(backend: Backend, gate: Gate, lock: Lock, *, may_fail: bool = Fals
         if not may_fail:
             raise
     try:
-        gate.wait()
+        gc_lock.wait()
         yield made
     finally:
         with suppress(ConjoinError):  # it is not believed forever
             backend.delete(key)
 
 
-class Announced(msgspec.Struct, frozen=True):
+class Announcements(msgspec.Struct, frozen=True):
     """Everything that is announced in a store.
 
     :ivar ids: of the locks.
@@ -93,7 +95,7 @@ class Announced(msgspec.Struct, frozen=True):
     expired: tuple[str, ...]
 
 
-def read_announced(backend: Backend, now: float) -> Announced:
+def read_announcements(backend: Backend, now: float) -> Announcements:
     """Return what is announced.
 
     :param now: seconds since 1970, by the store's clock.
@@ -117,4 +119,4 @@ def read_announced(backend: Backend, now: float) -> Announced:
             ) from None
         ids.add((document.req_id, document.full_id))
         packages.update(document.sha256)
-    return Announced(frozenset(ids), frozenset(packages), tuple(expired))
+    return Announcements(frozenset(ids), frozenset(packages), tuple(expired))

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from conjoin.api import Store
 from conjoin.errors import Conflict, Unreachable
-from conjoin.store.gc import announcements as announced_module
-from conjoin.store.gc import lease as gate_module
-from conjoin.store.gc.announcements import read_announced
+from conjoin.store import announcements as announcements_module
+from conjoin.store import gc_lock as gc_lock_module
+from conjoin.store.announcements import read_announcements
 from conjoin.store.layout import ANNOUNCED, LEASE
-from conjoin.store.store import Store
 from object_stores import MakeLock, ObjectServer
 
 WITHOUT_CLOUD = ["folder", "memory", "s3"]
@@ -29,16 +29,16 @@ def store(request: pytest.FixtureRequest, new_place: Callable[[str], str]) -> St
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate_module, "PATIENCE", 0.3)
-    monkeypatch.setattr(gate_module, "_REQUEST_PAUSE", 0.02)
+    monkeypatch.setattr(gc_lock_module, "PATIENCE", 0.3)
+    monkeypatch.setattr(gc_lock_module, "_REQUEST_PAUSE", 0.02)
 
 
 def test_what_is_worked_on_is_announced_for_as_long_as_it_is(
     store: Store, make_environment: MakeLock
 ) -> None:
     lock, other = make_environment(seed=1), make_environment(seed=2)
-    with store.announced(lock), store.announced(other):
-        found = read_announced(store.backend, time.time())
+    with store.announce(lock), store.announce(other):
+        found = read_announcements(store.backend, time.time())
         assert found.ids == {(lock.req_id, lock.full_id), (other.req_id, other.full_id)}
         assert {each.sha256 for each in lock.platforms["linux-64"].packages} < found.packages
         assert found.expired == ()
@@ -48,15 +48,15 @@ def test_what_is_worked_on_is_announced_for_as_long_as_it_is(
 def test_an_announcement_of_a_process_that_was_killed_is_not_believed_forever(
     store: Store, make_environment: MakeLock
 ) -> None:
-    with store.announced(make_environment()):
-        later = read_announced(store.backend, time.time() + announced_module.BELIEVED_FOR + 60)
+    with store.announce(make_environment()):
+        later = read_announcements(store.backend, time.time() + announcements_module.BELIEVED_FOR + 60)
         assert (later.ids, later.packages, len(later.expired)) == (set(), set(), 1)
 
 
 def test_who_worked_too_long_does_not_declare_anything_complete(
     store: Store, make_environment: MakeLock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(announced_module, "_ENOUGH", -1)
+    monkeypatch.setattr(announcements_module, "_ENOUGH", -1)
     lock = make_environment()
     with pytest.raises(Unreachable, match="took days"):
         store.push(lock)
@@ -67,7 +67,7 @@ def test_who_worked_too_long_does_not_declare_anything_complete(
 def test_what_a_newer_version_announces_is_not_ignored(store: Store) -> None:
     store.backend.put(f"{ANNOUNCED}/x.json", b'{"format": 2}')
     with pytest.raises(Conflict, match="upgrade conjoin"):
-        read_announced(store.backend, time.time())
+        read_announcements(store.backend, time.time())
 
 
 def test_who_is_about_to_work_waits_for_who_collects(store: Store, make_environment: MakeLock) -> None:
@@ -78,7 +78,7 @@ def test_who_is_about_to_work_waits_for_who_collects(store: Store, make_environm
         Store(store.place).push(lock)
         order.append("pushed")
 
-    with store.gate.held():
+    with store.gc_lock.held():
         thread = threading.Thread(target=push)
         thread.start()
         deadline = time.monotonic() + 300
@@ -95,7 +95,7 @@ def test_who_is_about_to_work_waits_for_who_collects(store: Store, make_environm
 
 @pytest.mark.usefixtures("impatient")
 def test_who_waits_in_vain_is_told_who_collects(store: Store, make_environment: MakeLock) -> None:
-    with store.gate.held(), pytest.raises(Unreachable, match="being collected") as caught:
+    with store.gc_lock.held(), pytest.raises(Unreachable, match="being collected") as caught:
         Store(store.place).push(make_environment())
     assert caught.value.exit_code == 4
     assert store.backend.keys(ANNOUNCED) == []
@@ -103,12 +103,12 @@ def test_who_waits_in_vain_is_told_who_collects(store: Store, make_environment: 
 
 
 def test_two_do_not_collect_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate_module, "PASSING", 0.2)
-    with store.gate.held():
-        with pytest.raises(Conflict, match="collects garbage") as caught, Store(store.place).gate.held():
+    monkeypatch.setattr(gc_lock_module, "PASSING", 0.2)
+    with store.gc_lock.held():
+        with pytest.raises(Conflict, match="collects garbage") as caught, Store(store.place).gc_lock.held():
             pass
         assert caught.value.exit_code == 7
-    with Store(store.place).gate.held():
+    with Store(store.place).gc_lock.held():
         pass
 
 
@@ -120,7 +120,7 @@ def test_of_those_who_begin_to_collect_at_once_one_does(store: Store) -> None:
         mine = Store(store.place)
         barrier.wait()
         try:
-            with mine.gate.held() as renew:
+            with mine.gc_lock.held() as renew:
                 inside[0] += 1
                 most[0] = max(most[0], inside[0])
                 time.sleep(0.05)
@@ -142,8 +142,8 @@ def test_of_those_who_begin_to_collect_at_once_one_does(store: Store) -> None:
 
 HOLD = """
 import sys, time
-from conjoin.store.store import Store
-with Store(sys.argv[1]).gate.held():
+from conjoin.api import Store
+with Store(sys.argv[1]).gc_lock.held():
     print("held", flush=True)
     time.sleep(60)
 """
@@ -152,17 +152,17 @@ with Store(sys.argv[1]).gate.held():
 def test_the_gate_of_a_folder_dies_with_its_process(
     tmp_path: Path, make_environment: MakeLock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate_module, "PASSING", 0.2)
+    monkeypatch.setattr(gc_lock_module, "PASSING", 0.2)
     place = str(tmp_path / "store")
     process = subprocess.Popen([sys.executable, "-c", HOLD, place], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
-    with pytest.raises(Conflict), Store(place).gate.held():
+    with pytest.raises(Conflict), Store(place).gc_lock.held():
         pass
     process.kill()
     process.communicate()
     Store(place).push(make_environment())
-    with Store(place).gate.held():
+    with Store(place).gc_lock.held():
         pass
 
 
@@ -170,28 +170,28 @@ def test_a_lease_that_nobody_renews_is_taken_away_and_its_holder_notices(
     s3_place: str, make_environment: MakeLock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The holder was stopped for longer than its lease; whoever waits has a clock of its own."""
-    monkeypatch.setattr(gate_module, "_REQUEST_PAUSE", 0.02)
-    monkeypatch.setattr(gate_module, "LEASE_TIME", 0.3)
-    monkeypatch.setattr(gate_module, "RENEWED_AFTER", 0.0)
+    monkeypatch.setattr(gc_lock_module, "_REQUEST_PAUSE", 0.02)
+    monkeypatch.setattr(gc_lock_module, "LEASE_TIME", 0.3)
+    monkeypatch.setattr(gc_lock_module, "RENEWED_AFTER", 0.0)
     lock = make_environment()
-    with Store(s3_place).gate.held() as renew:
+    with Store(s3_place).gc_lock.held() as renew:
         renew()
         Store(s3_place).push(lock)
         with pytest.raises(Conflict, match="took this for dead"):
             renew()
-    with Store(s3_place).gate.held() as renew:  # who lost it did not disturb the next
+    with Store(s3_place).gc_lock.held() as renew:  # who lost it did not disturb the next
         renew()
 
 
 def test_a_lease_that_is_renewed_is_believed(
     s3_place: str, make_environment: MakeLock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate_module, "_REQUEST_PAUSE", 0.02)
-    monkeypatch.setattr(gate_module, "LEASE_TIME", 0.5)
-    monkeypatch.setattr(gate_module, "RENEWED_AFTER", 0.0)
-    monkeypatch.setattr(gate_module, "PATIENCE", 1.2)
+    monkeypatch.setattr(gc_lock_module, "_REQUEST_PAUSE", 0.02)
+    monkeypatch.setattr(gc_lock_module, "LEASE_TIME", 0.5)
+    monkeypatch.setattr(gc_lock_module, "RENEWED_AFTER", 0.0)
+    monkeypatch.setattr(gc_lock_module, "PATIENCE", 1.2)
     stopped = threading.Event()
-    with Store(s3_place).gate.held() as renew:
+    with Store(s3_place).gc_lock.held() as renew:
 
         def go_on() -> None:
             while not stopped.wait(0.1):
@@ -212,7 +212,7 @@ def test_a_lease_of_long_ago_holds_nobody_up(s3_place: str, make_environment: Ma
     store.backend.put(LEASE, b'{"user": "x", "until": 1.0, "turn": "y"}')
     store.push(make_environment(seed=1))
     store.backend.put(LEASE, b'{"user": "x", "until": 1.0, "turn": "y"}')
-    with store.gate.held():
+    with store.gc_lock.held():
         pass
 
 
@@ -229,6 +229,6 @@ def test_a_lease_whose_answer_was_lost_is_held(
         return answer
 
     monkeypatch.setattr(s3, "forward", losing)
-    with Store(s3_place).gate.held() as renew:
+    with Store(s3_place).gc_lock.held() as renew:
         renew()
     assert lost

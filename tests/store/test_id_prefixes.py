@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from conjoin.api import Store
 from conjoin.cli.main import main
 from conjoin.errors import NotFound, UsageError
 from conjoin.store.aliases import parse_alias
 from conjoin.store.backend import cloud
 from conjoin.store.bundle.reader import open_bundle
 from conjoin.store.layout import complete_key, lock_key, pointer_key
-from conjoin.store.lookup.id_prefixes import find_beginning
-from conjoin.store.lookup.reference import alias_in, find_lock
-from conjoin.store.store import Store
+from conjoin.store.lookup.reference import alias_in, find_by_id_prefix, find_lock
 from conjoin.store.transfer.get import get
 from object_stores import MakeLock, ObjectServer
 
@@ -57,7 +56,7 @@ def test_one_that_begins_so(place: str, monkeypatch: pytest.MonkeyPatch) -> None
         ("fff", None),  # of too few digits
         ("zzzz", None),
     ):
-        assert find_beginning(text, store) == found, text
+        assert find_by_id_prefix(text, store) == found, text
 
 
 def test_several_are_named(tmp_path: Path) -> None:
