@@ -47,7 +47,7 @@ def resolve(
     :raises conjoin.errors.NotFound: where there is no environment ``using``, or it lacks a platform.
     :raises conjoin.errors.Unreachable: where an index or a channel cannot be reached.
     """
-    from conjoin.resolving import resolve_request
+    from conjoin.resolving import ResolveOptions, resolve_request
 
     name = ""
     if isinstance(using, str):
@@ -59,13 +59,15 @@ def resolve(
     return resolve_request(
         requirements,
         platforms,
-        using=using,
-        using_name=name,
-        use_latest=use_latest,
-        update=update,
+        ResolveOptions(
+            using=using,
+            using_name=name,
+            use_latest=use_latest,
+            update=update,
+            force=force,
+            offline=_offline(offline),
+        ),
         store=store,
-        force=force,
-        offline=_offline(offline),
     ).lock
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from conjoin.demo.request import PYPI, conda_packages, requirements
 from conjoin.errors import NoSolution
-from conjoin.resolving import Resolution, resolve_request
+from conjoin.resolving import Resolution, ResolveOptions, resolve_request
 from conjoin.spec.platform import host_platform
 from conjoin.spec.requirements import Requirements
 from conjoin.store.store import Store
@@ -41,4 +41,6 @@ def solve_conda_first(channel: Path, store: Store, *, offline: bool = False) -> 
 
 
 def _solve(asked: Requirements, store: Store, offline: bool) -> Resolution:
-    return resolve_request(asked, store=store, force=True, dry_run=True, offline=offline)
+    return resolve_request(
+        asked, options=ResolveOptions(force=True, dry_run=True, offline=offline), store=store
+    )
