@@ -8,9 +8,9 @@ import zipfile
 
 __all__ = ["bootstrap_archive", "engine_files"]
 
-_ROOMS = ("bootstrap", "config", "hydrate", "lock", "spec", "store")
-# Of the indexes, what reads the URLs of editable packages.
-_MODULES = ("__init__.py", "errors.py", "index/__init__.py", "net/urls.py")
+_ROOMS = ("bootstrap", "config", "lock", "prefix", "spec", "store")
+# Of the network, what reads the URLs of editable packages.
+_MODULES = ("__init__.py", "errors.py", "net/__init__.py", "net/urls.py")
 # Any Python can read this much, and say what is wrong with itself.
 _MAIN = """import sys
 if sys.version_info < (3, 8):
@@ -30,12 +30,11 @@ def engine_files() -> list[tuple[str, str]]:
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     found = [(os.path.join(root, name), f"conjoin/{name}") for name in _MODULES]
     for room in _ROOMS:
-        folder = os.path.join(root, room)
-        found += [
-            (os.path.join(folder, name), f"conjoin/{room}/{name}")
-            for name in sorted(os.listdir(folder))
-            if name.endswith(".py")
-        ]
+        for folder, _, names in sorted(os.walk(os.path.join(root, room))):
+            found += [
+                (path, f"conjoin/{os.path.relpath(path, root).replace(os.sep, '/')}")
+                for path in (os.path.join(folder, name) for name in sorted(names) if name.endswith(".py"))
+            ]
     return found
 
 
