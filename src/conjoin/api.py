@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conjoin.prefix.hydrate import HydrateOptions
 from conjoin.prefix.hydrate import hydrate as _hydrate
 
 if TYPE_CHECKING:
@@ -96,13 +97,15 @@ def hydrate(
     return _hydrate(
         lock,
         platform,
+        HydrateOptions(
+            prefix=Path(prefix) if prefix is not None else None,
+            name=name,
+            offline=_offline(offline),
+            credentials=credentials,
+            progress=progress,
+            find_python=find_python,
+        ),
         store=store,
-        prefix=Path(prefix) if prefix is not None else None,
-        name=name,
-        progress=progress,
-        offline=_offline(offline),
-        credentials=credentials,
-        find_python=find_python,
     )
 
 
