@@ -116,10 +116,10 @@ HYDRATE = """
 import sys
 from pathlib import Path
 from conjoin.errors import ConjoinError
-from conjoin.prefix.hydrate import hydrate
+from conjoin.prefix.hydrate import HydrateOptions, hydrate
 from conjoin.lock.format import read_lock
 try:
-    print(hydrate(read_lock(Path(sys.argv[1])), prefix=Path(sys.argv[2])))
+    print(hydrate(read_lock(Path(sys.argv[1])), options=HydrateOptions(prefix=Path(sys.argv[2]))))
 except ConjoinError as error:
     print(error, file=sys.stderr)
     sys.exit(error.exit_code)
@@ -129,7 +129,7 @@ except ConjoinError as error:
 DIES = """
 import json, os, signal, sys
 from pathlib import Path
-from conjoin.prefix.hydrate import hydrate
+from conjoin.prefix.hydrate import HydrateOptions, hydrate
 from conjoin.lock.format import read_lock
 left, below = 0, ""
 changes = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.chmod", "open"}
@@ -147,7 +147,7 @@ for line in sys.stdin:
     if not os.fork():
         os.environ.update(variables)
         sys.addaudithook(hook)
-        hydrate(read_lock(Path(lock_file)), prefix=Path(prefix))
+        hydrate(read_lock(Path(lock_file)), options=HydrateOptions(prefix=Path(prefix)))
         os._exit(0)
     print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
 """

@@ -22,7 +22,7 @@ from conjoin.collecting import collect_here
 from conjoin.errors import ConjoinError
 from conjoin.lock.identity import make_lock, requirements_id
 from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
-from conjoin.prefix.hydrate import hydrate
+from conjoin.prefix.hydrate import HydrateOptions, hydrate
 from conjoin.prefix.prefix import Marker
 from conjoin.prefix.registry import Registry
 from conjoin.store.aliases import parse_alias
@@ -263,7 +263,11 @@ def test_unused_prefixes_go_where_that_is_asked_for_and_only_from_their_default_
     two: tuple[Lock, Lock], isolated_home: Path, tmp_path: Path
 ) -> None:
     lock, other = two
-    by_ids, named, elsewhere = hydrate(lock), hydrate(lock, name="n"), hydrate(other, prefix=tmp_path / "p")
+    by_ids, named, elsewhere = (
+        hydrate(lock),
+        hydrate(lock, options=HydrateOptions(name="n")),
+        hydrate(other, options=HydrateOptions(prefix=tmp_path / "p")),
+    )
     age(isolated_home, 40)
     assert collect_here(30 * DAY).prefixes == []
     told = collect_here(30 * DAY, prefixes=True, dry_run=True)
@@ -350,11 +354,13 @@ def test_leftovers_of_processes_that_were_killed_go(isolated_home: Path) -> None
 HYDRATE = """
 import sys, shutil
 from pathlib import Path
-from conjoin.prefix.hydrate import hydrate
+from conjoin.prefix.hydrate import HydrateOptions, hydrate
 from conjoin.lock.format import read_lock
 for round_ in range(int(sys.argv[3])):
     for number, path in enumerate(sys.argv[4:]):
-        prefix = hydrate(read_lock(Path(path)), prefix=Path(sys.argv[1], f"{sys.argv[2]}-{number}"))
+        prefix = hydrate(
+            read_lock(Path(path)), options=HydrateOptions(prefix=Path(sys.argv[1], f"{sys.argv[2]}-{number}"))
+        )
         assert (prefix / "bin" / "python").exists()
         assert len(list(prefix.glob("lib/python3*/site-packages/*/__init__.py"))) > 0
         shutil.rmtree(prefix)
@@ -365,7 +371,7 @@ import sys, time
 from pathlib import Path
 from conjoin import collecting
 from conjoin.errors import Conflict
-from conjoin.prefix.gc import caches as trees
+from conjoin.prefix.gc import collect as trees
 from conjoin.store.gc import collect as garbage
 trees.GRACE = garbage.GRACE = collecting.GRACE = -1.0
 gone = 0

@@ -10,7 +10,7 @@ import pytest
 import conjoin
 from conjoin.lock.format import encode
 from conjoin.lock.model import LockedPlatform
-from conjoin.resolving import resolve_request
+from conjoin.resolving import ResolveOptions, resolve_request
 from conjoin.spec.build import build_requirements
 from conjoin.spec.requirements import Requirements
 from loopback import LoopbackServer
@@ -61,7 +61,11 @@ def test_two_users_with_empty_caches_get_the_same_bytes(
     for user, turned in (("ada", False), ("grace", True), ("ada", True)):
         for variable in ("STORE", "ENVS", "CACHE"):
             monkeypatch.setenv(f"CONJOIN_{variable}", str(tmp_path / user / variable.lower()))
-        made.append(encode(resolve_request(_asked(world, turned=turned), ["linux-64"], force=True).lock))
+        made.append(
+            encode(
+                resolve_request(_asked(world, turned=turned), ["linux-64"], ResolveOptions(force=True)).lock
+            )
+        )
     assert made[0] == made[1] == made[2]
 
 
@@ -87,7 +91,7 @@ def test_a_platform_more_has_to_agree_where_versions_are_held_equal(world: World
     assert {_version_of("helper", locked) for locked in both.platforms.values()} == {"1.0"}
     assert sorted(both.platforms) == ["linux-64", "osx-arm64"]
     assert not resolve_request(asked, ["linux-64"]).newly_resolved
-    updated = resolve_request(asked, ["linux-64"], update=["helper"]).lock
+    updated = resolve_request(asked, ["linux-64"], ResolveOptions(update=["helper"])).lock
     assert {_version_of("helper", locked) for locked in updated.platforms.values()} == {"1.0"}
 
 
@@ -101,14 +105,14 @@ def test_force_solves_again_and_becomes_the_default(world: World) -> None:
     world.wheel("helper", "2.0")
     world.write()
     assert resolve_request(requirements, ["linux-64"]).lock == first
-    forced = resolve_request(requirements, ["linux-64"], force=True).lock
+    forced = resolve_request(requirements, ["linux-64"], ResolveOptions(force=True)).lock
     assert forced.full_id != first.full_id
     assert resolve_request(requirements, ["linux-64"]).lock == forced
 
 
 def test_a_dry_run_keeps_nothing(world: World) -> None:
     requirements = _asked(world)
-    assert resolve_request(requirements, ["linux-64"], dry_run=True).newly_resolved
+    assert resolve_request(requirements, ["linux-64"], ResolveOptions(dry_run=True)).newly_resolved
     assert resolve_request(requirements, ["linux-64"]).newly_resolved
 
 

@@ -22,7 +22,7 @@ from conjoin.errors import ConjoinError, IntegrityError, NoSolution, NotFound, U
 from conjoin.lock.format import encode
 from conjoin.lock.model import LockedPackage
 from conjoin.prefix.verify import verify
-from conjoin.resolving import resolve_request
+from conjoin.resolving import ResolveOptions, resolve_request
 from conjoin.solve.candidates.direct import direct_files
 from loopback import LoopbackServer
 from repositories import commit_all, git
@@ -106,9 +106,9 @@ def test_an_update_moves_a_branch_only_where_that_was_asked_for(
     conjoin.resolve(asked)
     make_building_project(project, "app", "2.0", ["tinylib<2", "helper<2"], counter=tmp_path / "counts")
     second = commit_all(project)
-    stayed = resolve_request(asked, update=["helper"]).lock
+    stayed = resolve_request(asked, options=ResolveOptions(update=["helper"])).lock
     assert package(stayed, "app").source_url.endswith(f"@{first}")
-    moved = resolve_request(asked, update=["app"]).lock
+    moved = resolve_request(asked, options=ResolveOptions(update=["app"])).lock
     assert package(moved, "app").source_url.endswith(f"@{second}")
 
 

@@ -50,7 +50,7 @@ def resolve(
     :raises conjoin.errors.NotFound: where there is no environment ``using``, or it lacks a platform.
     :raises conjoin.errors.Unreachable: where an index or a channel cannot be reached.
     """
-    from conjoin.resolving import resolve_request
+    from conjoin.resolving import ResolveOptions, resolve_request
 
     name = ""
     if isinstance(using, str):
@@ -61,13 +61,15 @@ def resolve(
     return resolve_request(
         requirements,
         platforms,
-        using=using,
-        using_name=name,
-        use_latest=use_latest,
-        update=update,
+        ResolveOptions(
+            using=using,
+            using_name=name,
+            use_latest=use_latest,
+            update=update,
+            force=force,
+            offline=_offline(offline),
+        ),
         store=store,
-        force=force,
-        offline=_offline(offline),
     ).lock
 
 
@@ -93,18 +95,21 @@ def hydrate(
     :raises conjoin.errors.IntegrityError: where a package's bytes are not the locked ones.
     :raises conjoin.errors.NotFound: where there is no such environment for the platform.
     """
+    from conjoin.prefix.hydrate import HydrateOptions
     from conjoin.prefix.hydrate import hydrate as make
 
     return make(
         lock,
         platform,
+        HydrateOptions(
+            prefix=Path(prefix) if prefix is not None else None,
+            name=name,
+            offline=_offline(offline),
+            credentials=credentials,
+            progress=progress,
+            find_python=find_python,
+        ),
         store=store,
-        prefix=Path(prefix) if prefix is not None else None,
-        name=name,
-        progress=progress,
-        offline=_offline(offline),
-        credentials=credentials,
-        find_python=find_python,
     )
 
 

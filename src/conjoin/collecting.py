@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conjoin.config.places import cache_dir, envs_dir
-from conjoin.prefix.gc import caches as trees
+from conjoin.prefix.gc import collect as trees
 from conjoin.prefix.registry import KnownPrefix, Registry
 from conjoin.store.backend.folder import FolderBackend
 from conjoin.store.gc.collect import GRACE, Garbage, find_garbage, sweep

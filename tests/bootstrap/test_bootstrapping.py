@@ -23,7 +23,7 @@ from conjoin.bootstrap import VERSION
 from conjoin.lock.format import write_lock
 from conjoin.lock.identity import make_lock, requirements_id
 from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
-from conjoin.prefix.hydrate import hydrate
+from conjoin.prefix.hydrate import HydrateOptions, hydrate
 from conjoin.store.layout import package_key
 from containers import Container, old_python
 from hydrating import lock_of, output, tree
@@ -38,7 +38,7 @@ def test_a_bare_container_makes_what_hydrating_makes(container: Container, cloud
     assert (container.folder / "_env_id").read_text() == f"{world.ids}\n"
     assert output(prefix / "bin" / "shelf") == "shelf 1.0"
     made = tree(prefix)
-    other = hydrate(world.lock, prefix=prefix.parent / "ens")
+    other = hydrate(world.lock, options=HydrateOptions(prefix=prefix.parent / "ens"))
     assert {name for name, _ in made.items()} == set(tree(other))
 
     asked = world.s3.requests

@@ -62,9 +62,9 @@ def test_the_archive_holds_what_hydrating_is_written_in_and_is_the_same_each_tim
     assert bootstrap_archive() == archive
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
         assert set(opened.namelist()) == {"__main__.py", *(name for _, name in engine_files())}
-    assert not any(re.match(r"conjoin/(cli|solve|forge|toolkit)/", name) for _, name in engine_files())
-    of_indexes = {name for _, name in engine_files() if name.startswith("conjoin/index/")}
-    assert of_indexes == {"conjoin/index/__init__.py", "conjoin/net/urls.py"}
+    assert not any(re.match(r"conjoin/(cli|index|solve|forge|toolkit)/", name) for _, name in engine_files())
+    of_the_network = {name for _, name in engine_files() if name.startswith("conjoin/net/")}
+    assert of_the_network == {"conjoin/net/__init__.py", "conjoin/net/urls.py"}
 
 
 def conda(*dependencies: str) -> dict[str, object]:

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from conjoin.cli.main import main
-from conjoin.demo.channel import choose_python
-from conjoin.demo.environment import forget_prefix
+from conjoin.demo.steps import choose_python, forget_prefix
 from conjoin.errors import NotFound
 from conjoin.forge.interpreter import find_interpreters
 from conjoin.index.interpreters import HostPython

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from conjoin.errors import ConjoinError, NotFound
-from conjoin.prefix.activation import environment_variables
-from conjoin.prefix.run import run
+from conjoin.prefix.activation import environment_variables, run
 
 BASE = {"PATH": "/usr/bin:/bin", "HOME": "/home/somebody"}
 
@@ -75,7 +74,7 @@ def test_what_is_no_environment_is_not_found(tmp_path: Path) -> None:
         environment_variables(tmp_path / "none", BASE)
 
 
-RUN = "import sys; from pathlib import Path; from conjoin.prefix.run import run; "
+RUN = "import sys; from pathlib import Path; from conjoin.prefix.activation import run; "
 RUN += "run(Path(sys.argv[1]), sys.argv[2:])"
 
 

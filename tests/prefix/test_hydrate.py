@@ -15,7 +15,7 @@ import pytest
 from conjoin.errors import IntegrityError, NotFound, Unreachable, UsageError
 from conjoin.lock.format import write_lock
 from conjoin.lock.model import Lock
-from conjoin.prefix.hydrate import hydrate
+from conjoin.prefix.hydrate import HydrateOptions, hydrate
 from conjoin.prefix.link.wheel_listing import INSTALLERS_OWN
 from conjoin.prefix.prefix import read_marker
 from conjoin.prefix.verify import verify
@@ -129,7 +129,9 @@ def test_a_wheel_made_of_what_was_installed_somewhere(
     wheel = make_wheel(tmp_path, "repacked", "1.0", files={"repacked.py": "", **notes})
     lock = lock_of([*conda_packages(forged_channel), locked_wheel(wheel)])
     monkeypatch.setenv("CONJOIN_CACHE", str(tmp_path / "cache"))
-    first, second = (hydrate(lock, prefix=tmp_path / name) for name in ("first", "second"))
+    first, second = (
+        hydrate(lock, options=HydrateOptions(prefix=tmp_path / name)) for name in ("first", "second")
+    )
     [info] = first.glob("lib/python*/site-packages/repacked-1.0.dist-info")
     assert {path.name for path in info.iterdir()} == {"METADATA", "WHEEL", "RECORD", "INSTALLER", "REQUESTED"}
     assert (info / "INSTALLER").read_text() == "uv"
@@ -164,7 +166,7 @@ def test_a_complete_prefix_is_returned_at_once_without_store_cache_or_network(
     monkeypatch.setenv("CONJOIN_STORE", str(tmp_path / "none"))
     monkeypatch.setenv("CONJOIN_CACHE", str(tmp_path / "none"))
     before = (prefix / "conda-meta/conjoin").stat().st_mtime_ns
-    assert hydrate(mixed, offline=True) == prefix
+    assert hydrate(mixed, options=HydrateOptions(offline=True)) == prefix
     assert (prefix / "conda-meta/conjoin").stat().st_mtime_ns == before
     assert not (tmp_path / "none").exists()
 
@@ -173,19 +175,19 @@ def test_the_same_lock_gives_the_same_tree_in_another_home(
     mixed: Lock, tmp_path: Path, shared_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = tmp_path / "prefix"
-    hydrate(mixed, prefix=target)
+    hydrate(mixed, options=HydrateOptions(prefix=target))
     first = tree(target)
     target.rename(tmp_path / "aside")
     for variable in ("CONJOIN_STORE", "CONJOIN_CACHE"):
         monkeypatch.setenv(variable, str(tmp_path / f"another-{variable}"))
-    hydrate(mixed, prefix=target)
+    hydrate(mixed, options=HydrateOptions(prefix=target))
     assert tree(target) == first
 
 
 def test_users_settings_for_installers_change_nothing(
     mixed: Lock, tmp_path: Path, shared_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = tree(hydrate(mixed, prefix=tmp_path / "p"))
+    plain = tree(hydrate(mixed, options=HydrateOptions(prefix=tmp_path / "p")))
     shutil.move(tmp_path / "p", tmp_path / "aside")
     monkeypatch.setenv("UV_COMPILE_BYTECODE", "1")
     monkeypatch.setenv("UV_INDEX_URL", "https://nowhere.example/simple")
@@ -194,16 +196,16 @@ def test_users_settings_for_installers_change_nothing(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "uv.toml").write_text('no-binary-package = ["plain"]\n')
-    assert tree(hydrate(mixed, prefix=tmp_path / "p")) == plain
+    assert tree(hydrate(mixed, options=HydrateOptions(prefix=tmp_path / "p"))) == plain
 
 
 def test_a_name_is_a_folder_of_envs_and_changes_with_the_environment(
     mixed: Lock, forged_channel: Path, shared_home: Path
 ) -> None:
-    first = hydrate(mixed, name="work")
+    first = hydrate(mixed, options=HydrateOptions(name="work"))
     assert first == shared_home / "envs/named/work"
     smaller = lock_of(conda_packages(forged_channel, names=("python_abi",)))
-    assert hydrate(smaller, name="work") == first
+    assert hydrate(smaller, options=HydrateOptions(name="work")) == first
     assert not (first / "bin/python").exists()
     marker = read_marker(first)
     assert marker is not None
@@ -215,17 +217,17 @@ def test_a_folder_that_is_not_ours_is_refused(mixed: Lock, tmp_path: Path, share
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.tex").write_text("all of it")
     with pytest.raises(UsageError, match="something else"):
-        hydrate(mixed, prefix=tmp_path / "mine")
+        hydrate(mixed, options=HydrateOptions(prefix=tmp_path / "mine"))
     assert tree(tmp_path / "mine").keys() == {"thesis.tex"}
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="no folder"):
-        hydrate(mixed, prefix=tmp_path / "file")
+        hydrate(mixed, options=HydrateOptions(prefix=tmp_path / "file"))
 
 
 def test_an_empty_folder_is_used(forged_channel: Path, tmp_path: Path, shared_home: Path) -> None:
     (tmp_path / "empty").mkdir()
     lock = lock_of(conda_packages(forged_channel, names=("python_abi",)))
-    assert (hydrate(lock, prefix=tmp_path / "empty") / "conda-meta/conjoin").exists()
+    assert (hydrate(lock, options=HydrateOptions(prefix=tmp_path / "empty")) / "conda-meta/conjoin").exists()
 
 
 @pytest.mark.parametrize("name", ["with:colon", 'with"quote', "with$dollar", "with\nnewline", "x" * 250])
@@ -233,20 +235,20 @@ def test_a_path_that_scripts_or_binaries_cannot_hold_is_refused_before_anything(
     mixed: Lock, tmp_path: Path, isolated_home: Path, name: str
 ) -> None:
     with pytest.raises(UsageError):
-        hydrate(mixed, prefix=tmp_path / name)
+        hydrate(mixed, options=HydrateOptions(prefix=tmp_path / name))
     assert list(tmp_path.iterdir()) == []
     assert not (isolated_home / "store").exists()
 
 
 def test_a_path_with_a_space_works(mixed: Lock, tmp_path: Path, shared_home: Path) -> None:
-    prefix = hydrate(mixed, prefix=tmp_path / "my env")
+    prefix = hydrate(mixed, options=HydrateOptions(prefix=tmp_path / "my env"))
     assert output(prefix / "bin/tinyapp") == "tinyapp 1.0 with tinylib 1.0"
     assert output(prefix / "bin/plain-tool") == "plain 1.0"
 
 
 def test_a_prefix_of_200_bytes_works(mixed: Lock, tmp_path: Path, shared_home: Path) -> None:
     prefix = tmp_path / ("x" * (200 - len(str(tmp_path)) - 1))
-    hydrate(mixed, prefix=prefix)
+    hydrate(mixed, options=HydrateOptions(prefix=prefix))
     assert output(prefix / "bin/tinyapp") == "tinyapp 1.0 with tinylib 1.0"
     assert output(prefix / "bin/plain-tool") == "plain 1.0"
 
@@ -298,12 +300,14 @@ def test_what_the_store_has_needs_no_origin(
         lock = lock_of(conda_packages(forged_channel, server.url, names=BASE))
         hydrate(lock)
     monkeypatch.setenv("CONJOIN_CACHE", str(tmp_path / "another-cache"))
-    assert output(hydrate(lock, name="again", offline=True) / "bin/tinyapp").startswith("tinyapp")
+    assert output(
+        hydrate(lock, options=HydrateOptions(name="again", offline=True)) / "bin/tinyapp"
+    ).startswith("tinyapp")
 
 
 def test_offline_names_what_is_missing(mixed: Lock, isolated_home: Path) -> None:
     with pytest.raises(Unreachable, match="nothing may be fetched offline"):
-        hydrate(mixed, offline=True)
+        hydrate(mixed, options=HydrateOptions(offline=True))
     assert not list((isolated_home / "envs").iterdir())
 
 
@@ -312,7 +316,9 @@ def test_credentials_are_sent_and_appear_nowhere(forged_channel: Path, isolated_
         lock = lock_of(conda_packages(forged_channel, server.url, names=("python_abi",)))
         with pytest.raises(Unreachable, match="401"):
             hydrate(lock)
-        prefix = hydrate(lock, credentials=[Credential(server.url, "user", "secret-word")])
+        prefix = hydrate(
+            lock, options=HydrateOptions(credentials=[Credential(server.url, "user", "secret-word")])
+        )
     for path in (*isolated_home.rglob("*"), *prefix.rglob("*")):
         assert not path.is_file() or b"secret-word" not in path.read_bytes()
 
@@ -321,7 +327,7 @@ def test_credentials_are_sent_and_appear_nowhere(forged_channel: Path, isolated_
 def test_an_edit_of_a_linked_file_does_not_reach_other_prefixes(
     mixed: Lock, tmp_path: Path, isolated_home: Path, edit: str
 ) -> None:
-    first = hydrate(mixed, prefix=tmp_path / "first")
+    first = hydrate(mixed, options=HydrateOptions(prefix=tmp_path / "first"))
     (conda,) = first.glob("lib/python*/site-packages/tinylib/__init__.py")
     (wheel,) = first.glob("lib/python*/site-packages/plain/__init__.py")
     for path in (conda, wheel):
@@ -329,18 +335,18 @@ def test_an_edit_of_a_linked_file_does_not_reach_other_prefixes(
         text = {"longer": "#" * (size + 1), "of the same size": "#" * size, "shorter": "#"}[edit]
         path.write_text(text)  # in place, as editors do: the same inode as in the caches
     for number in range(2):  # what was mended is not damaged the next time
-        later = hydrate(mixed, prefix=tmp_path / f"later-{number}")
+        later = hydrate(mixed, options=HydrateOptions(prefix=tmp_path / f"later-{number}"))
         assert verify(later) == []
         assert output(later / "bin/tinyapp") == "tinyapp 1.0 with tinylib 1.0"
         assert output(later / "bin/plain-tool") == "plain 1.0"
 
 
 def test_a_damaged_cache_entry_is_extracted_again(mixed: Lock, tmp_path: Path, isolated_home: Path) -> None:
-    hydrate(mixed, prefix=tmp_path / "first")
+    hydrate(mixed, options=HydrateOptions(prefix=tmp_path / "first"))
     entries = list((isolated_home / "cache/conda").glob("*/*/pkg/site-packages/tinylib/__init__.py"))
     assert len(entries) == 1
     entries[0].unlink()
-    second = hydrate(mixed, prefix=tmp_path / "second")
+    second = hydrate(mixed, options=HydrateOptions(prefix=tmp_path / "second"))
     assert output(second / "bin/tinyapp") == "tinyapp 1.0 with tinylib 1.0"
 
 
@@ -388,11 +394,11 @@ def test_what_was_left_beside_a_complete_prefix_is_collected(
     forged_channel: Path, tmp_path: Path, shared_home: Path
 ) -> None:
     lock = lock_of(conda_packages(forged_channel, names=("python_abi",)))
-    prefix = hydrate(lock, prefix=tmp_path / "env")
+    prefix = hydrate(lock, options=HydrateOptions(prefix=tmp_path / "env"))
     for name in (".env.work", ".env.trash-killed", ".env2.work"):
         (tmp_path / name / "folder").mkdir(parents=True)
     (tmp_path / ".env.lock").touch()
-    hydrate(lock, prefix=prefix)
+    hydrate(lock, options=HydrateOptions(prefix=prefix))
     assert neighbours(prefix) == {".env2.work"}
 
 
@@ -412,7 +418,7 @@ def test_killed_before_any_of_its_changes_the_next_run_completes(
                 monkeypatch.setenv(variable, place)
             status = die(world / "env", world, change, **places)
             assert status in (0, -signal.SIGKILL)
-            assert hydrate(lock, prefix=world / "env") == world / "env"
+            assert hydrate(lock, options=HydrateOptions(prefix=world / "env")) == world / "env"
             expected = expected or tree(world / "env")
             assert tree(world / "env") == expected, change
             assert neighbours(world / "env") == {"store", "cache"}, change
@@ -428,7 +434,7 @@ def test_a_prefix_that_cannot_be_moved_is_emptied(
 ) -> None:
     first = lock_of(conda_packages(forged_channel, names=("python_abi", "tinylib", "python")))
     second = lock_of(conda_packages(forged_channel, names=("python_abi",)))
-    mount = hydrate(first, prefix=tmp_path / "mount")
+    mount = hydrate(first, options=HydrateOptions(prefix=tmp_path / "mount"))
     inode = mount.stat().st_ino
     (mount / "bin/mine").write_text("goes with the environment it was put in")
     rename = Path.rename
@@ -439,7 +445,7 @@ def test_a_prefix_that_cannot_be_moved_is_emptied(
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", busy)
-    hydrate(second, prefix=mount)
+    hydrate(second, options=HydrateOptions(prefix=mount))
     assert verify(mount) == []
     assert mount.stat().st_ino == inode
     assert {path.name for path in mount.iterdir()} == {"conda-meta"}
@@ -452,7 +458,7 @@ def test_a_prefix_whose_maker_died_before_its_first_file_is_ours(
     lock = lock_of(conda_packages(forged_channel, names=("python_abi",)))
     (tmp_path / "env/conda-meta").mkdir(parents=True)
     (tmp_path / "env/conda-meta/.x.part").touch()
-    assert verify(hydrate(lock, prefix=tmp_path / "env")) == []
+    assert verify(hydrate(lock, options=HydrateOptions(prefix=tmp_path / "env"))) == []
 
 
 @pytest.mark.slow
@@ -521,5 +527,5 @@ def test_a_failure_while_linking_leaves_nothing(
 
     monkeypatch.setattr(WheelLinker, "link", fail)
     with pytest.raises(subprocess.SubprocessError):
-        hydrate(mixed, prefix=tmp_path / "env")
+        hydrate(mixed, options=HydrateOptions(prefix=tmp_path / "env"))
     assert list(tmp_path.iterdir()) == []

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from conjoin.lock.identity import environment_name
-from conjoin.prefix.hydrate import hydrate
+from conjoin.prefix.hydrate import HydrateOptions, hydrate
 from conjoin.prefix.prefix import Marker
 from conjoin.prefix.registry import Registration, Registry
 from hydrating import conda_packages, lock_of
@@ -99,8 +99,8 @@ def test_hydrating_registers_each_kind_of_prefix_and_notes_each_use(
     lock = lock_of(conda_packages(forged_channel, names=("python_abi",)))
     made = [
         hydrate(lock),
-        hydrate(lock, name="mine"),
-        hydrate(lock, prefix=tmp_path / "somewhere" / "else"),
+        hydrate(lock, options=HydrateOptions(name="mine")),
+        hydrate(lock, options=HydrateOptions(prefix=tmp_path / "somewhere" / "else")),
     ]
     known = Registry().all()
     assert sorted(each.path for each in known) == sorted(made)
@@ -110,13 +110,13 @@ def test_hydrating_registers_each_kind_of_prefix_and_notes_each_use(
     [note] = (isolated_home / "store" / "envs").rglob("used/*")
     for file in (note, *(each.file for each in known if each.file)):
         os.utime(file, (1e9, 1e9))
-    hydrate(lock, prefix=made[2])
+    hydrate(lock, options=HydrateOptions(prefix=made[2]))
     assert {each.path: each.last_used > 1e9 for each in Registry().all()} == {
         path: path == made[2] for path in made
     }
     assert note.stat().st_mtime > 1e9
     shutil.rmtree(isolated_home / "state")
-    hydrate(lock, prefix=made[2])
+    hydrate(lock, options=HydrateOptions(prefix=made[2]))
     assert made[2] in [each.path for each in Registry().all()]
     assert list((isolated_home / "store" / "announced").iterdir()) == []
     assert list((isolated_home / "cache" / "announced").iterdir()) == []

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from conjoin.errors import NotFound
-from conjoin.prefix.hydrate import hydrate
+from conjoin.prefix.hydrate import HydrateOptions, hydrate
 from conjoin.prefix.verify import Finding, verify
 from hydrating import BASE, conda_packages, lock_of, locked_wheel
 from worlds import make_wheel
@@ -24,7 +24,7 @@ def replaced(path: Path, content: bytes) -> None:
 def test_what_changed_or_is_missing_is_found_and_nothing_else(forged_channel: Path, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "plain", "1.0", scripts={"script": "#!python\n"})
     lock = lock_of([*conda_packages(forged_channel, names=BASE), locked_wheel(wheel)])
-    prefix = hydrate(lock, prefix=tmp_path / "env")
+    prefix = hydrate(lock, options=HydrateOptions(prefix=tmp_path / "env"))
     assert verify(prefix) == []
     (site,) = prefix.glob("lib/python*/site-packages")
     relative = site.relative_to(prefix).as_posix()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from conjoin.api import Store
 from conjoin.errors import NoSolution
 from conjoin.lock.format import encode
 from conjoin.lock.model import Lock, LockedPackage
-from conjoin.resolving import resolve_request
+from conjoin.resolving import ResolveOptions, resolve_request
 from conjoin.spec.build import build_requirements
 from conjoin.spec.requirements import Requirements
 from loopback import LoopbackServer
@@ -43,8 +44,8 @@ def _asked(world: World, *pypi: str, **options: object) -> Requirements:
     )
 
 
-def _locked(requirements: Requirements, name: str = "app", **options: object) -> tuple[Lock, LockedPackage]:
-    lock = resolve_request(requirements, ["linux-64"], **options).lock  # type: ignore[arg-type]
+def _locked(requirements: Requirements, name: str = "app", **options: Any) -> tuple[Lock, LockedPackage]:
+    lock = resolve_request(requirements, ["linux-64"], ResolveOptions(**options)).lock
     return lock, next(each for each in lock.platforms["linux-64"].packages if each.name == name)
 
 
@@ -83,10 +84,10 @@ def test_a_newer_tool_is_no_reason_to_build_again(
     team.push(lock)
     tooled.wheel("maker", "2.5")
     tooled.write()
-    assert encode(resolve_request(requirements, force=True).lock) == encode(lock)
+    assert encode(resolve_request(requirements, options=ResolveOptions(force=True)).lock) == encode(lock)
     monkeypatch.setenv("CONJOIN_CACHE", str(tooled.root / "grace" / "cache"))
     monkeypatch.setenv("CONJOIN_STORE", str(tooled.root / "grace" / "store"))
-    of_grace = resolve_request(requirements, store=team, force=True)
+    of_grace = resolve_request(requirements, options=ResolveOptions(force=True), store=team)
     assert encode(of_grace.lock) == encode(lock)
     assert builds(folder, "app") == 1
     noted = json.loads(

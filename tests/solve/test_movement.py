@@ -10,7 +10,7 @@ import pytest
 import conjoin.solve.request
 from conjoin.errors import NotFound, UsageError
 from conjoin.lock.format import encode
-from conjoin.resolving import Resolution, resolve_request
+from conjoin.resolving import Resolution, ResolveOptions, resolve_request
 from conjoin.spec.build import build_requirements
 from solving import PLATFORM, World
 
@@ -25,7 +25,8 @@ def _resolve(world: World, conda: Sequence[str] = (), pypi: Sequence[str] = (), 
     asked = build_requirements(
         conda=conda, pypi=pypi, channels=[world.channel_url], index_url=world.index_url
     )
-    return resolve_request(asked, **{"platforms": [PLATFORM], **options})
+    platforms = options.pop("platforms", [PLATFORM])
+    return resolve_request(asked, platforms, ResolveOptions(**options))
 
 
 def _versions(resolution: Resolution) -> dict[str, str]:
@@ -175,7 +176,7 @@ def test_a_host_python_stays(world: World) -> None:
     first = resolve_request(asked).lock.platforms[host_platform()]
     world.wheel("x", "2.0")
     world.write()
-    moved = resolve_request(asked, update=["x"])
+    moved = resolve_request(asked, options=ResolveOptions(update=["x"]))
     assert _moved(moved) == {"x": ("1.0", "2.0")}
     assert [p for p in first.packages if p.kind == "python"] == [
         p for p in moved.lock.platforms[host_platform()].packages if p.kind == "python"

@@ -15,7 +15,7 @@ from conjoin.errors import ConjoinError, NoSolution, NotFound, UsageError
 from conjoin.lock.extend import missing_pins
 from conjoin.lock.format import encode
 from conjoin.lock.model import Lock, LockedPackage
-from conjoin.resolving import resolve_request
+from conjoin.resolving import ResolveOptions, resolve_request
 from conjoin.resolving.from_lock import solution_of
 from conjoin.resolving.to_lock import locked_platform
 from conjoin.spec.build import build_requirements
@@ -42,7 +42,7 @@ class Shop:
         where = {"channels": [self.world.channel_url], "index_url": self.world.index_url}
         asked = build_requirements(conda=conda, pypi=pypi, **{**where, **options})
         platforms = platforms or (() if using else [PLATFORM])
-        return resolve_request(asked, platforms, using=using, using_name="team/base:v1").lock
+        return resolve_request(asked, platforms, ResolveOptions(using=using, using_name="team/base:v1")).lock
 
     def refused(self, base: Lock, conda: Sequence[str] = (), pypi: Sequence[str] = (), **options: Any) -> str:
         with pytest.raises(NoSolution) as refused:

@@ -251,7 +251,7 @@ def test_a_machine_that_cannot_reach_the_origin_hydrates_from_the_store_alone(
     isolated_home: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from conjoin.prefix.hydrate import hydrate
+    from conjoin.prefix.hydrate import HydrateOptions, hydrate
 
     packages = conda_packages(forged_channel, names=BASE)
     for package in packages:
@@ -267,11 +267,11 @@ def test_a_machine_that_cannot_reach_the_origin_hydrates_from_the_store_alone(
     cloud.forget()
     cloud.truncate("*/packages/*", 5000, 2)  # resumed
     lock = Store(cloud_place).get("team/x:v1")
-    prefix = hydrate(lock, store=Store(cloud_place), prefix=isolated_home / "prefix")
+    prefix = hydrate(lock, options=HydrateOptions(prefix=isolated_home / "prefix"), store=Store(cloud_place))
     assert output(prefix / "bin/tinyapp")
     assert cloud._faults == []
     cloud.forget()
-    hydrate(lock, store=Store(cloud_place), prefix=isolated_home / "second prefix")
+    hydrate(lock, options=HydrateOptions(prefix=isolated_home / "second prefix"), store=Store(cloud_place))
     assert cloud.requests == []
 
 
@@ -339,13 +339,13 @@ def test_a_big_package_that_does_not_come_is_unreachable_and_leaves_nothing(
 def test_wrong_bytes_from_the_store_are_an_integrity_error_and_nothing_is_made(
     cloud: ObjectServer, cloud_place: str, forged_channel: Path, isolated_home: Path
 ) -> None:
-    from conjoin.prefix.hydrate import hydrate
+    from conjoin.prefix.hydrate import HydrateOptions, hydrate
 
     lock = lock_of(conda_packages(forged_channel, names=BASE))
     Store(cloud_place).push(lock)
     cloud.corrupt("*tinylib*", None)
     with pytest.raises(IntegrityError, match="tinylib") as caught:
-        hydrate(lock, store=Store(cloud_place), prefix=isolated_home / "prefix")
+        hydrate(lock, options=HydrateOptions(prefix=isolated_home / "prefix"), store=Store(cloud_place))
     assert caught.value.exit_code == 5
     assert str(caught.value).startswith(cloud_place)
     assert not (isolated_home / "prefix").exists()

@@ -8,8 +8,9 @@ import zipfile
 
 __all__ = ["bootstrap_archive", "engine_files"]
 
-_ROOMS = ("bootstrap", "config", "lock", "net", "prefix", "spec", "store")
-_MODULES = ("__init__.py", "errors.py")
+_ROOMS = ("bootstrap", "config", "lock", "prefix", "spec", "store")
+# Of the network, what reads the URLs of editable packages.
+_MODULES = ("__init__.py", "errors.py", "net/__init__.py", "net/urls.py")
 # Any Python can read this much, and say what is wrong with itself.
 _MAIN = """import sys
 if sys.version_info < (3, 8):
@@ -29,13 +30,10 @@ def engine_files() -> list[tuple[str, str]]:
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     found = [(os.path.join(root, name), f"conjoin/{name}") for name in _MODULES]
     for room in _ROOMS:
-        for folder, below, names in os.walk(os.path.join(root, room)):
-            below.sort()
-            inside = os.path.relpath(folder, root).replace(os.sep, "/")
+        for folder, _, names in sorted(os.walk(os.path.join(root, room))):
             found += [
-                (os.path.join(folder, name), f"conjoin/{inside}/{name}")
-                for name in sorted(names)
-                if name.endswith(".py")
+                (path, f"conjoin/{os.path.relpath(path, root).replace(os.sep, '/')}")
+                for path in (os.path.join(folder, name) for name in sorted(names) if name.endswith(".py"))
             ]
     return found
 

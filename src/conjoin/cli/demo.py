@@ -16,8 +16,7 @@ from conjoin.errors import ConjoinError
 if TYPE_CHECKING:
     import typer
 
-    from conjoin.demo.conda_first import CondaFirst
-    from conjoin.demo.environment import Report
+    from conjoin.demo.steps import CondaFirst, Report
     from conjoin.forge.interpreter import Interpreter
     from conjoin.resolving import Resolution
     from conjoin.store.store import Store
@@ -45,7 +44,7 @@ def demo(
 ) -> None:
     """Show what this is about: one environment out of conda and PyPI that conda-first tools cannot find."""
     from conjoin.config.places import cache_dir
-    from conjoin.demo.channel import choose_python
+    from conjoin.demo.steps import choose_python
     from conjoin.store.store import Store
 
     directory = directory.absolute() if directory else None
@@ -115,8 +114,7 @@ class _Demo:
         }
 
     def _forge(self, python: Interpreter) -> Path:
-        from conjoin.demo.channel import forge_channel
-        from conjoin.demo.request import has_compiler
+        from conjoin.demo.steps import forge_channel, has_compiler
 
         self.story.chapter("Set-up: a conda channel, forged on this machine")
         started = time.monotonic()
@@ -130,8 +128,7 @@ class _Demo:
         return channel
 
     def _conda_first(self, channel: Path) -> CondaFirst:
-        from conjoin.demo.conda_first import solve_conda_first
-        from conjoin.demo.request import PYPI, conda_packages
+        from conjoin.demo.steps import PYPI, conda_packages, solve_conda_first
 
         self.story.chapter("The request")
         asked = [f"conda  {', '.join(conda_packages())}", f"PyPI   {', '.join(PYPI)}"]
@@ -154,7 +151,7 @@ class _Demo:
 
     def _solve(self, channel: Path, first: CondaFirst) -> Resolution:
         from conjoin.cli.environments import resolve_showing
-        from conjoin.demo.request import PYPI, conda_packages, requirements
+        from conjoin.demo.steps import PYPI, conda_packages, requirements
         from conjoin.spec.platform import host_platform
         from conjoin.store.transfer.push import alias_lock
 
@@ -182,7 +179,7 @@ class _Demo:
     def _hydrate(self, resolution: Resolution) -> Path:
         from conjoin.api import hydrate
         from conjoin.cli.progress import hydration_progress
-        from conjoin.demo.environment import forget_prefix
+        from conjoin.demo.steps import forget_prefix
         from conjoin.prefix.prefix import prefix_path
 
         self.story.chapter("Hydrate: exactly these packages, every hash verified")
@@ -200,7 +197,7 @@ class _Demo:
         return target
 
     def _ask(self, prefix: Path) -> Report:
-        from conjoin.demo.environment import ask
+        from conjoin.demo.steps import ask
 
         self.story.chapter("Run: a script in it says what it finds, and where that came from")
         started = time.monotonic()

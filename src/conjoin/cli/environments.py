@@ -115,20 +115,22 @@ def resolve_showing(
     dry_run: bool = False,
 ) -> Resolution:
     """Resolve, and show what is being done and what should be known about the result."""
-    from conjoin.resolving import resolve_request
+    from conjoin.resolving import ResolveOptions, resolve_request
 
     with reporter.steps() as steps:
         resolution = resolve_request(
             requirements,
-            using=base.lock if base else None,
-            using_name=base.name if base else "",
-            use_latest=use_latest,
-            update=update,
+            options=ResolveOptions(
+                using=base.lock if base else None,
+                using_name=base.name if base else "",
+                use_latest=use_latest,
+                update=update,
+                force=force,
+                dry_run=dry_run,
+                offline=offline,
+                progress=steps,
+            ),
             store=store,
-            force=force,
-            dry_run=dry_run,
-            offline=offline,
-            progress=steps,
         )
     _say_whose(resolution, reporter)
     for warning in resolution.warnings:

@@ -42,7 +42,7 @@ def run(
     """
     from conjoin.cli.environments import environment_of, make_prefix, open_store
     from conjoin.cli.request import is_request
-    from conjoin.prefix.run import run as run_in
+    from conjoin.prefix.activation import run as run_in
 
     reporter = Reporter(quiet=talk.quiet, verbose=talk.verbose)
     env, command = _split(words or (), has_request=is_request(request))

@@ -1,19 +1,21 @@
-"""Activation: the environment variables a program of a prefix expects."""
+"""Activation: the environment variables a program of a prefix expects, and running one with them."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
-from conjoin.errors import ConjoinError, NotFound
+from conjoin.errors import ConjoinError, NotFound, UsageError
 
-__all__ = ["environment_variables"]
+__all__ = ["environment_variables", "run"]
 
 # Of another Python or environment; they would reach into this one.
 _CLEARED = ("PYTHONHOME", "VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "__PYVENV_LAUNCHER__")
@@ -53,6 +55,25 @@ def environment_variables(prefix: Path, base: Mapping[str, str] | None = None) -
     variables |= _declared(prefix)
     activation = sorted((prefix / "etc" / "conda" / "activate.d").glob("*.sh"))
     return _sourced(activation, variables) if activation and os.name != "nt" else variables
+
+
+def run(prefix: Path, argv: Sequence[str], base: Mapping[str, str] | None = None) -> int:
+    """Run ``argv`` with ``prefix`` activated; on POSIX it replaces this process and never returns.
+
+    So exit codes and signals are the program's own. Elsewhere its exit code is returned.
+
+    :param base: variables to start from, default: this process's.
+    :raises NotFound: where there is no such prefix, or no such program in it or on ``PATH``.
+    """
+    if not argv:
+        raise UsageError("no command is given", advice="conjoin run ENV -- COMMAND ...")
+    variables = environment_variables(prefix, base)
+    program = shutil.which(argv[0], path=variables["PATH"])
+    if program is None:
+        raise NotFound(f"there is no program {argv[0]}", where=str(prefix))
+    if os.name != "nt":
+        _replace_process(program, argv, variables)
+    return subprocess.run([program, *argv[1:]], env=variables, check=False).returncode
 
 
 def _without(path: str, prefixes: list[Path]) -> list[str]:
@@ -117,3 +138,16 @@ def _sourced(scripts: list[Path], variables: dict[str, str]) -> dict[str, str]:
     after = {name: value for name, _, value in pairs}
     kept = {name: variables[name] for name in _SHELLS_OWN if name in variables}
     return {name: value for name, value in after.items() if name not in _SHELLS_OWN} | kept
+
+
+def _replace_process(program: str, argv: Sequence[str], variables: Mapping[str, str]) -> NoReturn:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Python ignores these, and what is ignored stays so in the new program: `... | head` would not end it.
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+    try:
+        os.execve(program, list(argv), variables)  # noqa: S606 (there is no shell, on purpose)
+    except OSError as error:
+        raise UsageError(f"cannot be run ({error.strerror})", where=program) from None

@@ -26,7 +26,7 @@ from conjoin.errors import ConjoinError
 from conjoin.lock.format import read_lock
 from conjoin.lock.model import LockedPackage
 from conjoin.prefix.activation import environment_variables
-from conjoin.prefix.hydrate import hydrate
+from conjoin.prefix.hydrate import HydrateOptions, hydrate
 from conjoin.store.packages import Packages
 from conjoin.store.store import Store
 from conjoin.store.transfer.fetch import Fetcher
@@ -98,7 +98,7 @@ class _Parent:
         os._exit(1)  # whatever is being made is known to be incomplete
 
 
-class _Fed(Fetcher):
+class _ParentFetcher(Fetcher):
     """Fetches by asking the parent: without the base's connections and credentials, which are not here."""
 
     def __init__(self, packages: Packages, parent: _Parent) -> None:
@@ -170,10 +170,12 @@ def _make(work: _Work, parent: _Parent) -> dict[str, Any]:
     prefix = hydrate(
         lock,
         work.platform,
+        HydrateOptions(
+            prefix=Path(work.prefix),
+            find_python=find_python,
+            make_fetcher=lambda _received: _ParentFetcher(store.packages, parent),
+        ),
         store=store,
-        prefix=Path(work.prefix),
-        find_python=find_python,
-        make_fetcher=lambda _received: _Fed(store.packages, parent),
     )
     variables = environment_variables(prefix, work.variables) if work.variables is not None else {}
     return {"prefix": str(prefix), "variables": variables}

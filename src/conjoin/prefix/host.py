@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from conjoin.errors import NotFound, UsageError
-from conjoin.lock.model import Lock, LockedPlatform
+from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
 from conjoin.net.urls import local_path
+from conjoin.prefix.options import FindPython
 from conjoin.spec.platform import host_platform, wheel_platform_tags
 
-__all__ = ["check_folders", "check_host", "choose_platform"]
+__all__ = ["check_folders", "check_host", "choose_platform", "host_interpreter"]
 
 # Platforms whose programs another one runs as well (Rosetta 2; Windows on Arm).
 _EMULATED = {"osx-arm64": ("osx-64",), "win-arm64": ("win-64",)}
@@ -83,6 +85,21 @@ def check_host(platform: str, locked: LockedPlatform, host: Mapping[str, str] | 
             f"this host cannot run the environment: {missing[0]}{more}; it has {has}",
             advice="hydrate elsewhere, or resolve for it with --virtual-package",
         )
+
+
+def host_interpreter(package: LockedPackage, find_python: FindPython | None) -> Path:
+    """Return the interpreter that ``package`` (of kind ``python``) names.
+
+    :raises NotFound: where this host has none of exactly that implementation, version and ABI.
+    """
+    found = find_python(package) if find_python is not None else None
+    if found is None:
+        raise NotFound(
+            f"this host has no {package.implementation or 'python'} {package.version} "
+            f"({package.abi or 'any ABI'}), which the lock names",
+            advice="install it, or resolve again with --python-source channel",
+        )
+    return found
 
 
 def _platform_tags(wheel: str) -> str:

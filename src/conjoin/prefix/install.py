@@ -3,103 +3,146 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from conjoin.config.places import cache_dir
-from conjoin.errors import ConjoinError, Unreachable, UsageError
+from conjoin.errors import ConjoinError, Unreachable
 from conjoin.lock.model import Lock, LockedPackage
-from conjoin.prefix.fetch_all import Prepared, prepare
-from conjoin.prefix.host import check_folders, check_host
-from conjoin.prefix.link import conda_meta, rattler_bridge
+from conjoin.prefix.fetch_all import Fetched, PackageSource, fetch_all
+from conjoin.prefix.host import check_folders, check_host, host_interpreter
+from conjoin.prefix.link import rattler_bridge
+from conjoin.prefix.link.conda import check_placeholders, link_conda
 from conjoin.prefix.link.conda_cache import CondaCache
-from conjoin.prefix.link.overlap import linking_order
 from conjoin.prefix.link.packaged_path import PythonLayout, python_layout
-from conjoin.prefix.link.uv_interpreter_cache import StandIn
-from conjoin.prefix.link.venv import FindPython, host_interpreter, make_venv, tidy_venv
-from conjoin.prefix.link.wheel_cache import UnpackedWheels
+from conjoin.prefix.link.uv import Uv, make_venv, tidy_venv
+from conjoin.prefix.link.uv_interpreter_cache import InterpreterCache
+from conjoin.prefix.link.wheel_cache import WheelCache
 from conjoin.prefix.link.wheel_listing import WheelListings
-from conjoin.prefix.link.wheels import WheelLinker
-from conjoin.prefix.prefix import Marker, Prefix
+from conjoin.prefix.link.wheels import WheelLinker, linking_order
+from conjoin.prefix.options import FindPython, HydrateOptions
+from conjoin.prefix.prefix import Prefix
 from conjoin.prefix.progress import Progress, Silent
 from conjoin.prefix.registry import Registry
-from conjoin.spec.requirements import Credential
 from conjoin.store.announcements import announce
 from conjoin.store.backend.filelock import locked
 from conjoin.store.backend.folder import FolderBackend
 from conjoin.store.gc_lock import FolderGcLock
-from conjoin.store.packages import Packages
 from conjoin.store.store import Store
 from conjoin.store.transfer.fetch import Fetcher
 from conjoin.store.transfer.selection import places_of
 from conjoin.store.usage import note_use_in_folder
 
-if TYPE_CHECKING:
-    from conjoin.prefix.hydrate import MakeFetcher
-
-__all__ = ["make"]
+__all__ = ["install"]
 
 
-def make(
-    lock: Lock,
-    target: Prefix,
-    wanted: Marker,
-    registry: Registry,
-    *,
-    store: Store | None,
-    progress: Progress | None,
-    offline: bool,
-    credentials: Sequence[Credential],
-    find_python: FindPython | None,
-    make_fetcher: MakeFetcher | None,
-) -> None:
-    """Make a prefix, unless somebody else does meanwhile.
+def install(lock: Lock, target: Prefix, *, store: Store, registry: Registry, options: HydrateOptions) -> None:
+    """Install a lock's packages into ``target``, unless somebody else does meanwhile.
 
-    Parameters and errors are those of :func:`~conjoin.prefix.hydrate.hydrate`.
+    :param store: where packages are kept.
+    :param registry: where the prefix is registered before it is there.
+    :raises ConjoinError: as :func:`~conjoin.prefix.hydrate.hydrate` does.
     """
     target.refuse_foreign()
-    platform = wanted.platform
-    locked_platform = lock.platforms[platform]
-    check_host(platform, locked_platform)
-    check_folders(locked_platform)
-    packages = locked_platform.packages
-    interpreters = [host_interpreter(each, find_python) for each in packages if each.kind == "python"]
-    kept = store or Store()
-    packages_store = kept.packages
-    making = _Making(
-        platform=platform,
-        packages=packages,
-        layout=python_layout(platform, locked_platform),
-        interpreter=interpreters[0] if interpreters else None,
-        store=packages_store,
-        progress=progress or Silent(),
-        make_fetcher=make_fetcher
-        or (
-            lambda received: Fetcher(
-                packages_store,
-                shared=kept.shared,
-                offline=offline,
-                credentials=credentials,
-                places=places_of(lock),
-                received=received,
-            )
-        ),
-    )
+    contents = _contents(lock, target.marker.platform, options.find_python)
+    source = _source(lock, store, options)
+    progress = options.progress or Silent()
     try:
-        with _kept_meanwhile(kept.local, lock), locked(target.lock_file) as descriptor:
-            if not target.is_complete():  # nobody made it while we waited
-                registry.add(target.path, wanted)
-                making.run(target, descriptor)
+        with _kept_meanwhile(store.local, lock), locked(target.lock_file) as lock_descriptor:
+            if target.is_complete():  # somebody made it while we waited
+                return
+            registry.add(target.path, target.marker)
+            target.refuse_foreign()
+            uv = Uv(target.path, cache_dir() / "wheels", lock_descriptor)
+            with target.work_folder():
+                try:
+                    rattler_bridge.run(_install(contents, target, source, uv, progress))
+                finally:
+                    progress.finish()
     except OSError as error:
         raise Unreachable(
             f"the prefix or a cache cannot be written ({error.strerror or error})",
             where=str(error.filename or target.path),
             advice="check permissions and space, or set CONJOIN_ENVS and CONJOIN_CACHE",
         ) from error
+
+
+async def _install(
+    contents: _Contents, target: Prefix, source: PackageSource, uv: Uv, progress: Progress
+) -> None:
+    """Fetch all, link conda packages, then wheels; whatever fails, the prefix is complete or not there."""
+    conda_cache = CondaCache(cache_dir() / "conda")
+    listings = WheelListings(cache_dir() / "wheel-listings")
+    fetched = await fetch_all(contents.packages, source, conda_cache, listings, progress)
+    check_placeholders(fetched.conda, target.path)
+    groups: list[list[LockedPackage]] = []
+    if contents.layout is not None:
+        groups, warnings = linking_order(fetched.conda, fetched.wheels, contents.layout)
+        for warning in warnings:
+            progress.warn(warning)
+    with target.replaced():
+        if fetched.conda:
+            progress.phase("link")
+            folders = {package: conda_cache.folder(package) for package in fetched.conda}
+            await link_conda(folders, target.path, layer=target.work / "layer", platform=contents.platform)
+        if contents.interpreter is not None:
+            await asyncio.to_thread(make_venv, uv, contents.interpreter)
+        if groups:
+            progress.phase("wheels")
+            await asyncio.to_thread(_link_wheels, groups, fetched, contents, target, uv)
+        if contents.interpreter is not None:
+            tidy_venv(target.path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """What a prefix is to hold.
+
+    :ivar layout: where its Python keeps things; None where it has none.
+    :ivar interpreter: of this host, where the lock names one instead of packages.
+    """
+
+    platform: str
+    packages: tuple[LockedPackage, ...]
+    layout: PythonLayout | None
+    interpreter: Path | None
+
+
+def _contents(lock: Lock, platform: str, find_python: FindPython | None) -> _Contents:
+    """Return what a prefix is to hold, after a look at whether this host can run it.
+
+    :raises UsageError: where this host cannot run a package, or there are wheels but no Python.
+    :raises NotFound: where this host lacks an interpreter, or the folder of an editable package.
+    """
+    locked_platform = lock.platforms[platform]
+    check_host(platform, locked_platform)
+    check_folders(locked_platform)
+    packages = locked_platform.packages
+    interpreters = [host_interpreter(each, find_python) for each in packages if each.kind == "python"]
+    return _Contents(
+        platform,
+        packages,
+        python_layout(platform, locked_platform),
+        interpreters[0] if interpreters else None,
+    )
+
+
+def _source(lock: Lock, store: Store, options: HydrateOptions) -> PackageSource:
+    """Return where packages come from: the folder of the store, filled by the fetcher that was asked for."""
+
+    def make_fetcher(received: Callable[[int], None]) -> Fetcher:
+        return Fetcher(
+            store.packages,
+            shared=store.shared,
+            offline=options.offline,
+            credentials=options.credentials,
+            places=places_of(lock),
+            received=received,
+        )
+
+    return PackageSource(store.packages, options.make_fetcher or make_fetcher)
 
 
 @contextmanager
@@ -117,101 +160,29 @@ def _kept_meanwhile(store: Store, lock: Lock) -> Iterator[None]:
         yield
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Making:
-    """The steps from a lock's packages to a prefix, and what they share."""
+def _link_wheels(
+    groups: Sequence[Sequence[LockedPackage]], fetched: Fetched, contents: _Contents, target: Prefix, uv: Uv
+) -> None:
+    """Link wheels by uv, which is told what it asks of the prefix's interpreter where that is known.
 
-    platform: str
-    packages: tuple[LockedPackage, ...]
-    layout: PythonLayout | None
-    interpreter: Path | None
-    store: Packages
-    progress: Progress
-    make_fetcher: MakeFetcher
-
-    def run(self, target: Prefix, lock_descriptor: int) -> None:
-        target.refuse_foreign()
-        target.clear_work()
-        try:
-            rattler_bridge.run(self._make(target, lock_descriptor))
-        finally:
-            self.progress.finish()
-            target.clean_up()
-
-    async def _make(self, target: Prefix, lock_descriptor: int) -> None:
-        conda_cache = CondaCache(cache_dir() / "conda")
-        prepared = await prepare(
-            self.packages,
-            store=self.store,
-            cache=conda_cache,
-            listings=WheelListings(cache_dir() / "wheel-listings"),
-            progress=self.progress,
-            make_fetcher=self.make_fetcher,
-        )
-        _check_placeholders(prepared, target.path)
-        groups: list[list[LockedPackage]] = []
-        if self.layout is not None:
-            groups, warnings = linking_order(prepared.conda, prepared.wheels, self.layout)
-            for warning in warnings:
-                self.progress.warn(warning)
-        target.claim()
-        try:
-            if prepared.conda:
-                self.progress.phase("link")
-                extracted = {package: conda_cache.folder(package) for package in prepared.conda}
-                layer = target.work / "layer"
-                await rattler_bridge.link(extracted, layer, target.path, self.platform)
-            await asyncio.to_thread(self._finish, target, prepared, groups, lock_descriptor)
-        except BaseException:
-            target.give_up()
-            raise
-        target.complete()
-
-    def _finish(
-        self,
-        target: Prefix,
-        prepared: Prepared,
-        groups: list[list[LockedPackage]],
-        lock_descriptor: int,
-    ) -> None:
-        uv_cache = cache_dir() / "wheels"
-        conda_meta.normalise(target.path, prepared.conda)
-        if self.interpreter is not None:
-            make_venv(target.path, self.interpreter, cache=uv_cache, lock_descriptor=lock_descriptor)
-        if groups and self.layout is not None:
-            self.progress.phase("wheels")
-            stand_in = StandIn(
-                target.path, root=cache_dir() / "answers", work=target.work, packages=prepared.conda
-            )
-            linker = WheelLinker(
-                target.path,
-                self.layout,
-                prepared.archives,
-                # uv made the virtual environment and knows its interpreter.
-                python=stand_in.executable() if self.interpreter is None else stand_in.python,
-                cache=uv_cache,
-                unpacked=UnpackedWheels(cache_dir() / "wheel-listings", uv_cache),
-                work=target.work,
-                lock_descriptor=lock_descriptor,
-            )
-            try:
-                linker.link(groups, prepared.wheels)
-            except ConjoinError:
-                stand_in.forget()
-                raise
-            stand_in.learn()
-        if self.interpreter is not None:
-            tidy_venv(target.path)
-
-
-def _check_placeholders(prepared: Prepared, prefix: Path) -> None:
-    # rattler would notice halfway through, and leave the first half behind.
-    length = len(os.fsencode(prefix))
-    for package, entry in prepared.conda.items():
-        if 0 < entry.shortest_placeholder < length:
-            raise UsageError(
-                f"the conda package {package.name} leaves room for a prefix of {entry.shortest_placeholder} "
-                f"bytes, this one has {length}",
-                where=str(prefix),
-                advice="choose a shorter one with --prefix, or set CONJOIN_ENVS",
-            )
+    :raises ConjoinError: where uv fails.
+    """
+    assert contents.layout is not None, "wheels need a Python"
+    answers = InterpreterCache(
+        target.path, root=cache_dir() / "answers", work=target.work, packages=fetched.conda
+    )
+    linker = WheelLinker(
+        uv,
+        contents.layout,
+        fetched.archives,
+        # uv made the virtual environment and knows its interpreter.
+        python=answers.executable() if contents.interpreter is None else answers.python,
+        cache=WheelCache(cache_dir() / "wheel-listings", uv.cache),
+        work=target.work,
+    )
+    try:
+        linker.link(groups, fetched.wheels)
+    except ConjoinError:
+        answers.forget()
+        raise
+    answers.learn()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -84,19 +85,20 @@ class Prefix:
     """A prefix being made; whoever makes it holds its lock (:attr:`lock_file`).
 
     :ivar path: where it is used from, and built: packages embed this path.
+    :ivar marker: what it is to hold, as it says when it is complete.
     :ivar work: a folder beside it for what the making needs; gone afterwards.
     """
 
-    def __init__(self, path: Path, wanted: Marker) -> None:
+    def __init__(self, path: Path, marker: Marker) -> None:
         self.path = path
+        self.marker = marker
         self.work = path.with_name(f".{path.name}.work")
         self.lock_file = path.with_name(f".{path.name}.lock")
-        self._wanted = wanted
         self._was_there = False
 
     def is_complete(self) -> bool:
         """Return whether the wanted environment is there."""
-        return read_marker(self.path) == self._wanted
+        return read_marker(self.path) == self.marker
 
     def refuse_foreign(self) -> None:
         """Refuse to replace what we did not make.
@@ -114,11 +116,31 @@ class Prefix:
                 advice="choose another --prefix, or empty it first",
             )
 
-    def clear_work(self) -> None:
-        """Delete what a killed process left behind, and make the work folder anew."""
+    @contextmanager
+    def work_folder(self) -> Iterator[None]:
+        """Have the work folder, empty, for as long as the context lasts; a killed process may have left one.
+
+        Whatever was moved out of the way is deleted with it, and only then: on ext4, making many files just
+        after deleting many is several times slower.
+        """
         if self.work.exists():
             shutil.rmtree(self.work)
         self.work.mkdir(parents=True)
+        try:
+            yield
+        finally:
+            self._clean_up()
+
+    @contextmanager
+    def replaced(self) -> Iterator[None]:
+        """Replace what was there: complete when the context ends, taken away where it ends in an error."""
+        self.claim()
+        try:
+            yield
+        except BaseException:
+            self._give_up()
+            raise
+        replace(self.path / _MARKER, self._encoded(complete=True), durable=False)
 
     def claim(self) -> None:
         """Move what was there out of the way and make the prefix a folder that is known to be incomplete."""
@@ -127,30 +149,21 @@ class Prefix:
             self._to_trash()
         replace(self.path / _MARKER, self._encoded(complete=False), durable=False)
 
-    def complete(self) -> None:
-        """Declare the prefix complete."""
-        replace(self.path / _MARKER, self._encoded(complete=True), durable=False)
+    def tidy(self) -> None:
+        """Clean up after a process that was killed between completing the prefix and cleaning up."""
+        if self.work.exists() or self.lock_file.exists():
+            with suppress(OSError), locked(self.lock_file):  # a shared prefix may be read-only for us
+                self._clean_up()
 
-    def give_up(self) -> None:
-        """Take the incomplete prefix away again: nothing is installed."""
+    def _give_up(self) -> None:
         with suppress(OSError):  # what stays is known to be incomplete
             self._to_trash()
             if self._was_there:
                 self.path.mkdir()
 
-    def clean_up(self) -> None:
-        """Delete the work folder and whatever was moved out of the way, now or by a process that was killed.
-
-        Only at the end: on ext4, making many files just after deleting many is several times slower.
-        """
+    def _clean_up(self) -> None:
         for leftover in (self.work, *self.path.parent.glob(f"{_escaped(self._trash_stem)}*")):
             shutil.rmtree(leftover, ignore_errors=True)
-
-    def tidy(self) -> None:
-        """Clean up after a process that was killed between completing the prefix and cleaning up."""
-        if self.work.exists() or self.lock_file.exists():
-            with suppress(OSError), locked(self.lock_file):  # a shared prefix may be read-only for us
-                self.clean_up()
 
     @property
     def _trash_stem(self) -> str:
@@ -169,7 +182,7 @@ class Prefix:
             _delete(meta)
 
     def _encoded(self, *, complete: bool) -> bytes:
-        marker = msgspec.structs.replace(self._wanted, complete=complete)
+        marker = msgspec.structs.replace(self.marker, complete=complete)
         return msgspec.json.encode(marker) + b"\n"
 
 

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from conjoin.resolving.find_before import resolved_before
-from conjoin.resolving.resolve import Resolution, resolve_request
+from conjoin.resolving.resolve import Resolution, ResolveOptions, resolve_request
 
-__all__ = ["Resolution", "resolve_request", "resolved_before"]
+__all__ = ["Resolution", "ResolveOptions", "resolve_request", "resolved_before"]

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from conjoin.errors import NotFound, Unreachable
-from conjoin.resolving.extending import Base
 from conjoin.resolving.find_before import resolved_before
-from conjoin.resolving.updating import former_of, refuse_update
+from conjoin.resolving.preferences import Base, previous_of, refuse_update
 from conjoin.spec.platform import host_platform, platform_name
 from conjoin.spec.requirements import Requirements
 from conjoin.version import __version__
@@ -19,13 +18,36 @@ from conjoin.version import __version__
 if TYPE_CHECKING:
     from conjoin.lock.changes import Change
     from conjoin.lock.model import Lock
-    from conjoin.solve.preferences.pins import Pins
-    from conjoin.solve.preferences.update import Former
     from conjoin.solve.solution import PlatformSolution
     from conjoin.store.lookup.latest import Taken
     from conjoin.store.store import Store
 
-__all__ = ["Resolution", "resolve_request"]
+__all__ = ["Resolution", "ResolveOptions", "resolve_request"]
+
+
+class ResolveOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a request is resolved.
+
+    :ivar using: an environment to extend: all of its packages, as they are, and what else is asked for.
+    :ivar using_name: what the user calls it; default: its ids.
+    :ivar use_latest: whose resolution to take where there is one: ``none`` (this host's alone), ``me``,
+        ``any``, or names of users with commas between them; default: as configured.
+    :ivar update: start from what was resolved before, and move these packages alone, as high as they go,
+        with what must follow; all packages where it is empty; None for no update.
+    :ivar force: solve again, although a lock exists.
+    :ivar dry_run: keep nothing.
+    :ivar offline: use caches alone.
+    :ivar progress: told what is being done.
+    """
+
+    using: Lock | None = None
+    using_name: str = ""
+    use_latest: str | None = None
+    update: Sequence[str] | None = None
+    force: bool = False
+    dry_run: bool = False
+    offline: bool = False
+    progress: Callable[[str], None] | None = None
 
 
 class Resolution(msgspec.Struct, frozen=True):
@@ -49,159 +71,187 @@ class Resolution(msgspec.Struct, frozen=True):
     changes: tuple[Change, ...] = ()
 
 
+class _Start(msgspec.Struct, frozen=True):
+    """What resolving starts from.
+
+    :ivar requirements: what is asked for, with what the extended environment was asked for.
+    :ivar base: the environment to extend.
+    :ivar taken: what somebody resolved before for the same requirements.
+    """
+
+    requirements: Requirements
+    base: Base | None
+    taken: Taken | None
+
+    @property
+    def lock(self) -> Lock | None:
+        """What was resolved before."""
+        return self.taken.lock if self.taken else None
+
+
+_DEFAULTS = ResolveOptions()
+
+
 def resolve_request(
     requirements: Requirements,
     platforms: Sequence[str] = (),
+    options: ResolveOptions = _DEFAULTS,
     *,
-    using: Lock | None = None,
-    using_name: str = "",
-    use_latest: str | None = None,
-    update: Sequence[str] | None = None,
     store: Store | None = None,
-    force: bool = False,
-    dry_run: bool = False,
-    offline: bool = False,
-    progress: Callable[[str], None] | None = None,
 ) -> Resolution:
     """Return the environment that satisfies the requirements, solving only what was not solved before.
 
-    :param platforms: targets; default: those the requirements name, else those of ``using``, else this
-        host's.
-    :param using: an environment to extend: all of its packages, as they are, and what else is asked for.
-    :param using_name: what the user calls it.
-    :param use_latest: whose resolution to take where there is one: ``none`` (this host's alone), ``me``,
-        ``any``, or names of users with commas between them; default: as configured.
-    :param update: start from what was resolved before, and move these packages alone, as high as they go,
-        with what must follow; all packages where it is empty; None for no update.
+    :param platforms: targets; default: those the requirements name, else those of the environment that is
+        extended or updated, else this host's.
     :param store: where locks are kept; default: the local one.
-    :param force: solve again, although a lock exists.
-    :param dry_run: keep nothing.
-    :param offline: use caches alone.
-    :param progress: told what is being done.
     :raises NoSolution: where nothing satisfies them.
-    :raises NotFound: where ``using`` lacks a platform.
+    :raises NotFound: where the environment to extend lacks a platform, or there is nothing to update.
     :raises Unreachable: where an index or a channel cannot be reached.
     :raises UsageError: for what is not supported.
     """
     started = time.monotonic()
-    if using is not None:
-        from conjoin.lock.extend import extended
-
-        requirements = extended(requirements, using)
-    base = Base(using, using_name or f"{using.req_id}:{using.full_id}") if using is not None else None
     if store is None:
         from conjoin.store.store import Store
 
         store = Store()
-    taken = None if force else resolved_before(requirements, store, use_latest, changed=update is not None)
-    known = taken.lock if taken else None
-    if update is not None:
-        refuse_update(update, known, base)
-    wanted = _targets(requirements, platforms, base, known if update is not None else None)
-    if taken is not None and not dry_run and store.shared is not None and taken.place == store.place:
-        store.local.locks.put(taken.lock)  # the next time nobody needs to be asked for it
-    if update is None and known is not None and set(wanted) <= set(known.platforms):
-        warned = _of_this_machine(known)
-        return Resolution(known, False, time.monotonic() - started, warnings=warned, taken_from=taken)
-    missing = [
-        platform
-        for platform in wanted
-        if update is not None or known is None or platform not in known.platforms
-    ]
-    if requirements.same_versions and known is not None:
-        missing = sorted({*missing, *known.platforms})  # they have to agree with those that come
-    pins = {platform: base.pins(platform, store) for platform in missing} if base else {}
-    former = former_of(update, known, missing, pins) if update and known else {}
-    solutions = _solve(requirements, missing, offline, progress, pins, former, store)
-    from conjoin.resolving.to_lock import locked_platform, make_lock_of
-    from conjoin.store.builds import note_builds
 
-    given = base.lock.platforms if base else {}
-    solved = {
-        platform: locked_platform(solution, given.get(platform)) for platform, solution in solutions.items()
-    }
-    if base is not None:
-        base.check_kept(solved)
-    lock = make_lock_of(requirements, {**(known.platforms if known else {}), **solved})
-    if not dry_run:
-        # Bytes before the lock that names them: nobody else has a wheel that was built here. Announced, so
-        # that whoever collects garbage meanwhile leaves them alone.
-        with store.local.announce(lock):
-            for solution in solutions.values():
-                _keep_built(solution, store)
-            note_builds(store.local.backend, (each for part in solved.values() for each in part.packages))
-            store.save(lock, versions=_versions())
+    start = _find_before(requirements, options, store)
+    targets = _targets(start, platforms, options)
+    if not options.dry_run:
+        _keep_found(start.taken, store)
+    if start.lock is not None and not targets:
+        warned = _of_this_machine(start.lock)
+        seconds = time.monotonic() - started
+        return Resolution(start.lock, False, seconds, warnings=warned, taken_from=start.taken)
+    solutions = _solve(start, targets, options, store)
+    lock = _lock(start, solutions)
+    if not options.dry_run:
+        _keep(lock, solutions, store)
+
     warnings = dict.fromkeys(warning for solution in solutions.values() for warning in solution.warnings)
-    warnings |= dict.fromkeys(_of_this_machine(lock))
-    rounds = max(solution.statistics.rounds for solution in solutions.values())
-    moved: tuple[Change, ...] = ()
-    if known is not None:
-        from conjoin.lock.changes import changes
-
-        moved = changes(known.platforms, lock.platforms)
-    return Resolution(lock, True, time.monotonic() - started, rounds, tuple(warnings), taken, moved)
-
-
-def _of_this_machine(lock: Lock) -> tuple[str, ...]:
-    """Say of each editable package that others cannot have it."""
-    names = {
-        package.name for part in lock.platforms.values() for package in part.packages if package.editable
-    }
-    return tuple(
-        f"{name} is editable: this environment works on this machine alone, and cannot be pushed"
-        for name in sorted(names)
+    return Resolution(
+        lock,
+        True,
+        time.monotonic() - started,
+        rounds=max(solution.statistics.rounds for solution in solutions.values()),
+        warnings=tuple(warnings | dict.fromkeys(_of_this_machine(lock))),
+        taken_from=start.taken,
+        changes=_changes(start.lock, lock),
     )
 
 
-def _targets(
-    requirements: Requirements, platforms: Sequence[str], base: Base | None, updated: Lock | None
-) -> list[str]:
-    """Return the platforms to solve for.
+def _find_before(requirements: Requirements, options: ResolveOptions, store: Store) -> _Start:
+    """Return what there is: the environment to extend, and what was resolved before.
 
-    :param updated: the lock whose packages are to be moved, None for no update.
-    :raises NotFound: where the base lacks one.
+    :raises NotFound: where nothing was resolved before that could be updated.
+    :raises UsageError: where a package cannot be updated.
     """
+    base = None
+    if options.using is not None:
+        from conjoin.lock.extend import extended
+
+        requirements = extended(requirements, options.using)
+        ids = f"{options.using.req_id}:{options.using.full_id}"
+        base = Base(options.using, options.using_name or ids)
+    taken = None
+    if not options.force:
+        changed = options.update is not None
+        taken = resolved_before(requirements, store, options.use_latest, changed=changed)
+    if options.update is not None:
+        refuse_update(options.update, taken.lock if taken else None, base)
+    return _Start(requirements, base, taken)
+
+
+def _targets(start: _Start, platforms: Sequence[str], options: ResolveOptions) -> list[str]:
+    """Return the platforms to solve for; none where everything was resolved before.
+
+    :raises NotFound: where the environment to extend lacks one.
+    :raises UsageError: for what is no platform.
+    """
+    base, known, updates = start.base, start.lock, options.update is not None
     there = sorted(base.lock.platforms) if base else []
-    before = sorted(updated.platforms) if updated else there
-    chosen = platforms or requirements.platforms or before or [host_platform()]
+    before = sorted(known.platforms) if known and updates else there
+    chosen = platforms or start.requirements.platforms or before or [host_platform()]
     wanted = sorted({platform_name(platform) for platform in chosen})
-    missing = [platform for platform in wanted if platform not in there] if base else []
-    if base and missing:
+    absent = [platform for platform in wanted if platform not in there] if base else []
+    if base and absent:
         raise NotFound(
-            f"{base.name} has no environment for {missing[0]}, only for {', '.join(there)}",
-            advice=f"resolve it for {missing[0]} too, then extend it",
+            f"{base.name} has no environment for {absent[0]}, only for {', '.join(there)}",
+            advice=f"resolve it for {absent[0]} too, then extend it",
         )
-    return wanted
+    if known is None:
+        return wanted
+    missing = wanted if updates else [platform for platform in wanted if platform not in known.platforms]
+    if missing and start.requirements.same_versions:
+        return sorted({*missing, *known.platforms})  # they have to agree with those that come
+    return missing
 
 
 def _solve(
-    requirements: Requirements,
-    platforms: Sequence[str],
-    offline: bool,
-    progress: Callable[[str], None] | None,
-    pins: Mapping[str, Pins],
-    former: Mapping[str, Former],
-    store: Store,
+    start: _Start, platforms: Sequence[str], options: ResolveOptions, store: Store
 ) -> dict[str, PlatformSolution]:
+    """Solve for each platform, near what is extended or updated.
+
+    :raises NoSolution: where nothing satisfies the requirements.
+    :raises Unreachable: where an index or a channel cannot be reached.
+    """
     from conjoin.config.places import cache_dir
     from conjoin.solve.request import solve_request
     from conjoin.store.builds import Builds
 
+    pins = {platform: start.base.pins(platform, store) for platform in platforms} if start.base else {}
+    former = previous_of(options.update, start.lock, platforms, pins) if options.update and start.lock else {}
     try:
         return solve_request(
-            requirements,
+            start.requirements,
             platforms,
             cache_dir=cache_dir(),
-            offline=offline,
-            progress=progress,
+            offline=options.offline,
+            progress=options.progress,
             pins=pins,
             former=former,
             kept_builds=Builds(store),
         )
     except Unreachable as error:
-        if offline and error.advice is None:
+        if options.offline and error.advice is None:
             raise Unreachable(error.what, where=error.where, advice="drop --offline") from error
         raise
+
+
+def _lock(start: _Start, solutions: Mapping[str, PlatformSolution]) -> Lock:
+    """Return the lock of what was solved, with the platforms that were resolved before."""
+    from conjoin.resolving.to_lock import locked_platform, make_lock_of
+
+    given = start.base.lock.platforms if start.base else {}
+    solved = {
+        platform: locked_platform(solution, given.get(platform)) for platform, solution in solutions.items()
+    }
+    if start.base is not None:
+        start.base.check_kept(solved)
+    return make_lock_of(start.requirements, {**(start.lock.platforms if start.lock else {}), **solved})
+
+
+def _keep(lock: Lock, solutions: Mapping[str, PlatformSolution], store: Store) -> None:
+    """Put the lock and the wheels that were built for it into the store.
+
+    Bytes before the lock that names them: nobody else has a wheel that was built here. Announced, so that
+    whoever collects garbage meanwhile leaves them alone.
+    """
+    from conjoin.solve.search.resolvo import solver_versions
+    from conjoin.store.builds import note_builds
+
+    with store.local.announce(lock):
+        for solution in solutions.values():
+            _keep_built(solution, store)
+        solved = [lock.platforms[platform] for platform in solutions]
+        note_builds(store.local.backend, (each for part in solved for each in part.packages))
+        store.save(lock, versions={"conjoin": __version__, **solver_versions()})
+
+
+def _keep_found(taken: Taken | None, store: Store) -> None:
+    """Keep a lock that a shared store had on this host: the next time nobody needs to be asked for it."""
+    if taken is not None and store.shared is not None and taken.place == store.place:
+        store.local.locks.put(taken.lock)
 
 
 def _keep_built(solution: PlatformSolution, store: Store) -> None:
@@ -216,8 +266,21 @@ def _keep_built(solution: PlatformSolution, store: Store) -> None:
         store.packages.fsync(kept)
 
 
-def _versions() -> dict[str, str]:
-    """Return what the pointer to a lock tells about how it was made."""
-    from conjoin.solve.search.resolvo import solver_versions
+def _changes(known: Lock | None, lock: Lock) -> tuple[Change, ...]:
+    """Return what moved, of the platforms that were resolved before."""
+    if known is None:
+        return ()
+    from conjoin.lock.changes import changes
 
-    return {"conjoin": __version__, **solver_versions()}
+    return changes(known.platforms, lock.platforms)
+
+
+def _of_this_machine(lock: Lock) -> tuple[str, ...]:
+    """Say of each editable package that others cannot have it."""
+    names = {
+        package.name for part in lock.platforms.values() for package in part.packages if package.editable
+    }
+    return tuple(
+        f"{name} is editable: this environment works on this machine alone, and cannot be pushed"
+        for name in sorted(names)
+    )

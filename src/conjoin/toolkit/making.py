@@ -173,13 +173,15 @@ class _Making:
         channels = lock.requirements.get("channels") or ()
         if not channels or not any(each.kind == "conda" and each.name == "python" for each in locked):
             return []
-        from conjoin.resolving import resolve_request
+        from conjoin.resolving import ResolveOptions, resolve_request
 
         oldest, newest = served[0], served[-1].partition(".")
         asked = build_requirements(
             conda=[f"python >={oldest},<3.{int(newest[2]) + 1}"], channels=[str(each) for each in channels]
         )
-        found = resolve_request(asked, [self._platform], dry_run=True, force=True, offline=self._offline)
+        found = resolve_request(
+            asked, [self._platform], ResolveOptions(dry_run=True, force=True, offline=self._offline)
+        )
         return python_closure(found.lock.platforms[self._platform].packages, served)
 
     def _bytes(self, package: LockedPackage) -> bytes:

@@ -1,4 +1,4 @@
-"""A program that answers, in the place of a prefix's Python, what uv asks every interpreter it meets.
+"""What uv asks every interpreter it meets, answered out of a cache in the place of a prefix's Python.
 
 uv starts the interpreter to learn its version, tags and folders, and remembers the answer by the
 interpreter's path: so for a new prefix it asks anew, which costs more than linking 64 wheels. The same conda
@@ -19,7 +19,7 @@ from pathlib import Path
 from conjoin.lock.model import LockedPackage
 from conjoin.store.backend.atomic import replace
 
-__all__ = ["StandIn"]
+__all__ = ["InterpreterCache"]
 
 # At the start of a JSON string, as the prefix is in all paths below it.
 _PREFIX = '"@PREFIX@'
@@ -35,8 +35,8 @@ _TELL = """printf '%s\\n' {answer}
 """
 
 
-class StandIn:
-    """Stands in for the Python of one prefix that conda packages brought.
+class InterpreterCache:
+    """What uv is told of the Python of one prefix that conda packages brought, and was told of others alike.
 
     :ivar python: that Python.
     :param root: where answers are kept.
@@ -52,7 +52,7 @@ class StandIn:
         self._packages = tuple(packages)
 
     def executable(self) -> Path:
-        """Return what to give uv as the interpreter; Python itself where there is no standing in for it."""
+        """Return what to give uv as the interpreter; Python itself where nothing can answer in its place."""
         if not self._is_possible():
             return self.python
         python = shlex.quote(str(self.python))

@@ -20,7 +20,7 @@ from conjoin.lock.model import LockedPackage
 from conjoin.prefix.link.wheel_listing import WheelEntry
 from conjoin.store.backend.atomic import replace
 
-__all__ = ["IN_ARCHIVE", "Inspected", "UnpackedWheels", "identity"]
+__all__ = ["IN_ARCHIVE", "Inspected", "WheelCache", "identity"]
 
 IN_ARCHIVE = "site-packages/"
 """What paths of a :class:`WheelEntry` begin with that lie in the unpacked wheel as they do in the prefix."""
@@ -52,7 +52,7 @@ class Inspected(NamedTuple):
     damaged: str
 
 
-class UnpackedWheels:
+class WheelCache:
     """What is remembered below ``root`` of the wheels in uv's ``cache``; for any number of processes."""
 
     def __init__(self, root: Path, cache: Path) -> None:

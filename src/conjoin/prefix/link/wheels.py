@@ -1,62 +1,119 @@
-"""Verified wheels into a prefix: linked by uv, then made the same on every machine."""
+"""Verified wheels into a prefix: in which order, linked by uv, then made the same on every machine.
+
+Every file of a prefix belongs to one package, or is the same in both that bring it:
+
+* A conda package and a wheel that bring different bytes for one path: refused. Linkers would let the later
+  one win silently, and neither `conda list` nor `pip list` would tell the truth.
+* Two wheels: common (a stray ``tests/__init__.py``) and what installers accept, so it is warned of, and the
+  wheel whose name sorts last wins, everywhere: it is linked after the others.
+* Two conda packages: rattler decides by the order of dependencies, the same everywhere.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
+from urllib.parse import urldefrag, urlsplit
 
-from conjoin.errors import ConjoinError
+from conjoin.errors import Conflict, ConjoinError
 from conjoin.lock.model import LockedPackage
-from conjoin.prefix.link.direct_url import NAME as DIRECT_URL
-from conjoin.prefix.link.direct_url import direct_url
+from conjoin.prefix.link.conda_cache import CondaEntry
 from conjoin.prefix.link.packaged_path import PackagedPath, PythonLayout
-from conjoin.prefix.link.uv import run_uv
-from conjoin.prefix.link.wheel_cache import IN_ARCHIVE, Inspected, UnpackedWheels, identity
+from conjoin.prefix.link.uv import Uv
+from conjoin.prefix.link.wheel_cache import IN_ARCHIVE, Inspected, WheelCache, identity
 from conjoin.prefix.link.wheel_listing import WheelEntry
+from conjoin.spec.credentials import without_credentials
 from conjoin.store.backend.atomic import replace
 
-__all__ = ["WheelLinker"]
+__all__ = ["WheelLinker", "direct_url", "linking_order"]
+
+_DIRECT_URL = "direct_url.json"
 
 # What uv wrote about this machine (nobody else reads it), and where a wheel says it was installed from.
-_DROPPED = (DIRECT_URL, "uv_build.json", "uv_cache.json")
+_DROPPED = (_DIRECT_URL, "uv_build.json", "uv_cache.json")
 # What uv wrote that stays.
 _WRITTEN = (b"INSTALLER", b"REQUESTED")
+_ARCHIVES = (".whl", ".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz")
+
+
+def linking_order(
+    conda: Mapping[LockedPackage, CondaEntry],
+    wheels: Mapping[LockedPackage, WheelEntry],
+    layout: PythonLayout,
+) -> tuple[list[list[LockedPackage]], list[str]]:
+    """Return the wheels in groups to be linked one after the other, and warnings about wheels that overlap.
+
+    Within a group no path is claimed twice with different bytes. Costs O(files).
+
+    :raises Conflict: where a conda package and a wheel claim one path with different bytes.
+    """
+    owners: dict[str, tuple[LockedPackage, str]] = {}
+    if wheels:
+        for package, entry in conda.items():
+            noarch = package.noarch == "python"
+            for packaged in entry.paths:
+                path = layout.place(packaged.path) if noarch else packaged.path
+                owners[path] = (package, packaged.sha256)
+    level: dict[LockedPackage, int] = {}
+    shared: dict[tuple[str, str], list[str]] = {}
+    for package in sorted(wheels, key=lambda each: each.name):
+        level[package] = 0
+        for packaged in wheels[package].paths:
+            path = layout.place(packaged.path)
+            owner = owners.get(path)
+            owners[path] = (package, packaged.sha256)
+            if owner is None or owner[0] is package or (owner[1] and owner[1] == packaged.sha256):
+                continue
+            if owner[0].kind == "conda":
+                raise Conflict(
+                    f"the conda package {owner[0].name} and the wheel {package.file} both bring {path}, "
+                    "with different content",
+                    advice="nothing was installed; ask for both from one side, as conda or as PyPI packages",
+                )
+            level[package] = max(level[package], level[owner[0]] + 1)
+            shared.setdefault((owner[0].name, package.name), []).append(path)
+    groups: list[list[LockedPackage]] = [[] for _ in range(max(level.values(), default=-1) + 1)]
+    for package, position in level.items():
+        groups[position].append(package)
+    warnings = [
+        f"the wheels of {loser} and {winner} both bring {paths[0]}"
+        f"{f' and {len(paths) - 1} more files' if len(paths) > 1 else ''}; those of {winner} are used"
+        for (loser, winner), paths in shared.items()
+    ]
+    return groups, warnings
 
 
 class WheelLinker:
     """Links wheels into one prefix.
 
-    :param python: what uv takes for the prefix's interpreter.
     :param archives: where each wheel lies: a folder of its own, so that its name and hash are enough.
-    :param cache: uv's cache, best on the prefix's file system.
-    :param unpacked: what is remembered of that cache.
+    :param python: what uv takes for the prefix's interpreter.
+    :param cache: what is remembered of uv's cache.
     :param work: a folder for the requirements files.
     """
 
     def __init__(
         self,
-        prefix: Path,
+        uv: Uv,
         layout: PythonLayout,
         archives: Mapping[LockedPackage, Path],
         *,
         python: Path,
-        cache: Path,
-        unpacked: UnpackedWheels,
+        cache: WheelCache,
         work: Path,
-        lock_descriptor: int,
     ) -> None:
-        self._prefix = prefix
-        self._site = prefix / layout.site_packages
+        self._uv = uv
+        self._site = uv.prefix / layout.site_packages
         self._layout = layout
         self._archives = archives
         self._python = python
         self._cache = cache
-        self._unpacked = unpacked
         self._work = work
-        self._lock_descriptor = lock_descriptor
 
     def link(
         self, groups: Sequence[Sequence[LockedPackage]], entries: Mapping[LockedPackage, WheelEntry]
@@ -71,14 +128,14 @@ class WheelLinker:
 
         def inspect() -> None:
             if not inspected:
-                inspected.update(self._unpacked.inspect(checked))
+                inspected.update(self._cache.inspect(checked))
 
         for group in groups:
             self._install(group, meanwhile=inspect)
         for package, entry in entries.items():
             self._settle(package, entry)
         new = [each for each in checked if not self._is_sound(each, entries[each], inspected.get(each))]
-        self._unpacked.remember(
+        self._cache.remember(
             (package, entries[package], witness)
             for package in new
             if (witness := identity(self._site / entries[package].dist_info)) is not None
@@ -97,13 +154,13 @@ class WheelLinker:
         elif not (damaged := self._damaged(entry.paths)):
             return False
         # Editing a file in a prefix in place edits uv's cache, which is hard linked to it.
-        self._uv(["cache", "clean", "--quiet", package.name], what="cleaning the cache of wheels")
+        self._uv.run(["cache", "clean", "--quiet", package.name], what="cleaning the cache of wheels")
         self._install([package], anew=True)
         self._settle(package, entry)
         if damaged := self._damaged(entry.paths):
             raise ConjoinError(
                 f"the cache of unpacked wheels is damaged: {damaged} of {package.name}",
-                where=str(self._cache),
+                where=str(self._uv.cache),
                 advice="delete that folder and run again; if it stays, report the wheel to its project",
             )
         return False
@@ -122,7 +179,7 @@ class WheelLinker:
         requirements = self._work / "requirements.txt"
         requirements.write_text("\n".join(lines) + "\n")
         reinstall = [f"--reinstall-package={each.name}" for each in packages] if anew else []
-        self._uv(
+        self._uv.run(
             [
                 "pip",
                 "install",
@@ -143,18 +200,6 @@ class WheelLinker:
             meanwhile=meanwhile,
         )
 
-    def _uv(
-        self, arguments: Sequence[str], *, what: str, meanwhile: Callable[[], None] = lambda: None
-    ) -> None:
-        run_uv(
-            arguments,
-            cache=self._cache,
-            lock_descriptor=self._lock_descriptor,
-            what=what,
-            where=self._prefix,
-            meanwhile=meanwhile,
-        )
-
     def _settle(self, package: LockedPackage, entry: WheelEntry) -> None:
         """Say where a package is from (PEP 610), and make its RECORD (PEP 376) reproducible."""
         record = self._site / entry.dist_info / "RECORD"
@@ -163,8 +208,8 @@ class WheelLinker:
         said = direct_url(package)
         added = []
         if said is not None:
-            replace(record.with_name(DIRECT_URL), said, durable=False)
-            added = [_row(f"{entry.dist_info}/{DIRECT_URL}".encode(), said)]
+            replace(record.with_name(_DIRECT_URL), said, durable=False)
+            added = [_row(f"{entry.dist_info}/{_DIRECT_URL}".encode(), said)]
         # As lines, not as csv: ten times faster, and lines are only dropped and sorted.
         dropped = tuple(f"{entry.dist_info}/{name},".encode() for name in _DROPPED)
         with record.open("r+b") as file:
@@ -189,7 +234,7 @@ class WheelLinker:
 
     def _damaged(self, paths: Iterable[PackagedPath]) -> str:
         """Return a file that is missing or cut short, else an empty string."""
-        top = f"{self._prefix}/"
+        top = f"{self._uv.prefix}/"
         for packaged in paths:
             if not packaged.sha256:
                 continue  # made on linking
@@ -206,3 +251,33 @@ class WheelLinker:
 def _row(path: bytes, content: bytes) -> bytes:
     digest = urlsafe_b64encode(sha256(content).digest()).rstrip(b"=")
     return b"%b,sha256=%b,%d" % (path, digest, len(content))
+
+
+def direct_url(package: LockedPackage) -> bytes | None:
+    """Return a package's ``direct_url.json`` (PEP 610), which `pip freeze` reads; the same on every machine.
+
+    :returns: None for what comes from an index, built here or not.
+    """
+    url = package.source_url or package.url
+    if not (package.direct or package.editable or url.startswith("git+")):
+        return None
+    text = json.dumps(_document(package, without_credentials(url)), sort_keys=True, separators=(",", ":"))
+    return text.encode()
+
+
+def _document(package: LockedPackage, url: str) -> dict[str, Any]:
+    address, fragment = urldefrag(url)
+    below = fragment.removeprefix("subdirectory=") if fragment.startswith("subdirectory=") else ""
+    said: dict[str, Any] = {"subdirectory": below} if below else {}
+    if url.startswith("git+"):
+        # A lock has the commit. Not read by `build.git`, which bare containers do not have.
+        repository, _, commit = address.removeprefix("git+").rpartition("@")
+        return {**said, "url": repository, "vcs_info": {"commit_id": commit, "vcs": "git"}}
+    if package.editable:
+        return {**said, "url": address, "dir_info": {"editable": True}}
+    if not urlsplit(address).path.endswith(_ARCHIVES):
+        return {**said, "url": address, "dir_info": {}}
+    sha256 = package.source_sha256 if package.source_url else package.sha256
+    # `hash` is what readers from before `hashes` look for.
+    archive = {"hash": f"sha256={sha256}", "hashes": {"sha256": sha256}}
+    return {**said, "url": address, "archive_info": archive}

@@ -96,7 +96,7 @@ def _with_kernel(lock: Lock, name: str, store: Store, session: Session, *, offli
     """Return the environment with what Jupyter needs: on top of it, so that everything else stays."""
     from conjoin.prefix.host import choose_platform
     from conjoin.prefix.kernel import PACKAGE
-    from conjoin.resolving import resolve_request
+    from conjoin.resolving import ResolveOptions, resolve_request
     from conjoin.spec.build import build_requirements
     from metaflow_extensions.conjoin.plugins.flow_cli.output import environment_type
 
@@ -114,11 +114,8 @@ def _with_kernel(lock: Lock, name: str, store: Store, session: Session, *, offli
         return resolve_request(
             requirements,
             [platform],
-            using=lock,
-            using_name=name,
+            ResolveOptions(using=lock, using_name=name, offline=offline, progress=steps),
             store=store,
-            offline=offline,
-            progress=steps,
         ).lock
 
 

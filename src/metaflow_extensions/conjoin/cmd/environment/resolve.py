@@ -46,7 +46,7 @@ def resolve(
 
     :raises conjoin.errors.ConjoinError: where that cannot be done.
     """
-    from conjoin.resolving import resolve_request
+    from conjoin.resolving import ResolveOptions, resolve_request
     from conjoin.spec.platform import platform_name
     from metaflow_extensions.conjoin.plugins.flow_cli.environment_names import (
         aliases_of,
@@ -69,14 +69,16 @@ def resolve(
         resolution = resolve_request(
             wanted.requirements,
             wanted.platforms,
-            using=wanted.base,
-            using_name=source.using[0] if source.using else "",
-            use_latest=settings.text("use-remote-latest") or None,
+            ResolveOptions(
+                using=wanted.base,
+                using_name=source.using[0] if source.using else "",
+                use_latest=settings.text("use-remote-latest") or None,
+                force=force,
+                dry_run=dry_run,
+                offline=settings.flag("offline"),
+                progress=steps,
+            ),
             store=store,
-            force=force,
-            dry_run=dry_run,
-            offline=settings.flag("offline"),
-            progress=steps,
         )
     for warning in resolution.warnings:
         reporter.warn(warning)

@@ -216,7 +216,7 @@ def _all(
     from concurrent.futures import ThreadPoolExecutor
 
     from conjoin.errors import ConjoinError
-    from conjoin.resolving import resolve_request
+    from conjoin.resolving import ResolveOptions, resolve_request
 
     settings = engine_settings()
     offline = offline or settings.flag("offline")
@@ -227,14 +227,16 @@ def _all(
             return resolve_request(
                 want.requirements,
                 want.platforms,
-                using=want.base,
-                using_name=want.base_name,
-                use_latest=settings.text("use-remote-latest") or None,
+                ResolveOptions(
+                    using=want.base,
+                    using_name=want.base_name,
+                    use_latest=settings.text("use-remote-latest") or None,
+                    force=force,
+                    dry_run=dry_run,
+                    offline=offline,
+                    progress=lambda text: say(f"{steps}: {text}"),
+                ),
                 store=store,
-                force=force,
-                dry_run=dry_run,
-                offline=offline,
-                progress=lambda text: say(f"{steps}: {text}"),
             )
         except ConjoinError as error:
             return EnvironmentProblem(f"step {steps}: {error}", error.exit_code)

@@ -6,11 +6,11 @@ import pytest
 
 from conjoin.errors import Conflict
 from conjoin.lock.model import LockedPackage
-from conjoin.prefix.hydrate import hydrate
+from conjoin.prefix.hydrate import HydrateOptions, hydrate
 from conjoin.prefix.link.conda_cache import CondaEntry
-from conjoin.prefix.link.overlap import linking_order
 from conjoin.prefix.link.packaged_path import PackagedPath, PythonLayout
 from conjoin.prefix.link.wheel_listing import WheelEntry, _Stamp
+from conjoin.prefix.link.wheels import linking_order
 from conjoin.prefix.verify import verify
 from hydrating import BASE, conda_packages, lock_of, locked_wheel, output
 from worlds import make_wheel
@@ -98,7 +98,7 @@ def test_a_real_overlap_with_a_conda_package_leaves_no_prefix(forged_channel: Pa
     thief = make_wheel(tmp_path, "thief", "1.0", files={"tinylib/__init__.py": "stolen = True\n"})
     lock = lock_of([*conda_packages(forged_channel, names=BASE), locked_wheel(thief)])
     with pytest.raises(Conflict, match="tinylib"):
-        hydrate(lock, prefix=tmp_path / "env")
+        hydrate(lock, options=HydrateOptions(prefix=tmp_path / "env"))
     assert not (tmp_path / "env").exists()
 
 
@@ -126,7 +126,7 @@ def test_real_wheels_that_overlap_always_end_the_same(forged_channel: Path, tmp_
         def finish(self) -> None: ...
 
     for attempt in range(3):
-        prefix = hydrate(lock, prefix=tmp_path / f"env{attempt}", progress=Listener())
+        prefix = hydrate(lock, options=HydrateOptions(prefix=tmp_path / f"env{attempt}", progress=Listener()))
         assert output(prefix / "bin/python", "-c", "import shared; print(shared.winner)") == "zz"
         assert "zz_own" in (prefix / "bin/shared-tool").read_text()
         assert verify(prefix) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conjoin.lock.model import LockedPackage
-from conjoin.prefix.link.wheel_cache import UnpackedWheels, identity
+from conjoin.prefix.link.wheel_cache import WheelCache, identity
 from conjoin.prefix.link.wheel_listing import WheelEntry, WheelListings
 from hydrating import locked_wheel
 from worlds import make_wheel
@@ -31,7 +31,7 @@ class World:
         self.linked = home / "site-packages" / "x-1.dist-info"
         self.linked.mkdir(parents=True)
         os.link(self.folder / "x-1.dist-info" / "METADATA", self.linked / "METADATA")
-        self.unpacked = UnpackedWheels(home / "remembered", self.cache)
+        self.unpacked = WheelCache(home / "remembered", self.cache)
 
     def remember(self) -> None:
         witness = identity(self.linked)

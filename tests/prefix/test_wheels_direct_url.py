@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from conjoin.lock.model import LockedPackage
-from conjoin.prefix.link.direct_url import direct_url
+from conjoin.prefix.link.wheels import direct_url
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SHA = "ab" * 32

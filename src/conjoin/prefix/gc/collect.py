@@ -15,7 +15,6 @@ from pathlib import Path
 
 import msgspec
 
-from conjoin.prefix.gc.build_caches import build_garbage
 from conjoin.prefix.gc.deletion import TRASH, Trash, Tree, freed, modified
 from conjoin.prefix.registry import KnownPrefix
 from conjoin.store.announcements import read_announcements
@@ -32,6 +31,8 @@ _POINTER_SIZE = 1 << 16
 
 _LEFT_BEHIND = re.compile(r"^\.trash-|^\..+\.trash-[^.]+$|^\..+\.work$")
 """What this module and :class:`~conjoin.prefix.prefix.Prefix` call their trash and their work folders."""
+
+_BUILDS = (("sources", "sources/*"), ("sources", "sources/git/*"), ("built_wheels", "built/*/*"))
 
 _WORD = re.compile(rb"[A-Za-z0-9_-]{8,}")
 
@@ -53,7 +54,7 @@ def cache_garbage(
         *_conda(cache / "conda", kept, before, now),
         # Wheels that are being linked just now may not be remembered yet.
         *_wheels(cache, kept, wheels if not announced.ids else None, before),
-        *build_garbage(cache, before, now),
+        *_builds(cache, before, now),
         *(
             Tree("leftovers", (cache / each.key,))
             for each in leftovers(cache, now, but_not={"conda", "wheels"})
@@ -175,6 +176,21 @@ def _named_in(path: Path) -> set[str]:
         if stat.S_ISREG(facts.st_mode) and facts.st_size < _POINTER_SIZE:
             return {word.decode() for word in _WORD.findall(path.read_bytes())}
     return set()
+
+
+def _builds(cache: Path, before: float, now: float) -> Iterator[Tree]:
+    """Yield the sources and built wheels below ``cache`` that were not used since; they can be had again.
+
+    :param before: seconds since 1970; what was used after that stays.
+    :param now: seconds since 1970.
+    """
+    for kind, pattern in _BUILDS:
+        for entry in sorted(cache.glob(pattern)):
+            if entry.name.startswith("."):  # where a process works, or was killed
+                if now - modified(entry) > LEFTOVER_AGE:
+                    yield Tree("leftovers", (entry,))
+            elif entry != cache / "sources" / "git" and modified(entry) <= before:
+                yield Tree(kind, (entry,))
 
 
 def _running() -> Iterator[str]:

@@ -10,8 +10,8 @@ import pytest
 
 from conjoin.errors import ConjoinError
 from conjoin.lock.model import Lock
-from conjoin.prefix.hydrate import hydrate
-from conjoin.prefix.link.uv_interpreter_cache import StandIn
+from conjoin.prefix.hydrate import HydrateOptions, hydrate
+from conjoin.prefix.link.uv_interpreter_cache import InterpreterCache
 from conjoin.prefix.verify import verify
 from hydrating import conda_packages, lock_of, locked_wheel, output, tree
 from worlds import make_wheel
@@ -27,7 +27,7 @@ class World:
     def __init__(self, home: Path) -> None:
         self.home = home
 
-    def stand_in(self, prefix: Path, *, answer: dict[str, object] | None = None) -> StandIn:
+    def stand_in(self, prefix: Path, *, answer: dict[str, object] | None = None) -> InterpreterCache:
         work = self.home / f"work of {prefix.name}"
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
@@ -40,9 +40,9 @@ class World:
             ' *) echo "$@";; esac\n'
         )
         python.chmod(0o755)
-        return StandIn(prefix, root=self.home / "interpreters", work=work, packages=())
+        return InterpreterCache(prefix, root=self.home / "interpreters", work=work, packages=())
 
-    def ask(self, stand_in: StandIn) -> dict[str, str]:
+    def ask(self, stand_in: InterpreterCache) -> dict[str, str]:
         said: dict[str, str] = json.loads(output(stand_in.executable(), *QUESTION))
         stand_in.learn()
         return said
@@ -117,30 +117,33 @@ def answers(home: Path) -> list[Path]:
 def test_a_prefix_is_the_same_whether_its_python_was_asked_or_not(
     lock: Lock, tmp_path: Path, isolated_home: Path
 ) -> None:
-    hydrate(lock, prefix=tmp_path / "first")
+    hydrate(lock, options=HydrateOptions(prefix=tmp_path / "first"))
     assert len(answers(isolated_home)) == 1
-    told = hydrate(lock, prefix=tmp_path / "prefix")
+    told = hydrate(lock, options=HydrateOptions(prefix=tmp_path / "prefix"))
     assert output(told / "bin/plain-tool") == "plain 1.0"
     assert verify(told) == []
     told_tree = tree(told)
     shutil.rmtree(told)
     answers(isolated_home)[0].unlink()
-    assert tree(hydrate(lock, prefix=tmp_path / "prefix")) == told_tree
+    assert tree(hydrate(lock, options=HydrateOptions(prefix=tmp_path / "prefix"))) == told_tree
 
 
 def test_an_answer_that_uv_cannot_use_is_forgotten(lock: Lock, tmp_path: Path, isolated_home: Path) -> None:
-    hydrate(lock, prefix=tmp_path / "first")
+    hydrate(lock, options=HydrateOptions(prefix=tmp_path / "first"))
     answers(isolated_home)[0].write_text('{"result": "of another age"}')
     with pytest.raises(ConjoinError, match="linking wheels"):
-        hydrate(lock, prefix=tmp_path / "second")
+        hydrate(lock, options=HydrateOptions(prefix=tmp_path / "second"))
     assert answers(isolated_home) == []
-    assert output(hydrate(lock, prefix=tmp_path / "second") / "bin/plain-tool") == "plain 1.0"
+    assert (
+        output(hydrate(lock, options=HydrateOptions(prefix=tmp_path / "second")) / "bin/plain-tool")
+        == "plain 1.0"
+    )
 
 
 def test_an_answer_that_is_cut_short_is_asked_for_anew(
     lock: Lock, tmp_path: Path, isolated_home: Path
 ) -> None:
-    hydrate(lock, prefix=tmp_path / "first")
+    hydrate(lock, options=HydrateOptions(prefix=tmp_path / "first"))
     answers(isolated_home)[0].write_text('{"result": "succ')
-    hydrate(lock, prefix=tmp_path / "second")
+    hydrate(lock, options=HydrateOptions(prefix=tmp_path / "second"))
     assert json.loads(answers(isolated_home)[0].read_text())["result"] == "success"
