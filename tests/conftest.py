@@ -57,15 +57,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Slow tests run after the fast ones: a broken build shows within seconds.
 
     With several workers (``--dist worksteal``), each begins with a stretch of the list, and one that has
-    nothing left takes from the end of another's: what stands first stays together on the first one, which
-    makes once what these tests share.
+    nothing left takes from the end of another's. What shares something dear stands together, so that it is
+    made on one of them: ``first`` at the list's beginning, which is the first one's, ``long`` before whatever
+    else is slow, which is the last one's and the last to be taken.
     """
     several = "PYTEST_XDIST_WORKER" in os.environ
 
     def order(item: pytest.Item) -> int:
-        if several and item.get_closest_marker("together"):
+        if several and item.get_closest_marker("first"):
             return 0
-        return 2 if item.get_closest_marker("slow") else 1
+        if not item.get_closest_marker("slow"):
+            return 1
+        return 2 if item.get_closest_marker("long") else 3
 
     items.sort(key=order)
 

@@ -198,7 +198,6 @@ def cloud(
         s3.enter(network)
     with LoopbackServer(flow_world) as server:
         made = Cloud(tmp_path_factory.mktemp("cloud"), server, s3, wheels, container, network)
-        made.make_queue()
         yield made
         made.close()
     s3.stop()
