@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import itertools
 import os
@@ -14,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from loopback import LoopbackServer
+from made_once import made_once
 from worlds import forge_test_channel
 
 _homes = itertools.count()
@@ -97,34 +97,22 @@ def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
 
 
 @pytest.fixture(scope="session")
-def installed_toolkit(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The toolkit's wheels, as they are installed here; made once for all xdist workers."""
+def installed_toolkit() -> Path:
+    """The toolkit's wheels, as they are installed here; made once on this machine."""
     from containers import toolkit_wheels
 
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "installed-toolkit"
-    folder.mkdir(exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return toolkit_wheels(folder / "wheels")
+    return made_once("installed-toolkit", toolkit_wheels)
 
 
 @pytest.fixture(scope="session")
-def forged_channel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def forged_channel() -> Path:
     """A channel folder with the running Python, ``python_abi``, the C sample and tiny noarch packages.
 
     The noarch packages, of wheels: ``tinylib`` 1.0 and 2.0, and ``tinyapp`` 1.0, which needs ``tinylib <2``
-    and has the console script ``tinyapp``. Made once for all xdist workers; don't write into it: copy it, or
+    and has the console script ``tinyapp``. Made once on this machine; don't write into it: copy it, or
     forge another (which takes a second or two).
     """
-    base = tmp_path_factory.getbasetemp()
-    channel = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "forged-channel"
-    channel.mkdir(exist_ok=True)
-    with (channel.parent / "forged-channel.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (channel / "forged.json").exists():
-            forge_test_channel(channel)
-    return channel
+    return made_once("forged-channel", forge_test_channel)
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """Python processes that have imported Metaflow already: to import it is most of what a flow's command costs.
 
 A server is a process with the variables of a command, which imports Metaflow as the command would, and then
-becomes the command in a fork of itself, as often as it is asked. What is asked of it then has a process of its
-own, and its own standard streams; only the interpreter's beginning is another's.
+becomes the command in a fork of itself, as often as it is asked. What was asked for has a process of its own,
+and its own standard streams; only the interpreter's beginning is another's.
 
 This file is also the server's program: standard library alone.
 """
@@ -25,7 +25,7 @@ from typing import Any
 __all__ = ["SERVERS"]
 
 _READ_LATE = ("CONJOIN_", "FAIL", "SHOW")
-"""What names begin with that are read by flows, and by Conjoin when it is used: by nothing as it is imported."""
+"""What names begin with that flows read, and Conjoin when it is used: nothing that is being imported."""
 
 _MOST = 4
 """How many servers are kept: each has some 100 MB."""
@@ -155,8 +155,7 @@ if __name__ == "__main__":
     import gc
 
     del sys.path[0]
-    import metaflow.cli
-    import metaflow.cmd.main_cli  # noqa: F401
+    import metaflow  # noqa: F401 (its command line depends on the flow)
 
     gc.freeze()
     _words, _variables = _serve(socket.socket(fileno=int(sys.argv[1])))

@@ -1,4 +1,4 @@
-"""A step of both sides and one whose environment is found as it starts: what other runtimes are tried with."""
+"""A step of both sides and one whose environment is found as it starts: the other half of ``cloud.py``."""
 
 import json
 import os

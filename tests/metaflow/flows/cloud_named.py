@@ -1,4 +1,4 @@
-"""A step that is resolved and one with an environment by its name: half of what is tried on each runtime."""
+"""A step that is resolved and one with an environment by its name: half of the kinds of ``cloud.py``."""
 
 from looking import look
 
