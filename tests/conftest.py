@@ -10,17 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
+import fuzzing  # noqa: F401 (how many examples hypothesis tries)
 from loopback import LoopbackServer
 from made_once import made_once
 from worlds import forge_test_channel
 
 _homes = itertools.count()
-
-# No test has a clock: how long an example takes, or is thought of, is the machine's affair.
-settings.register_profile("clockless", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("clockless")
 
 
 @functools.cache
