@@ -19,6 +19,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,38 +128,43 @@ def _serve(talk: socket.socket) -> tuple[list[str], dict[str, str]]:
             talk.sendall(struct.pack("!i", os.waitstatus_to_exitcode(status)))
 
 
-def _become(words: list[str]) -> None:
-    """Run what Python's command line says: ``FILE ...``, ``-m MODULE ...`` or ``-c PROGRAM ...``."""
-    import runpy
-    import types
+def _become(words: list[str], of_the_server: set[str]) -> None:
+    """Run what Python's command line says: ``FILE ...``, ``-m MODULE ...`` or ``-c PROGRAM ...``.
 
-    if words[0] == "-m":
-        sys.path.insert(0, str(Path.cwd()))
-        sys.argv = words[1:]
-        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
-        return
-    main: Any = types.ModuleType("__main__")
-    main.__builtins__ = __builtins__
-    sys.modules["__main__"] = main
-    if words[0] == "-c":
-        sys.path.insert(0, "")
-        sys.argv = ["-c", *words[2:]]
-        exec(compile(words[1], "<string>", "exec"), main.__dict__)
-        return
-    sys.path.insert(0, str(Path(words[0]).resolve().parent))
-    sys.argv = words
-    main.__file__ = words[0]
-    exec(compile(Path(words[0]).read_bytes(), words[0], "exec"), main.__dict__)
+    :param of_the_server: names in ``__main__`` that are this program's; Metaflow puts some there as well.
+    """
+    import runpy
+
+    what, *rest = words
+    main: dict[str, Any] = sys.modules["__main__"].__dict__
+    run = partial(runpy._run_module_as_main, *rest[:1])  # what Python itself calls for -m
+    entry, sys.argv = str(Path.cwd()), rest
+    if what != "-m":
+        if what == "-c":
+            entry, sys.argv = "", [what, *rest[1:]]
+            program = compile(rest[0], "<string>", "exec", dont_inherit=True)
+        else:
+            entry, sys.argv = str(Path(what).resolve().parent), words
+            program = compile(Path(what).read_bytes(), what, "exec", dont_inherit=True)
+        run = partial(exec, program, main)
+    sys.path.insert(0, entry)
+    for each in of_the_server:
+        del main[each]
+    main["__doc__"] = None
+    if what not in ("-c", "-m"):
+        main["__file__"] = what
+    run()
 
 
 if __name__ == "__main__":
     import gc
 
     del sys.path[0]
+    _own = {each for each in globals() if not each.startswith("__") or each in ("__all__", "__file__")}
     import metaflow  # noqa: F401 (its command line depends on the flow)
 
     gc.freeze()
     _words, _variables = _serve(socket.socket(fileno=int(sys.argv[1])))
     os.environ.clear()
     os.environ.update(_variables)
-    _become(_words)
+    _become(_words, {*_own, "metaflow", "_own", "_words", "_variables"})
