@@ -8,19 +8,23 @@ BIN    := $(VENV)/bin
 # The tests start thousands of Pythons: without bytecode, each would compile anew whatever it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup azurite demo test test-fast lint format bench clean
+.DELETE_ON_ERROR:
+.PHONY: setup azurite demo test test-fast fuzz lint format bench clean
 
 setup: $(VENV)/.ready
 
-$(VENV)/.ready: pyproject.toml .ci/install.py
+$(VENV)/pyvenv.cfg:
 	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready: pyproject.toml .ci/install.py | $(VENV)/pyvenv.cfg
 	PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python .ci/install.py
 	touch $@
 
 # Azure's emulator for the tests. Where there is no npm its tests are skipped, with that reason.
 azurite: $(VENV)/azurite/.ready
 
-$(VENV)/azurite/.ready: tests/azurite/package.json | setup
+# It needs the folder alone: npm and pip work, and wait, at the same time.
+$(VENV)/azurite/.ready: tests/azurite/package.json | $(VENV)/pyvenv.cfg
 	mkdir -p $(@D)
 	cp $< $(@D)/
 	if ! command -v npm >/dev/null; then echo "no npm: Azure's tests will be skipped"; else \
@@ -35,6 +39,10 @@ test: setup azurite
 
 test-fast: setup azurite
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not network"
+
+# Properties alone, with twenty times the examples, others each time (docs/testing.md): half an hour or more.
+fuzz: setup
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m hypothesis
 
 lint: setup
 	$(BIN)/ruff check .

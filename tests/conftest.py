@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import itertools
 import os
@@ -11,16 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
+import fuzzing  # noqa: F401 (how many examples hypothesis tries)
 from loopback import LoopbackServer
+from made_once import made_once
 from worlds import forge_test_channel
 
 _homes = itertools.count()
-
-# No test has a clock: how long an example takes, or is thought of, is the machine's affair.
-settings.register_profile("clockless", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("clockless")
 
 
 @functools.cache
@@ -57,15 +53,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Slow tests run after the fast ones: a broken build shows within seconds.
 
     With several workers (``--dist worksteal``), each begins with a stretch of the list, and one that has
-    nothing left takes from the end of another's: what stands first stays together on the first one, which
-    makes once what these tests share.
+    nothing left takes from the end of another's. What shares something dear stands together, so that it is
+    made on one of them: ``first`` at the list's beginning, which is the first one's, ``long`` before whatever
+    else is slow, which is the last one's and the last to be taken.
     """
     several = "PYTEST_XDIST_WORKER" in os.environ
 
     def order(item: pytest.Item) -> int:
-        if several and item.get_closest_marker("together"):
+        if several and item.get_closest_marker("first"):
             return 0
-        return 2 if item.get_closest_marker("slow") else 1
+        if not item.get_closest_marker("slow"):
+            return 1
+        return 2 if item.get_closest_marker("long") else 3
 
     items.sort(key=order)
 
@@ -94,34 +93,22 @@ def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
 
 
 @pytest.fixture(scope="session")
-def installed_toolkit(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The toolkit's wheels, as they are installed here; made once for all xdist workers."""
+def installed_toolkit() -> Path:
+    """The toolkit's wheels, as they are installed here; made once on this machine."""
     from containers import toolkit_wheels
 
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "installed-toolkit"
-    folder.mkdir(exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return toolkit_wheels(folder / "wheels")
+    return made_once("installed-toolkit", toolkit_wheels)
 
 
 @pytest.fixture(scope="session")
-def forged_channel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def forged_channel() -> Path:
     """A channel folder with the running Python, ``python_abi``, the C sample and tiny noarch packages.
 
     The noarch packages, of wheels: ``tinylib`` 1.0 and 2.0, and ``tinyapp`` 1.0, which needs ``tinylib <2``
-    and has the console script ``tinyapp``. Made once for all xdist workers; don't write into it: copy it, or
+    and has the console script ``tinyapp``. Made once on this machine; don't write into it: copy it, or
     forge another (which takes a second or two).
     """
-    base = tmp_path_factory.getbasetemp()
-    channel = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "forged-channel"
-    channel.mkdir(exist_ok=True)
-    with (channel.parent / "forged-channel.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (channel / "forged.json").exists():
-            forge_test_channel(channel)
-    return channel
+    return made_once("forged-channel", forge_test_channel)
 
 
 @pytest.fixture

@@ -102,15 +102,10 @@ def copy_code(folder: Path) -> Path:
     return folder
 
 
-def toolkit_wheels(folder: Path) -> Path:
-    """Write the toolkit's wheels as they are installed here, binaries included; once."""
-    done = folder / "done"
-    if not done.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        for project in PROJECTS:
-            _repack(project, folder)
-        done.touch()
-    return folder
+def toolkit_wheels(folder: Path) -> None:
+    """Write the toolkit's wheels as they are installed here, binaries included."""
+    for project in PROJECTS:
+        _repack(project, folder)
 
 
 def _repack(project: str, folder: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from conjoin.build.source_tree import copy_tree, tree_sha256
 from conjoin.errors import UsageError
+from fuzzing import examples
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:
@@ -88,7 +89,7 @@ def test_a_file_that_cannot_be_read_is_named(tree: Path) -> None:
 _NAMES = st.sampled_from(["a.py", "b/c.py", "b/d.txt", "build/x", "src/e", ".git/config", "dist/f", "é/ü"])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25))
 @given(files=st.dictionaries(_NAMES, st.text(max_size=9), max_size=6))
 def test_a_copy_is_what_was_hashed(files: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> None:
     work = tmp_path_factory.mktemp("tree")

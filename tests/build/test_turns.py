@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conjoin.build.turns import BuildTurns
@@ -34,7 +34,6 @@ def test_a_failure_of_the_network_is_not_remembered_and_an_answer_is() -> None:
     assert asyncio.run(asked()) == ["asked", "asked", 7, 7, 7]
 
 
-@settings(deadline=None, max_examples=200)
 @given(
     st.lists(st.frozensets(st.integers(0, 5), max_size=3), min_size=6, max_size=6),
     st.lists(st.integers(0, 5), min_size=1, max_size=6),

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conjoin.config.edit import set_key, unset_key
@@ -130,7 +130,6 @@ TEXTS = {
 }
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from(SETTINGS), min_size=1, max_size=6), st.data())
 def test_what_was_set_is_what_is_read_and_what_was_unset_is_gone(
     tmp_path_factory: pytest.TempPathFactory, wanted: list[Setting], data: st.DataObject

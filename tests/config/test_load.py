@@ -59,8 +59,6 @@ def write(folder: Path, setting: Setting, layers: set[str], spelling: str) -> di
 
 
 @settings(
-    max_examples=150,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.sampled_from(SETTINGS), st.sets(st.sampled_from(LAYERS)), st.booleans(), st.booleans())
@@ -315,7 +313,6 @@ def test_a_file_that_cannot_be_read_is_refused(host: dict[str, str], tmp_path: P
     )
 
 
-@settings(max_examples=80, deadline=None)
 @given(st.text(st.characters(codec="utf-8"), max_size=40), st.sampled_from(SETTINGS))
 def test_no_text_in_a_variable_ends_in_a_traceback(text: str, setting: Setting) -> None:
     environ = {"CONJOIN_CONFIG": os.devnull, "CONJOIN_PROJECT": os.devnull, setting.variable: text}

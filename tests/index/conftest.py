@@ -8,17 +8,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import settings
 
 from conjoin.index.pypi.indexes import PypiIndexes
 from loopback import LoopbackServer
 from worlds import make_index, make_sdist, make_wheel
 
 T = TypeVar("T")
-
-# A busy machine is slow, not wrong.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
 
 Ask = Callable[[Callable[[PypiIndexes], Awaitable[T]]], T]
 

@@ -200,15 +200,26 @@ TRICKS = [
 
 
 def test_files_whose_names_play_tricks_do_not_exist_and_nothing_is_written_elsewhere(
-    world: World, server: LoopbackServer, tmp_path: Path, isolated_home: Path
+    world: World,
+    server: LoopbackServer,
+    tmp_path: Path,
+    isolated_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # All of its own: whoever leaves it by a few folders is still where it is looked for.
+    home = tmp_path / "far" / "below" / "home"
+    home.mkdir(parents=True)
+    for variable, place in os.environ.items():
+        if place.startswith(str(isolated_home)):
+            monkeypatch.setenv(variable, place.replace(str(isolated_home), str(home)))
     server.page("/tiny/", json.dumps({"files": [{"filename": n, "url": n} for n in TRICKS]}), PYPI_JSON)
     server.page("/..%2Ftiny/", "x")
-    before = {path for path in tmp_path.parent.rglob("*") if not path.is_relative_to(isolated_home)}
+    before = {path for path in tmp_path.rglob("*") if not path.is_relative_to(home)}
     with pytest.raises(NoSolution):
         resolve(world, server.url)
-    after = {path for path in tmp_path.parent.rglob("*") if not path.is_relative_to(isolated_home)}
+    after = {path for path in tmp_path.rglob("*") if not path.is_relative_to(home)}
     assert after == before
+    assert any(home.rglob("*")), "what was asked for is kept there"
 
 
 @pytest.mark.parametrize("suffix", [".tar.gz", "-py3-none-any.whl"])

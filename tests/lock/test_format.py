@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conjoin.errors import ConjoinError, IntegrityError, UsageError
@@ -91,7 +91,6 @@ def test_the_same_decision_has_the_same_bytes_in_whatever_order_it_was_made(lock
     assert encode(unsorted) == encode(lock)
 
 
-@settings(max_examples=300)
 @given(locks(), st.data())
 def test_no_change_of_one_byte_passes_for_another_decision(lock: Lock, data: st.DataObject) -> None:
     content = bytearray(encode(lock))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import importlib.util
 import json
 import marshal
@@ -17,9 +16,11 @@ from typing import Any
 import pytest
 
 import schedulers
+from containers import old_python
 from flow_runs import Flows, Ran
 from installed import closure, wheel_of_installed
 from loopback import LoopbackServer
+from made_once import made_once
 from networks import Network, no_networks
 from object_stores import S3
 from remote_runs import Cloud, container_python
@@ -36,22 +37,14 @@ def _needed(member: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def flow_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def flow_world() -> Path:
     """A folder with ``channel`` and ``simple``: Metaflow's libraries, and tiny packages on both sides.
 
     ``tinylib`` 1.0 and 2.0 and ``tinyapp`` (which needs tinylib <2) are on both sides, ``condaonly`` in the
     channel, ``pypionly`` in the index; so is ``tinyactive``, whose activation script sets ``TINY_HOME``. Made
-    once for all xdist workers.
+    once on this machine; nobody may write into it.
     """
-    base = tmp_path_factory.getbasetemp()
-    world = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "flow-world"
-    world.mkdir(exist_ok=True)
-    with (world / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (world / "done").exists():
-            _make_world(world)
-            (world / "done").touch()
-    return world
+    return made_once("flow-world", _make_world, Path(__file__), f"an old Python: {old_python(OLD_PYTHON)}")
 
 
 _KERNEL = "import os, sys\nprint(sys.prefix, *sys.argv[1:], os.environ['PATH'].partition(':')[0], sep='|')\n"
@@ -135,15 +128,12 @@ def _make_other_processor(channel: Path) -> None:
         (there / "repodata.json").write_text(repodata.replace('"linux-64"', '"linux-aarch64"'))
 
 
-def _for_both_processors(wheels: Path, folder: Path) -> Path:
-    """Return a folder with the wheels of this processor, and the same files by the other's names."""
-    if not folder.exists():
-        folder.mkdir()
-        for wheel in wheels.glob("*.whl"):
-            (folder / wheel.name).symlink_to(wheel)
-            other = f"{wheel.stem.rpartition('-')[0]}-manylinux_2_17_aarch64.whl"
-            (folder / other).symlink_to(wheel)
-    return folder
+def _for_both_processors(wheels: Path, folder: Path) -> None:
+    """Fill a folder with the wheels of this processor, and the same files by the other's names."""
+    for wheel in wheels.glob("*.whl"):
+        (folder / wheel.name).symlink_to(wheel)
+        other = f"{wheel.stem.rpartition('-')[0]}-manylinux_2_17_aarch64.whl"
+        (folder / other).symlink_to(wheel)
 
 
 def _make_old(world: Path) -> None:
@@ -187,18 +177,18 @@ def cloud(
     flow_world: Path, installed_toolkit: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cloud]:
     """Run flows as :func:`flows` does, with a datastore in S3 and containers beside it."""
-    with (flow_world / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        wheels = _for_both_processors(installed_toolkit, flow_world / "toolkit")
-        container = container_python(flow_world / "container")
+    folder = tmp_path_factory.mktemp("cloud")
+    wheels = folder / "toolkit"
+    wheels.mkdir()
+    _for_both_processors(installed_toolkit, wheels)
+    container = container_python(folder / "container")
     s3 = S3()
     s3.start()
     network = None if no_networks() else Network()
     if network:
         s3.enter(network)
     with LoopbackServer(flow_world) as server:
-        made = Cloud(tmp_path_factory.mktemp("cloud"), server, s3, wheels, container, network)
-        made.make_queue()
+        made = Cloud(folder, server, s3, wheels, container, network)
         yield made
         made.close()
     s3.stop()

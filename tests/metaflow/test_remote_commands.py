@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("metaflow")
+from fuzzing import examples
 from metaflow_extensions.conjoin.config.public_settings import without_credentials
 from metaflow_extensions.conjoin.errors import EnvironmentProblem
 from metaflow_extensions.conjoin.plugins.environment.conda_environment import CondaEnvironment
@@ -93,7 +94,6 @@ plain_parts = st.text(string.ascii_letters + string.digits + "_./:=+~-", min_siz
 words = st.lists(plain_parts | variables, min_size=1, max_size=4).map("".join)
 
 
-@settings(deadline=None)
 @given(words, words, words, st.booleans())
 def test_a_command_comes_out_as_it_went_in(store: str, platform: str, name: str, fetched: bool) -> None:
     """Through Metaflow's own quoting, and a shell's."""
@@ -119,7 +119,7 @@ def test_nothing_dangerous_gets_on_a_command_line(name: str) -> None:
 plain = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20))
 @given(st.dictionaries(st.from_regex(r"X[A-Z0-9_]{0,8}", fullmatch=True), plain, max_size=5), plain)
 def test_the_launcher_sets_what_differs_and_nothing_else(variables: dict[str, str], kept: str) -> None:
     now = {"KEPT": "old", "GONE": "x", "SECRET": "s3cret", "PATH": os.defpath}

@@ -14,7 +14,7 @@ import schedulers
 from containers import old_python
 from remote_runs import Cloud, Pod
 
-pytestmark = [pytest.mark.slow, pytest.mark.together]
+pytestmark = [pytest.mark.slow, pytest.mark.first]
 
 SECRET = "s3cret-token"
 BOTO = ("--conda", "boto3")

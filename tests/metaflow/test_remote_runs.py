@@ -1,4 +1,7 @@
-"""Steps in bare containers: the commands that Metaflow writes, as they are, on five runtimes."""
+"""Steps in bare containers: the commands that Metaflow writes, as they are, on five runtimes.
+
+Every kind of environment on one runtime, and two on each of the others: each kind on three.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ import functools
 import json
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,118 +21,172 @@ import schedulers
 from networks import no_networks
 from remote_runs import Cloud, Pod
 
-pytestmark = [pytest.mark.slow, pytest.mark.together]
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
-STEPS = ("start", "plain", "mixed", "named", "fetched", "end")
 IDS = re.compile(r"environment\.remote\.bootstrap s3://\S+ linux-64 ([0-9a-f]{40}:[0-9a-f]{40}) &&")
 NAME = "cloud/base:v1"
 
-DEPLOYED = {
-    "argo": "argo-workflows/cloudflow",
-    "step-functions": "step-functions/CloudFlow",
-    "airflow": "airflow/CloudFlow",
-}
-"""What the store calls the workflow where a scheduler starts its tasks."""
 
-Gone = tuple[str, list[Pod]]
+@dataclass(frozen=True)
+class Flow:
+    """A flow that is sent elsewhere.
+
+    :ivar kinds: of its steps' environments, in their order.
+    """
+
+    file: str
+    name: str
+    kinds: Mapping[str, str]
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        return tuple(self.kinds)
+
+
+EVERY_KIND = Flow(
+    "cloud.py",
+    "CloudFlow",
+    {
+        "start": "none",
+        "plain": "resolved",
+        "mixed": "mixed",
+        "named": "named",
+        "fetched": "fetched",
+        "end": "pypi",
+    },
+)
+NAMED = Flow("cloud_named.py", "CloudNamedFlow", {"start": "resolved", "end": "named"})
+FETCHED = Flow("cloud_fetched.py", "CloudFetchedFlow", {"start": "mixed", "end": "fetched"})
+
+HAS = {
+    "none": {},
+    "resolved": {"tinylib": "1.0"},
+    "mixed": {"condaonly": "1.5", "pypionly": "3.1", "tinylib": "2.0"},
+    "named": {"tinylib": "2.0"},
+    "fetched": {"tinylib": "2.0"},
+    "pypi": {"tinylib": "1.0", "tinyapp": "1.0"},
+}
+"""What an environment of a kind has of what is asked for."""
+
+
+class Gone(NamedTuple):
+    """A run whose tasks were sent elsewhere."""
+
+    run_id: str
+    pods: list[Pod]
 
 
 @pytest.fixture(scope="module")
 def named(cloud: Cloud) -> str:
     """The ids of the environment that two steps know by its name."""
+    cloud.make_queue()
     done = cloud.name(NAME, "--conda", "tinylib=2", "--conda", "requests", "--conda", "boto3", "--json")
     assert done.code == 0, done.said
     told = json.loads(done.stdout)
     return f"{told['req_id']}:{told['full_id']}"
 
 
-def run_with(kind: str) -> Callable[[Cloud], Gone]:
-    def go(cloud: Cloud) -> Gone:
+def run_with(kind: str) -> Callable[[Cloud, Flow], Gone]:
+    def go(cloud: Cloud, flow: Flow) -> Gone:
         before = {pod.folder for pod in cloud.left()}
-        ran = cloud.run("cloud.py", "run", "--with", kind)
+        ran = cloud.run(flow.file, "run", "--with", kind)
         assert ran.code == 0, ran.said
-        return ran.run_id, [pod for pod in cloud.left() if pod.folder not in before]
+        return Gone(ran.run_id, [pod for pod in cloud.left() if pod.folder not in before])
 
     return go
 
 
-def argo(cloud: Cloud) -> Gone:
+def argo(cloud: Cloud, flow: Flow) -> Gone:
     if not schedulers.can_mount():
         pytest.skip("no container here can have a folder /mnt/out of its own")
-    ran = cloud.run("cloud.py", "argo-workflows", "create", "--only-json")
+    ran = cloud.run(flow.file, "argo-workflows", "create", "--only-json")
     assert ran.code == 0, ran.said
-    return schedulers.argo(cloud, json.loads(ran.stdout), STEPS, "cloudflow-x7k2p")
+    template = json.loads(ran.stdout)
+    return Gone(*schedulers.argo(cloud, template, flow.steps, f"{flow.name.lower()}-x7k2p"))
 
 
-def step_functions(cloud: Cloud) -> Gone:
-    ran = cloud.run("cloud.py", "step-functions", "create", "--only-json")
+def step_functions(cloud: Cloud, flow: Flow) -> Gone:
+    ran = cloud.run(flow.file, "step-functions", "create", "--only-json")
     assert ran.code == 0, ran.said
-    return schedulers.step_functions(cloud, json.loads(ran.stdout), "execution-1")
+    return Gone(*schedulers.step_functions(cloud, json.loads(ran.stdout), "execution-1"))
 
 
-def airflow(cloud: Cloud) -> Gone:
+def airflow(cloud: Cloud, flow: Flow) -> Gone:
     pytest.importorskip("jinja2")
-    ran = cloud.run("cloud.py", "airflow", "create", "dag.py")
+    ran = cloud.run(flow.file, "airflow", "create", "dag.py")
     assert ran.code == 0, ran.said
-    return schedulers.airflow(cloud, cloud.folder / "dag.py", "manual__2026-01-01")
+    return Gone(*schedulers.airflow(cloud, cloud.folder / "dag.py", "manual__2026-01-01"))
+
+
+class Runtime(NamedTuple):
+    """Something that starts tasks elsewhere.
+
+    :ivar workflow: what the store calls a workflow there, None where no scheduler starts its tasks.
+    """
+
+    go: Callable[[Cloud, Flow], Gone]
+    flow: Flow
+    workflow: str | None = None
 
 
 RUNTIMES = {
-    "argo": argo,
-    "kubernetes": run_with("kubernetes"),
-    "batch": run_with("batch"),
-    "step-functions": step_functions,
-    "airflow": airflow,
+    "argo": Runtime(argo, EVERY_KIND, "argo-workflows/cloudflow"),
+    "kubernetes": Runtime(run_with("kubernetes"), NAMED),
+    "batch": Runtime(run_with("batch"), FETCHED),
+    "step-functions": Runtime(step_functions, NAMED, "step-functions/CloudNamedFlow"),
+    "airflow": Runtime(airflow, FETCHED, "airflow/CloudFetchedFlow"),
 }
 
 
 @pytest.fixture(scope="module")
 def gone(cloud: Cloud, named: str) -> Callable[[str], Gone]:
-    """Run the flow on a runtime, once."""
-    return functools.cache(lambda runtime: RUNTIMES[runtime](cloud))
+    """Run its flow on a runtime, once."""
+    return functools.cache(lambda runtime: RUNTIMES[runtime].go(cloud, RUNTIMES[runtime].flow))
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_every_kind_of_environment(
+def test_steps_find_their_environments(
     runtime: str, cloud: Cloud, named: str, gone: Callable[[str], Gone]
 ) -> None:
+    _, flow, workflow = RUNTIMES[runtime]
+    steps, kinds = flow.steps, flow.kinds
     prefixes_before = cloud.envs
     run_id, pods = gone(runtime)
-    assert [pod.code for pod in pods] == [0] * len(STEPS), pods[-1].said
+    assert [pod.code for pod in pods] == [0] * len(steps), pods[-1].said
     assert cloud.envs == prefixes_before == [], "the laptop needs no prefix of a step that runs elsewhere"
-    tasks = cloud.task("CloudFlow", run_id)
-    where = {step: pod.folder.parents[1] / "running" for step, pod in zip(STEPS, pods, strict=True)}
+    tasks = cloud.task(flow.name, run_id)
+    assert tasks.keys() == set(steps)
+    where = {step: pod.folder.parents[1] / "running" for step, pod in zip(steps, pods, strict=True)}
 
     ids = {step: task["metadata"].get("conda_env_id") for step, task in tasks.items()}
-    assert ids.pop("start") is None
-    told = dict(zip(STEPS, [IDS.search(pod.command) for pod in pods], strict=True))
-    assert {step for step, match in told.items() if match is None} == {"start", "fetched"}
+    assert {step for step, found in ids.items() if found is None} == {s for s in steps if kinds[s] == "none"}
+    told = dict(zip(steps, [IDS.search(pod.command) for pod in pods], strict=True))
+    by_name_alone = {step for step, match in told.items() if match is None}
+    assert by_name_alone == {step for step in steps if kinds[step] in ("none", "fetched")}
     for step, found in ids.items():
+        if found is None:
+            continue
         req_id, full_id, platform = json.loads(found)
         match = told[step]
         assert f"{req_id}:{full_id}" == (match[1] if match else named), step
         assert platform == "linux-64"
         assert tasks[step]["information"]["id"] == f"{req_id}:{full_id}"
-    assert told["named"] is not None
-    assert told["named"][1] == named
+        if kinds[step] == "named":
+            assert match is not None
+            assert match[1] == named
 
-    if runtime in DEPLOYED:
-        noted = json.loads(cloud.object(f"metaflow/conda_env/deployments/{DEPLOYED[runtime]}.json"))
+    if workflow is not None:
+        noted = json.loads(cloud.object(f"metaflow/conda_env/deployments/{workflow}.json"))
         assert set(noted["deployments"][0]["environments"]) == {match[1] for match in told.values() if match}
 
     has = {step: task["seen"]["versions"] for step, task in tasks.items()}
     asked = {"tinylib", "tinyapp", "condaonly", "pypionly"}
     assert {step: {k: v for k, v in one.items() if k in asked} for step, one in has.items()} == {
-        "start": {},
-        "plain": {"tinylib": "1.0"},
-        "mixed": {"condaonly": "1.5", "pypionly": "3.1", "tinylib": "2.0"},
-        "named": {"tinylib": "2.0"},
-        "fetched": {"tinylib": "2.0"},
-        "end": {"tinylib": "1.0", "tinyapp": "1.0"},
+        step: HAS[kind] for step, kind in kinds.items()
     }
     for step, task in tasks.items():
         seen = task["seen"]
-        if step == "start":
+        if kinds[step] == "none":
             assert seen["executable"] == str(cloud.container / "python")
             continue
         folder = str(where[step])
@@ -140,7 +198,18 @@ def test_every_kind_of_environment(
         assert variables["CONDA_PREFIX"] == seen["prefix"]
         assert variables["PYTHONPATH"] == f"{folder}/metaflow/.mf_code"
         assert not {"conjoin", "metaflow"} & set(has[step])
-    assert tasks["mixed"]["seen"]["variables"]["TINY_HOME"].endswith("/.conjoin/env/share")
+        if kinds[step] == "mixed":
+            assert variables["TINY_HOME"].endswith("/.conjoin/env/share")
+
+
+def test_every_kind_is_on_three_runtimes() -> None:
+    """But for a step that has none, and one of PyPI alone, which ``mixed`` has in it."""
+    where: dict[str, set[str]] = {}
+    for name, runtime in RUNTIMES.items():
+        for kind in runtime.flow.kinds.values():
+            where.setdefault(kind, set()).add(name)
+    assert where.keys() == HAS.keys()
+    assert all(len(where[kind]) == 3 for kind in ("resolved", "mixed", "named", "fetched"))
 
 
 @pytest.fixture
@@ -185,7 +254,7 @@ def test_a_past_task_that_ran_elsewhere(cloud: Cloud, gone: Callable[[str], Gone
     Path(colleague["HOME"]).mkdir()
     shown = cloud.call(*command, "show", "--pathspec", task, variables=colleague)
     assert shown.code == 0, shown.said
-    match = IDS.search(pods[STEPS.index("plain")].command)
+    match = IDS.search(pods[EVERY_KIND.steps.index("plain")].command)
     assert match is not None
     assert all(one in shown.stdout for one in match[1].split(":"))
     made = cloud.call(*command, "create", "--name", "again", "--pathspec", task, variables=colleague)

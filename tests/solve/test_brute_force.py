@@ -13,12 +13,13 @@ import conjoin.solve.request
 import conjoin.solve.search.provider
 from brute_force import NAMES, SmallWorld, build_world, exists, is_valid, worlds
 from conjoin.errors import NoSolution
+from fuzzing import examples
 from solving import always_search
 
 
 @pytest.mark.slow
 @settings(
-    max_examples=150,
+    max_examples=examples(150),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

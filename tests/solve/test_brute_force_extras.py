@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import conjoin.solve.request
 from brute_force import NAMES, PYTHONS, Release, any_choice
 from conjoin.errors import NoSolution
+from fuzzing import examples
 from solving import World, always_search
 
 VERSIONS = (1, 2)
@@ -122,7 +123,7 @@ def _built(world: SmallWorld, root: Path) -> World:
 
 @pytest.mark.slow
 @settings(
-    max_examples=120,
+    max_examples=examples(120),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

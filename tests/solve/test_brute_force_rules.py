@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import conjoin.solve.request
+from fuzzing import examples
 from rules_worlds import NAMES, File, Need, RulesWorld, built, exists, reached, solved, worlds
 from solving import always_search
 
@@ -33,7 +34,7 @@ _LOCKSTEP = RulesWorld(
 
 @pytest.mark.slow
 @settings(
-    max_examples=120,
+    max_examples=examples(120),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

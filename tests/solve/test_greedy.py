@@ -13,6 +13,7 @@ from packaging.version import Version
 import conjoin.solve.request
 import conjoin.solve.search.joint
 from conjoin.solve.search.conda_side import CondaSolver
+from fuzzing import examples
 from rules_worlds import NAMES, Chosen, RulesWorld, built, reached, solved, worlds
 from sdists import make_building_sdist
 from solving import World, always_search
@@ -248,7 +249,7 @@ def test_another_strategy_is_the_solvers(plain: World, searches: Searches, strat
 
 @pytest.mark.slow
 @settings(
-    max_examples=100,
+    max_examples=examples(100),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conjoin.solve.host_python import HostPythonSource, as_records
@@ -47,7 +47,6 @@ def _solver(asked: Requirements, source: HostPythonSource) -> CondaSolver:
     return CondaSolver(asked, None, PLATFORM, {}, python_source=source)
 
 
-@settings(max_examples=150, deadline=None)
 @given(_sources, _expressions)
 def test_what_is_admitted_is_what_py_rattler_admits(source: HostPythonSource, python: str) -> None:
     asked = _asked(python)
@@ -59,7 +58,6 @@ def test_what_is_admitted_is_what_py_rattler_admits(source: HostPythonSource, py
             assert (str(early.version), str(early.build)) == (str(made.version), str(made.build))
 
 
-@settings(max_examples=60, deadline=None)
 @given(_sources, _expressions)
 def test_the_newest_is_what_the_solver_chooses(source: HostPythonSource, python: str) -> None:
     asked = _asked(python)

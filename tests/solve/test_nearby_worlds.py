@@ -33,6 +33,7 @@ from conjoin.solve.preferences.update import Former
 from conjoin.solve.request import solve_request
 from conjoin.solve.solution import PlatformSolution
 from conjoin.spec.build import build_requirements
+from fuzzing import examples
 from solving import PLATFORM, World
 
 Standing = tuple[str, dict[str, int], dict[str, int]]  # python, conda, wheels
@@ -89,7 +90,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 _settings = settings(
-    max_examples=40,
+    max_examples=examples(40),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -82,7 +82,6 @@ worlds = st.builds(
 
 @pytest.mark.slow
 @settings(
-    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conjoin.errors import UsageError
@@ -190,7 +190,6 @@ TABLES = {
 }
 
 
-@settings(max_examples=150, deadline=None)
 @given(YAML_DOCUMENTS)
 def test_no_yaml_of_whatever_shape_ends_in_a_traceback(tmp_path_factory, document):
     path = tmp_path_factory.mktemp("fuzz") / "environment.yml"
@@ -199,7 +198,6 @@ def test_no_yaml_of_whatever_shape_ends_in_a_traceback(tmp_path_factory, documen
     assert refused is None or refused.where
 
 
-@settings(max_examples=120, deadline=None)
 @given(st.data())
 def test_no_toml_of_whatever_shape_ends_in_a_traceback(tmp_path_factory, data):
     lines = []
@@ -228,7 +226,6 @@ PIECES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=120, deadline=None)
 @given(st.text(st.characters(codec="utf-8"), max_size=60))
 def test_no_line_whatever_ends_in_a_traceback(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("fuzz") / "requirements.txt"
@@ -237,7 +234,6 @@ def test_no_line_whatever_ends_in_a_traceback(tmp_path_factory, text):
     assert refused is None or refused.where
 
 
-@settings(max_examples=120, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
 def test_no_error_shows_a_password(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("fuzz") / "requirements.txt"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conjoin.errors import UsageError
@@ -68,7 +68,6 @@ def test_identities_never_change(texts, expected):
     assert req_id(build_requirements(index_url=INDEX, **texts)) == expected
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_order_and_repetition_of_typing_mean_nothing(data):
     typed = {name: data.draw(st.lists(st.sampled_from(texts), max_size=6)) for name, texts in LISTS.items()}
@@ -78,7 +77,6 @@ def test_order_and_repetition_of_typing_mean_nothing(data):
     )
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_what_a_lock_carries_reads_back_as_the_same_requirements(data):
     typed = {name: data.draw(st.lists(st.sampled_from(texts), max_size=4)) for name, texts in LISTS.items()}

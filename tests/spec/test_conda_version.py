@@ -3,7 +3,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from rattler import Version, VersionSpec
 from rattler.exceptions import InvalidVersionSpecError
@@ -38,7 +38,6 @@ FLAT = st.builds(
 EXPRESSIONS = FLAT | st.builds("({}),{}".format, FLAT, BOUNDS) | st.builds("{}|({})".format, BOUNDS, FLAT)
 
 
-@settings(max_examples=120, deadline=None)
 @given(EXPRESSIONS, st.lists(VERSIONS, min_size=1, max_size=12))
 def test_the_canonical_form_matches_the_versions_the_original_matches(text, versions):
     try:
@@ -50,14 +49,12 @@ def test_the_canonical_form_matches_the_versions_the_original_matches(text, vers
         assert original.matches(version) == canonical.matches(version), (text, str(canonical), version)
 
 
-@settings(max_examples=120, deadline=None)
 @given(EXPRESSIONS)
 def test_the_canonical_form_is_its_own_canonical_form(text):
     once = conda_version(text)
     assert conda_version(once) == once
 
 
-@settings(max_examples=120, deadline=None)
 @given(st.lists(st.lists(BOUNDS, min_size=1, max_size=3), min_size=1, max_size=3), st.randoms())
 def test_the_order_of_typing_means_nothing(alternatives, random):
     typed = "|".join(",".join(one) for one in alternatives)
@@ -67,7 +64,6 @@ def test_the_order_of_typing_means_nothing(alternatives, random):
     assert conda_version("|".join(",".join(one) for one in alternatives)) == conda_version(typed)
 
 
-@settings(max_examples=120, deadline=None)
 @given(st.lists(EXPRESSIONS, min_size=1, max_size=3), VERSIONS)
 def test_a_conjunction_allows_what_all_of_its_parts_allow(texts, version):
     parts = [conda_version(text) for text in texts]

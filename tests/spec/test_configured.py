@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conjoin.config.load import load_settings
@@ -52,7 +52,6 @@ CASES: list[tuple[str, str, list[tuple[str, Any]]]] = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.sampled_from(CASES), st.sets(st.sampled_from(["typed", "strong", "weak"])))
 def test_a_request_is_what_the_strongest_says_and_the_same_as_if_it_were_typed(
     case: tuple[str, str, list[tuple[str, Any]]], sayers: set[str]

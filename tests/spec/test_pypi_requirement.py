@@ -3,7 +3,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -32,7 +32,6 @@ CLAUSES = st.one_of(
 SPECIFIERS = st.lists(CLAUSES, max_size=4).map(",".join)
 
 
-@settings(max_examples=150, deadline=None)
 @given(SPECIFIERS, st.lists(VERSIONS, min_size=1, max_size=10))
 def test_the_canonical_specifier_contains_the_versions_the_original_contains(text, versions):
     original, canonical = SpecifierSet(text), SpecifierSet(canonical_specifier(text))
@@ -41,7 +40,6 @@ def test_the_canonical_specifier_contains_the_versions_the_original_contains(tex
     assert original.prereleases == canonical.prereleases
 
 
-@settings(max_examples=120, deadline=None)
 @given(SPECIFIERS, st.sets(st.sampled_from(["B_b", "a.a", "C"])))
 def test_the_canonical_form_is_its_own_canonical_form(specifier, extras):
     once = pypi_requirement(f"Some.Name[{','.join(extras)}]{specifier} ; python_version<'3.12'")

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from rattler import Version, VersionSpec
@@ -17,7 +17,6 @@ CLAUSES = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(CLAUSES, min_size=1, max_size=3).map(",".join))
 def test_requires_python_allows_as_conda_expression_the_pythons_pep_440_allows(text):
     allowed = VersionSpec(requires_python(text) or "*", strict=True)

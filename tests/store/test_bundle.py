@@ -51,6 +51,7 @@ from conjoin.store.bundle.format import (
     package_files,
 )
 from conjoin.store.layout import lock_key, package_key
+from fuzzing import examples
 from object_stores import S3, MakeLock
 
 BOTH = ("linux-64", "osx-arm64")
@@ -474,8 +475,6 @@ def refused(tmp_path: Path, data: bytes) -> ConjoinError:
 
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    deadline=None,
-    max_examples=60,
 )
 @given(data=st.data())
 def test_a_file_that_is_cut_off_anywhere_is_damaged(
@@ -490,8 +489,6 @@ def test_a_file_that_is_cut_off_anywhere_is_damaged(
 
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    deadline=None,
-    max_examples=150,
 )
 @given(data=st.data())
 def test_one_byte_that_is_changed_anywhere_is_noticed(
@@ -509,7 +506,7 @@ def test_one_byte_that_is_changed_anywhere_is_noticed(
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     deadline=None,
-    max_examples=30,
+    max_examples=examples(30),
 )
 @given(more=st.binary(min_size=1, max_size=2000))
 def test_what_follows_after_the_end_is_noticed(
