@@ -1,4 +1,4 @@
-"""``conjoin completion``: what makes a shell complete command lines; and what it is answered (by argcomplete)."""
+"""``conjoin completion``: what makes a shell complete command lines, and what it is answered."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class _Completer:
 
 
 def _commands(prefix: str, typed: Any) -> Mapping[str, str]:
-    """The commands below those that were typed."""
+    """Return the commands below those that were typed."""
     commands: Mapping[str, Any] = COMMANDS
     for word in getattr(typed, "words", None) or ():
         if word not in commands:
@@ -139,7 +139,7 @@ def _commands(prefix: str, typed: Any) -> Mapping[str, str]:
 
 
 def _environments(prefix: str, typed: Any) -> Mapping[str, str]:
-    """Aliases, ids and lock files; of another store than the local one only where that is a folder."""
+    """Return aliases, ids and lock files; of another store than the local one where that is a folder."""
     from conjoin.store.aliases import Aliases
     from conjoin.store.folder import FolderBackend
 
@@ -186,7 +186,7 @@ def _settings(prefix: str, typed: Any) -> Mapping[str, str]:
 
 
 def _values(prefix: str, typed: Any) -> Iterable[str]:
-    """The values of the setting that was typed: of one that is no list, once."""
+    """Return what the setting that was typed can be."""
     from conjoin.cli.options import REQUEST
     from conjoin.config.table import Kind, setting_named
 
@@ -206,7 +206,7 @@ def _values(prefix: str, typed: Any) -> Iterable[str]:
 
 
 def _names(prefix: str, typed: Any) -> Iterable[str]:
-    """What prefixes are called that were made by a name."""
+    """Return what prefixes are called that were made by a name."""
     from conjoin.store.paths import envs_dir
 
     return os.listdir(envs_dir() / "named")  # noqa: PTH208

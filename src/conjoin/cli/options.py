@@ -1,7 +1,7 @@
-"""The options of all commands: what an option, an argument and a command are as data, and what commands share.
+"""Options, arguments and commands as data, and the options that commands share.
 
-A command's module says which of these it takes, adds its own, and names one function. :mod:`conjoin.cli.parser`
-reads command lines by them and writes help; :mod:`conjoin.cli.completion` completes.
+A command's module says which of these it takes, adds its own, and names one function. By them
+:mod:`conjoin.cli.parser` reads command lines and writes help, and :mod:`conjoin.cli.completion` completes.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Option(NamedTuple):
     :ivar type: from the text that was typed to the value; a ``ValueError`` says that it is none.
     :ivar expected: what ``type`` takes, for the message.
     :ivar repeats: whether it may be given more than once: the value is a tuple then.
-    :ivar choices: the values there are. Whoever uses the value refuses others, as files and variables say it, too.
+    :ivar choices: the values there are. Others are refused by whoever uses the value: files say it as well.
     :ivar completes: what else its value can be: a word that :mod:`conjoin.cli.completion` knows.
     :ivar group: the heading in help.
     """
@@ -138,8 +138,8 @@ class Command(NamedTuple):
     :ivar arguments: the words that are no options, in their order.
     :ivar examples: shown below its help.
     :ivar more: the documents that say more, as paths in the repository.
-    :ivar interspersed: whether options may stand behind words. Where not, the first word ends them, since what
-        follows is another command's.
+    :ivar interspersed: whether options may stand behind words. Where not, the first word ends them, since
+        what follows is another command's.
     :ivar commands: those below it, where it is a group; its function is called where none of them is named.
     :ivar prepare: called with its options before one of them.
     """

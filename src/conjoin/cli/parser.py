@@ -193,8 +193,8 @@ class Parser(argparse.ArgumentParser):
             if option.completes == "platform":
                 from conjoin.spec.platform import PLATFORMS as choices
             switch = option.switches[0]
-            if choices and text.strip().lower() not in choices and (near := _near(text, choices)):
-                # Any other: whoever uses the value says what there is, as for files and variables.
+            if choices and text.strip().lower() not in choices and (near := _near(text, choices, least=0.8)):
+                # Any other word: whoever uses the value says what there is, as for files and variables.
                 raise _wrong(self.prog, f"{switch} is {text!r}{near}")
             try:
                 return option.type(text)
@@ -204,10 +204,14 @@ class Parser(argparse.ArgumentParser):
         return read_value
 
     def refused(self, error: argparse.ArgumentError, words: Sequence[str]) -> UsageError:
-        """Return in our words what argparse has against an option's value: it lacks one, or must not have one."""
+        """Return in our words what argparse has against an option: it lacks a value, or must not have one."""
         names = (error.argument_name or "").split("/")
         option = self.switches[names[0]]
         if not option.metavar:
+            for word in words:
+                letters = [f"-{letter}" for letter in word[1:]] if word[:2] in names else []
+                if unknown := [one for one in letters if one not in self.switches]:  # several in one, as -qv
+                    return _wrong(self.prog, f"no such option: {unknown[0]}")
             return _wrong(self.prog, f"option {names[0]} takes no value")
         typed = next((word for word in words if word in names), names[0])
         after = words[words.index(typed) + 1 :] if typed in words else ()
@@ -350,11 +354,14 @@ def _width(stream: TextIO) -> int:
         return 80
 
 
-def _near(word: str, known: Iterable[str], *, quote: bool = False) -> str:
-    """Return a question whether something near was meant; nothing where nothing is near."""
+def _near(word: str, known: Iterable[str], *, quote: bool = False, least: float = 0.65) -> str:
+    """Return a question whether something near was meant; nothing where nothing is near.
+
+    :param least: how near, from 0 to 1.
+    """
     import difflib
 
-    near = difflib.get_close_matches(word.lower(), list(known), n=3, cutoff=0.6)
+    near = difflib.get_close_matches(word.lower(), list(known), n=3, cutoff=least)
     shown = [repr(one) if quote else one for one in near]
     return f". Did you mean {' or '.join(shown)}?" if near else ""
 
