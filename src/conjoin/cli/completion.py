@@ -148,9 +148,10 @@ def _environments(prefix: str, typed: Any) -> Mapping[str, str]:
     for alias in Aliases(backend).all():
         found[alias.name if alias.tag == "latest" else str(alias)] = "name"
     if len(prefix) >= _FEWEST_DIGITS and not set(prefix) - set("0123456789abcdef:"):
-        for key in backend.keys_beginning(f"locks/{prefix.partition(':')[0]}"):
-            _, req_id, full_id, *_ = key.split("/")
-            found[f"{req_id}:{full_id}"] = "id"
+        from conjoin.store.locks import Locks
+
+        req_id, _, full_id = prefix.partition(":")
+        found |= {":".join(ids): "id" for ids in Locks(backend).beginning(req_id, full_id)}
     is_path = "/" in prefix or prefix.startswith((".", "~"))
     for path in _files(prefix, typed):
         if path.endswith((".lock", ".json")) or (is_path and path.endswith("/")):
@@ -219,7 +220,7 @@ def _users(prefix: str, typed: Any) -> Iterable[str]:
 def _files(prefix: str, typed: Any) -> Iterator[str]:
     head, _, begun = prefix.rpartition("/")
     shown = f"{head}/" if "/" in prefix else ""
-    with os.scandir(os.path.expanduser(shown) or ".") as entries:  # noqa: PTH111 (pathlib is dear)
+    with suppress(OSError), os.scandir(os.path.expanduser(shown) or ".") as entries:  # noqa: PTH111
         for entry in entries:
             if entry.name.startswith(begun) and entry.name.startswith(".") <= begun.startswith("."):
                 yield f"{shown}{entry.name}{'/' if entry.is_dir() else ''}"
