@@ -63,6 +63,7 @@ FRONTS = ("cli", "__main__")
 """The command line may import everything; nobody imports it. So it is with ``metaflow_extensions``."""
 
 HEAVY = (
+    "argcomplete",
     "httpx",
     "msgspec",
     "obstore",
@@ -72,7 +73,6 @@ HEAVY = (
     "rich",
     "ruamel",
     "tomlkit",
-    "typer",
 )
 """Third parties whose import is noticeable (or drags in one that is)."""
 
@@ -191,7 +191,7 @@ def test_stores_prefixes_and_the_solver_stay_behind_their_own_room() -> None:
         "httpx": {"net", "index", "store", "forge", "cli"},
         "obstore": {"store"},
         "rich": {"cli"},
-        "typer": {"cli"},
+        "argcomplete": {"cli"},
         "ruamel": {"spec", "cli"},
         "tomlkit": {"config"},
     }
@@ -201,6 +201,18 @@ def test_stores_prefixes_and_the_solver_stay_behind_their_own_room() -> None:
         if one.root in rooms and one.file.is_relative_to(PACKAGE) and room_of(one.file) not in rooms[one.root]
     ]
     assert wrong == []
+
+
+def test_there_is_one_parser_of_command_lines() -> None:
+    """One module makes argparse's parsers; the bootstrap, which runs without the rest, has its own."""
+    makers = [
+        str(file.relative_to(PACKAGE))
+        for file in modules(PACKAGE)
+        if room_of(file) != "bootstrap" and "ArgumentParser" in file.read_text("utf-8")
+    ]
+    assert makers == ["cli/parser.py"]
+    others = {"typer", "click", "optparse", "getopt", "docopt", "fire"}
+    assert [str(one) for one in every_import() if one.root in others and _in(one, "")] == []
 
 
 def test_no_two_modules_need_each_other_to_be_imported() -> None:

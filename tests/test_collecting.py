@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 
 import pytest
-from conjoin.store.usage import note_use
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -28,6 +27,7 @@ from conjoin.prefix.prefix import Marker
 from conjoin.prefix.registry import Registry
 from conjoin.store.aliases import parse_alias
 from conjoin.store.layout import alias_key
+from conjoin.store.usage import note_use
 from fuzzing import examples
 from hydrating import BASE, conda_packages, lock_of, locked_wheel, output
 from worlds import make_wheel

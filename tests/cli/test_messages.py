@@ -38,12 +38,12 @@ CASES = {
     "forge with a missing Python": ["forge", "channel", "--python", "two", "-q"],
 }
 
-TYPERS = {
+LINES = {
     "an unknown option": ["resolve", "--frob"],
     "an unknown command": ["resolv"],
     "an option without its value": ["resolve", "--conda"],
 }
-"""Typer's words, which change with its version."""
+"""Lines that cannot be read; their words are in test_parser.py."""
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_errors_read_as_they_should(folder: Path, capsys, isolated_home: Path, s
     assert "\n".join(said) == snapshot
 
 
-@pytest.mark.parametrize("command", [*CASES.values(), *TYPERS.values()], ids=[*CASES, *TYPERS])
+@pytest.mark.parametrize("command", [*CASES.values(), *LINES.values()], ids=[*CASES, *LINES])
 def test_every_error_is_one_line_that_says_what(command: list[str], folder: Path, capsys) -> None:
     assert main(command) in {2, 6}
     (line,) = capsys.readouterr().err.splitlines()

@@ -20,9 +20,10 @@ _PYTHON = ".".join(map(str, sys.version_info[:3]))
 
 NEVER = {
     # the command line, where nobody asks for help and nothing is mistyped
-    "typer",
+    "argcomplete",
+    "difflib",
     "rich",
-    "conjoin.cli.app",
+    "conjoin.cli.completion",
     "conjoin.cli.failure",
     "conjoin.cli.progress",
     # the network

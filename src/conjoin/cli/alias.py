@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from conjoin.cli.options import OutputOptions
+from conjoin.cli.options import ENV, OUTPUT, STORE_URL, Argument, Command, Example, Option, OutputOptions
 from conjoin.cli.reporter import Reporter
 from conjoin.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
-    import typer
-
     from conjoin.store.aliases import Alias
     from conjoin.store.store import Store
 
-__all__ = ["alias"]
+__all__ = ["COMMAND", "alias"]
 
 _AT_ONCE = 16
 
 
 def alias(
     output: OutputOptions,
-    env: Annotated[
-        str | None, typer.Argument(metavar="[ENV]", help="a lock file, an id or its beginning, or an alias")
-    ] = None,
-    name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="its name, e.g. team/torch:v1; no tag: latest")
-    ] = None,
-    store: Annotated[str | None, typer.Option(metavar="URL", help="where environments are kept")] = None,
-    prefix: Annotated[
-        str | None, typer.Option("--list", metavar="PREFIX", help="list the names that begin so; '' for all")
-    ] = None,
-    history: Annotated[
-        str | None, typer.Option(metavar="NAME", help="show who made that name mean what, newest first")
-    ] = None,
+    env: str | None = None,
+    name: str | None = None,
+    store: str | None = None,
+    prefix: str | None = None,
+    history: str | None = None,
 ) -> None:
     """Name an environment, list names, or show what a name meant before.
 
@@ -73,6 +63,39 @@ def alias(
         )
         return
     reporter.say(f"{given} is {lock.req_id}:{lock.full_id}", "green")
+
+
+COMMAND = Command(
+    alias,
+    (
+        Option(
+            "prefix",
+            "list the names that begin so; '' for all",
+            "PREFIX",
+            ("--list",),
+            completes="environment",
+        ),
+        Option("history", "show who made that name mean what, newest first", "NAME", completes="environment"),
+        STORE_URL,
+        OUTPUT,
+    ),
+    (
+        ENV._replace(metavar="[ENV]", required=False),
+        Argument(
+            "name",
+            "its name, e.g. team/torch:v1; no tag: latest",
+            "[NAME]",
+            required=False,
+            completes="environment",
+        ),
+    ),
+    examples=(
+        Example("conjoin alias env.lock team/torch:v1", "Name what a lock file holds"),
+        Example("conjoin alias --list team/", "List the names of a team"),
+        Example("conjoin alias --history team/torch:latest", "Who moved a name, and when"),
+    ),
+    more=("docs/store.md",),
+)
 
 
 def _show_history(store: Store, alias: Alias, *, as_json: bool) -> None:

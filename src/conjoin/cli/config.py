@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from conjoin.cli.command import takes_groups
-from conjoin.cli.options import OutputOptions
+from conjoin.cli.options import OUTPUT, Argument, Command, Example, Option, OutputOptions
 from conjoin.cli.reporter import Reporter, presentable
 from conjoin.errors import NotFound, UsageError
 
@@ -20,32 +17,11 @@ if TYPE_CHECKING:
     from conjoin.config.table import Setting
     from conjoin.config.values import Value
 
-__all__ = ["make_config"]
-
-_Key = Annotated[str, typer.Argument(metavar="KEY", help="a setting's name, as `conjoin config` lists them")]
-_Project = Annotated[
-    bool, typer.Option("--project", help="the nearest pyproject.toml's [tool.conjoin], not your own file")
-]
+__all__ = ["COMMAND", "config"]
 
 
-def make_config() -> typer.Typer:
-    """Return the group of commands."""
-    app = typer.Typer(help="Show what is configured and where it was said; change it.")
-    app.callback(invoke_without_command=True)(_config)
-    app.command("get")(takes_groups(get))
-    app.command("set")(set_)
-    app.command("unset")(unset)
-    app.command("path")(path)
-    return app
-
-
-def _config(
-    context: typer.Context,
-    json: Annotated[bool, typer.Option("--json", help="as JSON, on stdout")] = False,
-) -> None:
+def config(*, json: bool = False) -> None:
     """Show what is configured and where it was said; change it."""
-    if context.invoked_subcommand is not None:
-        return
     from conjoin.cli.effective import effective, unknown_variables
 
     shown = effective()
@@ -72,10 +48,7 @@ def _config(
         Reporter().warn(warning)
 
 
-def get(
-    output: OutputOptions,
-    key: _Key,
-) -> None:
+def get(output: OutputOptions, key: str) -> None:
     """Print what a setting is: a list's texts, or a table's entries, one a line."""
     from conjoin.cli.effective import effective
 
@@ -91,11 +64,7 @@ def get(
     sys.stdout.flush()
 
 
-def set_(
-    key: _Key,
-    value: Annotated[list[str], typer.Argument(metavar="VALUE...", help="its value; several for a list")],
-    project: _Project = False,
-) -> None:
+def set_(key: str, value: Sequence[str], project: bool = False) -> None:
     """Write a setting into your configuration file, which keeps its comments and order.
 
     Lists and tables take several values; a table's are NAME=VALUE, and entries it has stay.
@@ -116,7 +85,7 @@ def set_(
     _warn_of_stronger(setting, "project" if project else "user")
 
 
-def unset(key: _Key, project: _Project = False) -> None:
+def unset(key: str, project: bool = False) -> None:
     """Take a setting out of your configuration file; of a table, an entry with KEY.ENTRY."""
     from conjoin.config.edit import unset_key
 
@@ -125,9 +94,60 @@ def unset(key: _Key, project: _Project = False) -> None:
             raise NotFound(f"{key} is not set there", where=str(file))
 
 
-def path(project: _Project = False) -> None:
+def path(project: bool = False) -> None:
     """Print the path of your configuration file, whether it exists or not."""
     print(_path(project), flush=True)
+
+
+_KEY = Argument("key", "a setting's name, as `conjoin config` lists them", "KEY", completes="setting")
+_PROJECT = Option("project", "the nearest pyproject.toml's [tool.conjoin], not your own file")
+_MORE = ("docs/configuration.md",)
+
+COMMAND = Command(
+    config,
+    (Option("json", "as JSON, on stdout"),),
+    # No words: what is not a command below is none.
+    (Argument("words", "what to do", "[COMMAND ...]", required=False, repeats=True),),
+    examples=(
+        Example("conjoin config", "Everything, and who said so"),
+        Example("conjoin config set channels conda-forge bioconda", "Into your own file"),
+    ),
+    more=_MORE,
+    interspersed=False,
+    commands={
+        "get": Command(
+            get, (OUTPUT,), (_KEY,), (Example("conjoin config get channels", "What counts"),), _MORE
+        ),
+        "set": Command(
+            set_,
+            (_PROJECT,),
+            (
+                _KEY,
+                Argument(
+                    "value", "its value; several for a list", "VALUE...", repeats=True, completes="value"
+                ),
+            ),
+            (
+                Example("conjoin config set store s3://bucket/envs", "A text"),
+                Example("conjoin config set --project channels conda-forge ./ours", "A list, of the project"),
+                Example(
+                    "conjoin config set channel-aliases defaults=https://mirror.example/main", "An entry"
+                ),
+            ),
+            _MORE,
+        ),
+        "unset": Command(
+            unset,
+            (_PROJECT,),
+            (_KEY,),
+            (Example("conjoin config unset channel-aliases.defaults", "An entry of a table"),),
+            _MORE,
+        ),
+        "path": Command(
+            path, (_PROJECT,), examples=(Example("conjoin config path", "Where your file is"),), more=_MORE
+        ),
+    },
+)
 
 
 def _setting(key: str) -> Setting:

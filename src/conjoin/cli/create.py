@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
 
-from conjoin.cli.options import OutputOptions, RequestOptions, StoreOptions
+from conjoin.cli.options import (
+    ENV,
+    OUTPUT,
+    REQUEST,
+    STORE,
+    Command,
+    Example,
+    Option,
+    OutputOptions,
+    RequestOptions,
+    StoreOptions,
+)
 from conjoin.cli.reporter import Reporter
 
-if TYPE_CHECKING:
-    import typer
-
-__all__ = ["create"]
+__all__ = ["COMMAND", "create"]
 
 
 def create(
     request: RequestOptions,
     options: StoreOptions,
     output: OutputOptions,
-    env: Annotated[
-        str | None, typer.Argument(metavar="[ENV]", help="a lock file, an id or its beginning, or an alias")
-    ] = None,
-    prefix: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="where to; default: a folder named by the ids")
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option("--name", "-n", metavar="N", help="a named environment, instead of --prefix")
-    ] = None,
+    env: str | None = None,
+    prefix: Path | None = None,
+    name: str | None = None,
 ) -> None:
     """Make a prefix of an environment, or of what a request asks for, and print its path."""
     from conjoin.cli.environments import environment_of, make_prefix, open_store
@@ -60,3 +61,27 @@ def create(
         return
     reporter.say(f"ready in {seconds:.1f} s", "green")
     print(made, flush=True)
+
+
+COMMAND = Command(
+    create,
+    (
+        Option(
+            "prefix",
+            "where to; default: a folder named by the ids",
+            "DIR",
+            type=Path,
+            completes="folder",
+        ),
+        Option("name", "a named environment, instead of --prefix", "N", ("--name", "-n"), completes="name"),
+        REQUEST,
+        STORE,
+        OUTPUT,
+    ),
+    (ENV._replace(metavar="[ENV]", required=False),),
+    examples=(
+        Example("conjoin create team/torch:v1 --prefix ./env", "Make what a name means, in a folder"),
+        Example("conjoin create -n work -f environment.yml", "Make what a file asks for, by a name"),
+    ),
+    more=("docs/store.md", "docs/files.md"),
+)

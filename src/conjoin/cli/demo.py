@@ -5,42 +5,28 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from conjoin.cli.options import OutputOptions
+from conjoin.cli.options import OUTPUT, Command, Example, Option, OutputOptions
 from conjoin.cli.reporter import Reporter
 from conjoin.cli.story import Story
 from conjoin.cli.table import Column
 from conjoin.errors import ConjoinError
 
 if TYPE_CHECKING:
-    import typer
-
     from conjoin.demo.steps import CondaFirst, Report
     from conjoin.forge.interpreter import Interpreter
     from conjoin.resolving import Resolution
     from conjoin.store.store import Store
 
-__all__ = ["demo"]
+__all__ = ["COMMAND", "demo"]
 
 _NAME = "demo"
 _MOST_REASONS = 6
 
 
 def demo(
-    output: OutputOptions,
-    directory: Annotated[
-        Path | None,
-        typer.Option(
-            "--dir", metavar="DIR", help="keep everything in this folder; default: the usual places"
-        ),
-    ] = None,
-    python: Annotated[
-        str | None, typer.Option(metavar="V", help="version or path of the Python that goes into the channel")
-    ] = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="never use the network, after a first time")
-    ] = False,
+    output: OutputOptions, directory: Path | None = None, python: str | None = None, offline: bool = False
 ) -> None:
     """Show what this is about: one environment out of conda and PyPI that conda-first tools cannot find."""
     from conjoin.config.places import cache_dir
@@ -64,6 +50,26 @@ def demo(
         from conjoin.cli.documents import write_json
 
         write_json(document)
+
+
+COMMAND = Command(
+    demo,
+    (
+        Option(
+            "directory",
+            "keep everything in this folder; default: the usual places",
+            "DIR",
+            ("--dir",),
+            type=Path,
+            completes="folder",
+        ),
+        Option("python", "version or path of the Python that goes into the channel", "V", completes="file"),
+        Option("offline", "never use the network, after a first time"),
+        OUTPUT,
+    ),
+    examples=(Example("conjoin demo --dir ./demo", "Keep all of it in one folder"),),
+    more=("README.md", "docs/solving.md"),
+)
 
 
 class _Demo:

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from conjoin.cli.options import OutputOptions
+from conjoin.cli.options import ENV, OUTPUT, PLATFORMS, STORE_URL, Command, Example, Option, OutputOptions
 from conjoin.errors import Findings
 
 if TYPE_CHECKING:
-    import typer
+    from collections.abc import Sequence
 
     from conjoin.lock.changes import Change
 
-__all__ = ["diff"]
+__all__ = ["COMMAND", "diff"]
 
 
 def diff(
     output: OutputOptions,
-    before: Annotated[
-        str, typer.Argument(metavar="A", help="a lock file, an id or its beginning, or an alias")
-    ],
-    now: Annotated[str, typer.Argument(metavar="B", help="what it is compared with")],
-    platform: Annotated[list[str] | None, typer.Option(metavar="P", help="this platform alone")] = None,
-    exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="exit with 8 where anything differs")
-    ] = False,
-    store: Annotated[str | None, typer.Option(metavar="URL", help="where environments are kept")] = None,
+    before: str,
+    now: str,
+    platform: Sequence[str] = (),
+    exit_code: bool = False,
+    store: str | None = None,
 ) -> None:
     """Show what came, went or moved between two environments, platform by platform."""
     from conjoin.lock.changes import changes
@@ -36,7 +32,7 @@ def diff(
 
     there = Store(store)
     old, new = find_lock(before, there), find_lock(now, there)
-    wanted = [platform_name(name) for name in platform or ()]
+    wanted = [platform_name(name) for name in platform]
     old_platforms = {name: each for name, each in old.platforms.items() if not wanted or name in wanted}
     new_platforms = {name: each for name, each in new.platforms.items() if not wanted or name in wanted}
     found = changes(old_platforms, new_platforms)
@@ -61,6 +57,21 @@ def diff(
         raise Findings(
             f"{len(found)} packages differ" if found else "the environments are for different platforms"
         )
+
+
+COMMAND = Command(
+    diff,
+    (PLATFORMS, Option("exit_code", "exit with 8 where anything differs"), STORE_URL, OUTPUT),
+    (
+        ENV._replace(name="before", metavar="A"),
+        ENV._replace(name="now", metavar="B", help="what it is compared with"),
+    ),
+    examples=(
+        Example("conjoin diff old.lock new.lock", "What moved between two lock files"),
+        Example("conjoin diff --exit-code team/torch:v1 team/torch:v2", "The same, for a script"),
+    ),
+    more=("docs/lock-format.md",),
+)
 
 
 def _print(found: tuple[Change, ...], gone: list[str], come: list[str]) -> None:

@@ -4,33 +4,36 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from conjoin.cli.options import OutputOptions, StoreOptions
+from conjoin.cli.options import (
+    ENV,
+    OUTPUT,
+    PLATFORMS,
+    STORE,
+    Command,
+    Example,
+    Option,
+    OutputOptions,
+    StoreOptions,
+)
 from conjoin.cli.reporter import Reporter
 from conjoin.errors import UsageError
 
 if TYPE_CHECKING:
-    import typer
+    from collections.abc import Sequence
 
     from conjoin.store.bundle.export import Exported
 
-__all__ = ["export"]
+__all__ = ["COMMAND", "export"]
 
 
 def export(
     options: StoreOptions,
     output: OutputOptions,
-    env: Annotated[
-        str, typer.Argument(metavar="ENV", help="a lock file, an id or its beginning, or an alias")
-    ],
-    offline_bundle: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="one file with all packages, for a machine without any network"),
-    ] = None,
-    platform: Annotated[
-        list[str] | None, typer.Option(metavar="P", help="packages of this platform alone")
-    ] = None,
+    env: str,
+    offline_bundle: Path | None = None,
+    platform: Sequence[str] = (),
 ) -> None:
     """Write an environment in another form.
 
@@ -59,6 +62,28 @@ def export(
             moved=moved,
         )
     _report(exported, time.monotonic() - started, output, reporter)
+
+
+COMMAND = Command(
+    export,
+    (
+        Option(
+            "offline_bundle",
+            "one file with all packages, for a machine without any network",
+            "FILE",
+            type=Path,
+            completes="file",
+        ),
+        PLATFORMS._replace(help="packages of this platform alone"),
+        STORE,
+        OUTPUT,
+    ),
+    (ENV,),
+    examples=(
+        Example("conjoin export team/torch:v1 --offline-bundle torch.bundle", "Everything, in one file"),
+    ),
+    more=("docs/bundle-format.md",),
+)
 
 
 def _report(exported: Exported, seconds: float, output: OutputOptions, reporter: Reporter) -> None:

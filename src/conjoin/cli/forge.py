@@ -4,40 +4,25 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
 
-from conjoin.cli.options import OutputOptions
+from conjoin.cli.options import OUTPUT, Argument, Command, Example, Option, OutputOptions
 from conjoin.cli.reporter import Reporter
 from conjoin.errors import UsageError
 
-if TYPE_CHECKING:
-    import typer
-
-__all__ = ["forge"]
+__all__ = ["COMMAND", "forge"]
 
 
 def forge(
     output: OutputOptions,
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="the channel, made or extended")],
-    python: Annotated[
-        list[str] | None,
-        typer.Option(metavar="V", help="a version, or the path of an interpreter; default: the running one"),
-    ] = None,
-    no_python: Annotated[bool, typer.Option("--no-python", help="add no interpreter")] = False,
-    wheel: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FILE_OR_REQ", help="a wheel, or what to fetch, e.g. numpy==1.26.4"),
-    ] = None,
-    folder: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="a folder with a forge.toml")
-    ] = None,
-    sample: Annotated[
-        bool, typer.Option("--sample", help="add the sample, a C library and a program")
-    ] = False,
-    fmt: Annotated[
-        str, typer.Option("--format", metavar="conda|tar.bz2", help="of the package files")
-    ] = "conda",
+    directory: Path,
+    python: Sequence[str] = (),
+    no_python: bool = False,
+    wheel: Sequence[str] = (),
+    folder: Sequence[Path] = (),
+    sample: bool = False,
+    fmt: str = "conda",
 ) -> None:
     """Make real conda packages and an indexed channel, for use without any public one."""
     from conjoin.forge import forge as make_channel
@@ -54,8 +39,8 @@ def forge(
         packages = make_channel(
             directory,
             pythons=() if no_python else python or None,
-            wheels=wheel or (),
-            folders=folder or (),
+            wheels=wheel,
+            folders=folder,
             sample=sample,
             fmt=fmt,  # type: ignore[arg-type]
         )
@@ -92,3 +77,40 @@ def forge(
         sys.stderr,
     )
     reporter.say(f"the channel is ready ({time.monotonic() - started:.1f} s): -c {channel}", "green")
+
+
+COMMAND = Command(
+    forge,
+    (
+        Option(
+            "python",
+            "a version, or the path of an interpreter; default: the running one",
+            "V",
+            repeats=True,
+            completes="file",
+        ),
+        Option("no_python", "add no interpreter"),
+        Option(
+            "wheel",
+            "a wheel, or what to fetch, e.g. numpy==1.26.4",
+            "FILE_OR_REQ",
+            repeats=True,
+            completes="file",
+        ),
+        Option("folder", "a folder with a forge.toml", "DIR", type=Path, repeats=True, completes="folder"),
+        Option("sample", "add the sample, a C library and a program"),
+        Option(
+            "fmt",
+            "of the package files; default: conda",
+            "conda|tar.bz2",
+            ("--format",),
+            choices=("conda", "tar.bz2"),
+        ),
+        OUTPUT,
+    ),
+    (Argument("directory", "the channel, made or extended", "DIR", type=Path, completes="folder"),),
+    examples=(
+        Example("conjoin forge ./channel --python 3.12 --wheel numpy==1.26.4", "A channel with two packages"),
+    ),
+    more=("docs/forge.md",),
+)

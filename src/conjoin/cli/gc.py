@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from conjoin.cli.options import OutputOptions
+from conjoin.cli.options import OUTPUT, STORE_URL, Command, Example, Option, OutputOptions
 from conjoin.cli.reporter import Reporter
 from conjoin.errors import UsageError
 
 if TYPE_CHECKING:
-    import typer
+    from collections.abc import Sequence
 
     from conjoin.collecting import Collected
 
-__all__ = ["gc"]
+__all__ = ["COMMAND", "gc"]
 
 _WORDS = {
     "environments": "environments",
@@ -31,31 +31,12 @@ _WORDS = {
 
 def gc(
     output: OutputOptions,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="tell what would go, and change nothing")
-    ] = False,
-    older_than: Annotated[
-        str, typer.Option(metavar="DAYS", help="what was used since stays; also 12h, 2w")
-    ] = "30d",
-    prefixes: Annotated[
-        bool,
-        typer.Option(
-            "--prefixes", help="prefixes not used since, too; never those of --prefix DIR or --name"
-        ),
-    ] = False,
-    defaults: Annotated[
-        bool, typer.Option("--defaults", help="defaults of their requests not used since, too")
-    ] = False,
-    store: Annotated[
-        str | None, typer.Option(metavar="URL", help="in that store, instead of on this machine")
-    ] = None,
-    forget: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="WORKFLOW",
-            help="argo-workflows/train, as list shows it: it is deployed no more; repeat for more",
-        ),
-    ] = None,
+    dry_run: bool = False,
+    older_than: str = "30d",
+    prefixes: bool = False,
+    defaults: bool = False,
+    store: str | None = None,
+    forget: Sequence[str] = (),
 ) -> None:
     """Drop what no name, no deployed workflow, no default, no recent use and no prefix refers to.
 
@@ -76,7 +57,7 @@ def gc(
     else:
         with reporter.steps() as steps:
             there = Store(store)
-            for workflow in forget or ():
+            for workflow in forget:
                 there.deployments.forget(workflow)
             steps(f"looking through {there.place}")
             collected = collect_store(there, span, keep_defaults=not defaults, dry_run=dry_run)
@@ -88,6 +69,30 @@ def gc(
     for path in collected.prefixes:
         reporter.detail(f"{'would delete' if dry_run else 'deleted'} {path}")
     _print(collected, reporter, dry_run=dry_run)
+
+
+COMMAND = Command(
+    gc,
+    (
+        Option("dry_run", "tell what would go, and change nothing"),
+        Option("older_than", "what was used since stays; also 12h, 2w; default: 30d", "DAYS"),
+        Option("prefixes", "prefixes not used since, too; never those of --prefix DIR or --name"),
+        Option("defaults", "defaults of their requests not used since, too"),
+        Option(
+            "forget",
+            "argo-workflows/train, as list shows it: it is deployed no more; repeat for more",
+            "WORKFLOW",
+            repeats=True,
+        ),
+        STORE_URL._replace(help="in that store, instead of on this machine"),
+        OUTPUT,
+    ),
+    examples=(
+        Example("conjoin gc --dry-run", "What would go"),
+        Example("conjoin gc --older-than 2w --prefixes", "Whatever was not used for two weeks"),
+    ),
+    more=("docs/store.md",),
+)
 
 
 def _print(collected: Collected, reporter: Reporter, *, dry_run: bool) -> None:

@@ -4,36 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from conjoin.cli.options import OutputOptions
+from conjoin.cli.options import ENV, OUTPUT, PLATFORMS, STORE_URL, Command, Example, Option, OutputOptions
 from conjoin.cli.reporter import Reporter
 from conjoin.errors import UsageError
 
 if TYPE_CHECKING:
-    import typer
-
     from conjoin.lock.model import Lock
     from conjoin.store.store import Store
 
-__all__ = ["get"]
+__all__ = ["COMMAND", "get"]
 
 
 def get(
     output: OutputOptions,
-    env: Annotated[str, typer.Argument(metavar="ENV", help="an alias, req_id:full_id or a lock file")],
-    store: Annotated[
-        str | None, typer.Option(metavar="URL", help="where from: a folder, s3://, gs://, az://")
-    ] = None,
-    lock_file: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="write the lock to a file, too")
-    ] = None,
-    packages: Annotated[
-        bool, typer.Option("--packages", help="its packages, too: it runs --offline then")
-    ] = False,
-    platform: Annotated[
-        list[str] | None, typer.Option(metavar="P", help="packages of this platform; default: this host's")
-    ] = None,
+    env: str,
+    store: str | None = None,
+    lock_file: Path | None = None,
+    packages: bool = False,
+    platform: Sequence[str] = (),
 ) -> None:
     """Fetch an environment's definition, and its name, into the local store and print its id."""
     from conjoin.store.store import Store
@@ -68,7 +58,32 @@ def get(
     print(f"{lock.req_id}:{lock.full_id}", flush=True)
 
 
-def _get_packages(there: Store, lock: Lock, platforms: Sequence[str] | None, reporter: Reporter) -> None:
+COMMAND = Command(
+    get,
+    (
+        Option(
+            "lock_file",
+            "write the lock to a file, too",
+            "FILE",
+            ("--output", "-o"),
+            type=Path,
+            completes="file",
+        ),
+        Option("packages", "its packages, too: it runs --offline then"),
+        PLATFORMS._replace(help="packages of this platform; default: this host's"),
+        STORE_URL._replace(help="where from: a folder, s3://, gs://, az://"),
+        OUTPUT,
+    ),
+    (ENV._replace(help="an alias, req_id:full_id or a lock file"),),
+    examples=(
+        Example("conjoin get team/torch:v1 --store s3://bucket/envs", "What a team keeps by a name"),
+        Example("conjoin get team/torch:v1 --packages", "And its packages, for later without a network"),
+    ),
+    more=("docs/store.md",),
+)
+
+
+def _get_packages(there: Store, lock: Lock, platforms: Sequence[str], reporter: Reporter) -> None:
     from conjoin.cli.transfer import transfer
     from conjoin.prefix.host import choose_platform
     from conjoin.store.transfer.get import get_packages

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
 
-from conjoin.cli.options import OutputOptions, StoreOptions
+from conjoin.cli.options import (
+    OUTPUT,
+    STORE,
+    Argument,
+    Command,
+    Example,
+    Option,
+    OutputOptions,
+    StoreOptions,
+)
 from conjoin.cli.reporter import Reporter
 
-if TYPE_CHECKING:
-    import typer
-
-__all__ = ["import_bundle"]
+__all__ = ["COMMAND", "import_bundle"]
 
 
-def import_bundle(
-    options: StoreOptions,
-    output: OutputOptions,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="what conjoin export --offline-bundle wrote")],
-    alias: Annotated[str | None, typer.Option(metavar="NAME", help="name it, e.g. team/torch:v1")] = None,
-) -> None:
+def import_bundle(options: StoreOptions, output: OutputOptions, file: Path, alias: str | None = None) -> None:
     """Bring the environment and the packages of an offline bundle into a store, and print its id.
 
     Everything is verified; no network is needed.
@@ -67,3 +67,12 @@ def import_bundle(
     elif done.exported_as:
         reporter.say(f"it was exported as {done.exported_as}; to name it so, add --alias {done.exported_as}")
     print(ids, flush=True)
+
+
+COMMAND = Command(
+    import_bundle,
+    (Option("alias", "name it, e.g. team/torch:v1", "NAME", completes="environment"), STORE, OUTPUT),
+    (Argument("file", "what conjoin export --offline-bundle wrote", "FILE", type=Path, completes="file"),),
+    examples=(Example("conjoin import torch.bundle --alias team/torch:v1", "Bring it in, by a name"),),
+    more=("docs/bundle-format.md",),
+)

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from conjoin.cli.options import OutputOptions
+from conjoin.cli.options import OUTPUT, STORE_URL, Command, Example, OutputOptions
 from conjoin.cli.reporter import Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import typer
-
     from conjoin.inventory import Known
     from conjoin.prefix.registry import KnownPrefix
 
-__all__ = ["known_document", "list_", "use_document"]
+__all__ = ["COMMAND", "known_document", "list_", "use_document"]
 
 
-def list_(
-    output: OutputOptions,
-    store: Annotated[
-        str | None, typer.Option(metavar="URL", help="of that store, instead of those known here")
-    ] = None,
-) -> None:
+def list_(output: OutputOptions, store: str | None = None) -> None:
     """List the environments that are known here, or in a store; last used first."""
     from conjoin.inventory import inventory
     from conjoin.store.store import Store, local_folder
@@ -42,6 +35,17 @@ def list_(
         reporter.say(f"no environments in {where.place}")
         return
     _print(found)
+
+
+COMMAND = Command(
+    list_,
+    (STORE_URL._replace(help="of that store, instead of those known here"), OUTPUT),
+    examples=(
+        Example("conjoin list", "What is known on this machine"),
+        Example("conjoin list --store s3://bucket/envs --json", "What a team keeps, for a program"),
+    ),
+    more=("docs/store.md",),
+)
 
 
 def known_document(known: Known) -> dict[str, Any]:

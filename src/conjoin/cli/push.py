@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from conjoin.cli.options import OutputOptions
+from conjoin.cli.options import ENV, OUTPUT, PLATFORMS, STORE_URL, Command, Example, Option, OutputOptions
 from conjoin.cli.reporter import Reporter
 from conjoin.errors import ConjoinError, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import typer
+    from collections.abc import Callable, Sequence
 
     from conjoin.lock.model import Lock
     from conjoin.store.store import Store
     from conjoin.store.transfer.push import Pushed
 
-__all__ = ["push"]
+__all__ = ["COMMAND", "push"]
 
 _PAUSE = 0.1
 """Seconds between two looks at how much was sent."""
@@ -27,29 +25,12 @@ _PAUSE = 0.1
 
 def push(
     output: OutputOptions,
-    env: Annotated[
-        str, typer.Argument(metavar="ENV", help="a lock file, an id or its beginning, or an alias")
-    ],
-    store: Annotated[
-        str | None, typer.Option(metavar="URL", help="where to: a folder, s3://, gs://, az://")
-    ] = None,
-    platform: Annotated[
-        list[str] | None, typer.Option(metavar="P", help="packages of this platform alone")
-    ] = None,
-    alias: Annotated[
-        str | None, typer.Option(metavar="NAME", help="name it there, e.g. team/torch:v1")
-    ] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="look at every package there: somebody may have deleted one")
-    ] = False,
-    toolkit: Annotated[
-        bool | None,
-        typer.Option(
-            "--toolkit/--no-toolkit",
-            help="keep there what bare containers need as well; default: for Linux, in an object store",
-            show_default=False,
-        ),
-    ] = None,
+    env: str,
+    store: str | None = None,
+    platform: Sequence[str] = (),
+    alias: str | None = None,
+    check: bool = False,
+    toolkit: bool | None = None,
 ) -> None:
     """Bring an environment and all its packages to a store, for everybody who can read it.
 
@@ -93,6 +74,30 @@ def push(
     reporter.say(f"{lock.req_id}:{lock.full_id}")
     if pushed.alias:
         reporter.say(f"also {pushed.alias}")
+
+
+COMMAND = Command(
+    push,
+    (
+        STORE_URL._replace(help="where to: a folder, s3://, gs://, az://"),
+        PLATFORMS._replace(help="packages of this platform alone"),
+        Option("alias", "name it there, e.g. team/torch:v1", "NAME", completes="environment"),
+        Option("check", "look at every package there: somebody may have deleted one"),
+        Option(
+            "toolkit",
+            "keep there what bare containers need as well; default: for Linux, in an object store",
+            off="--no-toolkit",
+        ),
+        OUTPUT,
+    ),
+    (ENV,),
+    examples=(
+        Example(
+            "conjoin push env.lock --store s3://bucket/envs --alias team/torch:v1", "For a team, by a name"
+        ),
+    ),
+    more=("docs/store.md", "docs/bootstrap.md"),
+)
 
 
 def _keep_toolkits(

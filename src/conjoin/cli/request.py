@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,12 +20,7 @@ _HOW = "give -f environment.yml, -r requirements.txt, -p pyproject.toml, --scrip
 
 def is_request(options: RequestOptions) -> bool:
     """Tell whether anything that asks for an environment was typed; ``--platform`` alone does not."""
-    default = RequestOptions()
-    return any(
-        getattr(options, field.name) != getattr(default, field.name)
-        for field in fields(options)
-        if field.name != "platform"
-    )
+    return options._replace(platform=()) != RequestOptions()
 
 
 def read_request(options: RequestOptions, reporter: Reporter) -> Requirements:

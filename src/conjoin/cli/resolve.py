@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from conjoin.cli.options import OutputOptions, RequestOptions, StoreOptions
+from conjoin.cli.options import (
+    OUTPUT,
+    REQUEST,
+    STORE,
+    Command,
+    Example,
+    Option,
+    OutputOptions,
+    RequestOptions,
+    StoreOptions,
+)
 from conjoin.cli.reporter import Reporter
 from conjoin.errors import Conflict, NotFound, UsageError
 
 if TYPE_CHECKING:
-    import typer
+    from collections.abc import Sequence
 
     from conjoin.cli.environments import Base
     from conjoin.resolving import Resolution
@@ -19,30 +29,19 @@ if TYPE_CHECKING:
     from conjoin.store.aliases import Alias
     from conjoin.store.store import Store
 
-__all__ = ["refuse_taken", "resolve"]
+__all__ = ["COMMAND", "refuse_taken", "resolve"]
 
 
 def resolve(
     request: RequestOptions,
     options: StoreOptions,
     output: OutputOptions,
-    alias: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="name the environment, e.g. team/torch:v1")
-    ] = None,
-    update: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME", help="move this package of what was resolved before, and what must follow"
-        ),
-    ] = None,
-    update_all: Annotated[
-        bool, typer.Option("--update-all", help="resolve anew, and show what moved")
-    ] = False,
-    force: Annotated[bool, typer.Option("--force", help="solve again what was solved before")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="keep nothing")] = False,
-    lock_file: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="write the lock to a file")
-    ] = None,
+    alias: Sequence[str] = (),
+    update: Sequence[str] = (),
+    update_all: bool = False,
+    force: bool = False,
+    dry_run: bool = False,
+    lock_file: Path | None = None,
 ) -> None:
     """Find the one exact environment that satisfies a request, over conda and PyPI together."""
     from conjoin.cli.environments import base_of, open_store, resolve_showing
@@ -50,10 +49,10 @@ def resolve(
     from conjoin.store.aliases import parse_alias
 
     reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
-    aliases = [parse_alias(name) for name in alias or ()]
+    aliases = [parse_alias(name) for name in alias]
     if aliases and dry_run:
         raise UsageError("--alias and --dry-run contradict each other", advice="drop one of them")
-    updating = _updating(update or [], update_all=update_all, force=force)
+    updating = _updating(update, update_all=update_all, force=force)
     requirements = read_request(request, reporter)
     if lock_file is not None and not lock_file.absolute().parent.is_dir():
         raise UsageError("the folder does not exist", where=str(lock_file), advice="make it first")
@@ -90,7 +89,45 @@ def resolve(
         _show(resolution, [*map(str, aliases), *([str(lock_file)] if lock_file else [])], reporter)
 
 
-def _updating(names: list[str], *, update_all: bool, force: bool) -> list[str] | None:
+COMMAND = Command(
+    resolve,
+    (
+        REQUEST,
+        Option(
+            "alias", "name the environment, e.g. team/torch:v1", "NAME", repeats=True, completes="environment"
+        ),
+        Option(
+            "update",
+            "move this package of what was resolved before, and what must follow",
+            "NAME",
+            repeats=True,
+        ),
+        Option("update_all", "resolve anew, and show what moved"),
+        Option("force", "solve again what was solved before"),
+        Option("dry_run", "keep nothing"),
+        Option(
+            "lock_file", "write the lock to a file", "FILE", ("--output", "-o"), type=Path, completes="file"
+        ),
+        STORE,
+        OUTPUT,
+    ),
+    examples=(
+        Example("conjoin resolve -f environment.yml -o env.lock", "What a file asks for, into a lock file"),
+        Example(
+            "conjoin resolve --conda 'numpy>=1.26' --pypi requests --python 3.12 --alias mine",
+            "What is typed, by a name",
+        ),
+        Example(
+            "conjoin resolve -r requirements.txt --platform linux-64 --platform osx-arm64",
+            "For two platforms",
+        ),
+        Example("conjoin resolve -f environment.yml --update numpy", "Move one package, and show what moved"),
+    ),
+    more=("docs/solving.md", "docs/files.md", "docs/sources.md"),
+)
+
+
+def _updating(names: Sequence[str], *, update_all: bool, force: bool) -> Sequence[str] | None:
     """Return the packages to move: none for all of them; None where nothing is to be updated."""
     if force and (names or update_all):
         raise UsageError("--force and an update contradict each other", advice="drop one of them")

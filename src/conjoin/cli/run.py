@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from conjoin.cli.options import RequestOptions, StoreOptions
+from conjoin.cli.options import (
+    ENV,
+    QUIET,
+    REQUEST,
+    STORE,
+    VERBOSE,
+    Command,
+    Example,
+    Group,
+    OutputOptions,
+    RequestOptions,
+    StoreOptions,
+)
 from conjoin.cli.reporter import Reporter
 from conjoin.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import typer
 
-__all__ = ["run"]
+__all__ = ["COMMAND", "run"]
 
 _USAGE = "conjoin run [OPTIONS] ENV -- COMMAND..., or conjoin run -f environment.yml -- COMMAND..."
 
 
-@dataclass(frozen=True, kw_only=True)
-class TalkOptions:
-    """``run`` has no result of its own, so no ``--json``: stdout is the command's."""
-
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="errors alone")] = False
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="more about what is done and why")] = False
-
-
 def run(
-    request: RequestOptions,
-    options: StoreOptions,
-    talk: TalkOptions,
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[ENV] -- COMMAND...", help="the environment, and what to run in it"),
-    ] = None,
+    request: RequestOptions, options: StoreOptions, output: OutputOptions, words: Sequence[str] = ()
 ) -> None:
     """Run a command in an environment, or in what a request asks for; the exit code is the command's.
 
@@ -44,8 +40,8 @@ def run(
     from conjoin.cli.request import is_request
     from conjoin.prefix.activation import run as run_in
 
-    reporter = Reporter(quiet=talk.quiet, verbose=talk.verbose)
-    env, command = _split(words or (), has_request=is_request(request))
+    reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
+    env, command = _split(words, has_request=is_request(request))
     if not command and len(request.script) == 1:
         command = ["python", str(request.script[0])]
     if not command:
@@ -55,6 +51,33 @@ def run(
     prefix = make_prefix(environment, store, options, reporter)
     code = run_in(prefix, command)  # on POSIX the command takes this process's place
     raise SystemExit(code)
+
+
+COMMAND = Command(
+    run,
+    (
+        REQUEST,
+        STORE,
+        # It has no result of its own, so no --json: stdout is the command's.
+        Group("output", OutputOptions, (QUIET._replace(help="errors alone"), VERBOSE)),
+    ),
+    (
+        ENV._replace(
+            name="words",
+            help="the environment, and what to run in it",
+            metavar="[ENV] -- COMMAND...",
+            required=False,
+            repeats=True,
+        ),
+    ),
+    examples=(
+        Example("conjoin run team/torch:v1 -- python train.py", "In what a name means"),
+        Example("conjoin run -f environment.yml -- pytest -q", "In what a file asks for"),
+        Example("conjoin run --script script.py", "A script that says what it needs (PEP 723)"),
+    ),
+    more=("docs/store.md", "docs/files.md"),
+    interspersed=False,  # the command's own options are not ours
+)
 
 
 def _split(words: Sequence[str], *, has_request: bool) -> tuple[str | None, list[str]]:

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from conjoin.cli.options import OutputOptions
+from conjoin.cli.options import ENV, OUTPUT, PLATFORMS, STORE_URL, Command, Example, OutputOptions
 from conjoin.cli.reporter import presentable, styled
 from conjoin.errors import NotFound
 
 if TYPE_CHECKING:
-    import typer
+    from collections.abc import Sequence
 
     from conjoin.inventory import Known
     from conjoin.lock.model import Lock, LockedPlatform
 
-__all__ = ["show"]
+__all__ = ["COMMAND", "show"]
 
 
-def show(
-    output: OutputOptions,
-    env: Annotated[
-        str, typer.Argument(metavar="ENV", help="a lock file, an id or its beginning, or an alias")
-    ],
-    platform: Annotated[list[str] | None, typer.Option(metavar="P", help="this platform alone")] = None,
-    store: Annotated[str | None, typer.Option(metavar="URL", help="where environments are kept")] = None,
-) -> None:
+def show(output: OutputOptions, env: str, platform: Sequence[str] = (), store: str | None = None) -> None:
     """Show the packages of an environment, for each platform."""
     from conjoin.inventory import known_environment
     from conjoin.spec.platform import platform_name
@@ -34,7 +27,7 @@ def show(
 
     there = Store(store)
     lock = find_lock(env, there)
-    wanted = [platform_name(name) for name in platform or ()] or list(lock.platforms)
+    wanted = [platform_name(name) for name in platform] or list(lock.platforms)
     if missing := [name for name in wanted if name not in lock.platforms]:
         raise NotFound(
             f"the lock has no environment for {missing[0]}, only for {', '.join(lock.platforms)}",
@@ -53,6 +46,20 @@ def show(
     _print_known(known)
     for name in wanted:
         _print_platform(name, lock.platforms[name])
+
+
+COMMAND = Command(
+    show,
+    (PLATFORMS, STORE_URL, OUTPUT),
+    (ENV,),
+    examples=(
+        Example("conjoin show team/torch:v1", "What a name means"),
+        Example(
+            "conjoin show env.lock --platform linux-64 --json", "One platform of a lock file, for a program"
+        ),
+    ),
+    more=("docs/lock-format.md",),
+)
 
 
 def _print_head(lock: Lock) -> None:

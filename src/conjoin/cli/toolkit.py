@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from conjoin.cli.options import OutputOptions
+from conjoin.cli.options import ENV, OUTPUT, PLATFORMS, STORE_URL, Command, Example, Option, OutputOptions
 from conjoin.cli.reporter import Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import typer
+    from collections.abc import Callable, Sequence
 
     from conjoin.lock.model import Lock
     from conjoin.store.store import Store
     from conjoin.toolkit.making import Made
 
-__all__ = ["toolkit"]
+__all__ = ["COMMAND", "toolkit"]
 
 
 def toolkit(
     output: OutputOptions,
-    env: Annotated[
-        str | None,
-        typer.Argument(metavar="[ENV]", help="whose Python is packed for containers that have an old one"),
-    ] = None,
-    store: Annotated[
-        str | None, typer.Option(metavar="URL", help="where to: a folder, s3://, gs://, az://")
-    ] = None,
-    platform: Annotated[
-        list[str] | None, typer.Option(metavar="P", help="of the containers; default: linux-64")
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="make it anew, of the versions that are installed here")
-    ] = False,
+    env: str | None = None,
+    store: str | None = None,
+    platform: Sequence[str] = (),
+    force: bool = False,
 ) -> None:
     """Keep in a store what bare containers need: `python bootstrap.pyz STORE ENV` does the rest.
 
@@ -61,6 +50,26 @@ def toolkit(
         python = "; with a Python for old containers" if one.packed_python else ""
         reporter.say(f"{one.platform}: {size}{python}", "green")
     reporter.say(f"{there.place}/toolkit/bootstrap.pyz")
+
+
+COMMAND = Command(
+    toolkit,
+    (
+        STORE_URL._replace(help="where to: a folder, s3://, gs://, az://"),
+        PLATFORMS._replace(help="of the containers; default: linux-64"),
+        Option("force", "make it anew, of the versions that are installed here"),
+        OUTPUT,
+    ),
+    (
+        ENV._replace(
+            metavar="[ENV]",
+            required=False,
+            help="whose Python is packed for containers that have an old one",
+        ),
+    ),
+    examples=(Example("conjoin toolkit --store s3://bucket/envs", "For containers of Linux"),),
+    more=("docs/bootstrap.md",),
+)
 
 
 def _made(there: Store, platform: str, lock: Lock | None, force: bool, steps: Callable[[str], None]) -> Made:

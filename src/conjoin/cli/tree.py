@@ -5,35 +5,35 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from conjoin.cli.options import OutputOptions
+from conjoin.cli.options import (
+    ENV,
+    OUTPUT,
+    PLATFORM,
+    STORE_URL,
+    Argument,
+    Command,
+    Example,
+    Option,
+    OutputOptions,
+)
 from conjoin.cli.reporter import presentable, styled
 
 if TYPE_CHECKING:
-    import typer
-
     from conjoin.lock.graph import Graph, Link, PackageKey
 
-__all__ = ["tree"]
+__all__ = ["COMMAND", "tree"]
 
 
 def tree(
     output: OutputOptions,
-    env: Annotated[
-        str, typer.Argument(metavar="ENV", help="a lock file, an id or its beginning, or an alias")
-    ],
-    name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="this package alone", show_default=False)
-    ] = None,
-    invert: Annotated[
-        bool, typer.Option("--invert", help="upwards: from a package to whoever asks for it")
-    ] = False,
-    depth: Annotated[
-        int | None, typer.Option(metavar="N", min=0, help="how many levels below the first")
-    ] = None,
-    platform: Annotated[str | None, typer.Option(metavar="P", help="default: this host's, if locked")] = None,
-    store: Annotated[str | None, typer.Option(metavar="URL", help="where environments are kept")] = None,
+    env: str,
+    name: str | None = None,
+    invert: bool = False,
+    depth: int | None = None,
+    platform: str | None = None,
+    store: str | None = None,
 ) -> None:
     """Draw who asks for what in an environment, over both sides."""
     from conjoin.cli.graphs import find_package, graph_of, link_document, package_document
@@ -61,6 +61,31 @@ def tree(
         print(line)
     if drawing.repeated:
         print(styled("(*) drawn in full elsewhere", "dim", sys.stdout))
+
+
+def _depth(text: str) -> int:
+    depth = int(text)
+    if depth < 0:
+        raise ValueError
+    return depth
+
+
+COMMAND = Command(
+    tree,
+    (
+        Option("invert", "upwards: from a package to whoever asks for it"),
+        Option("depth", "how many levels below the first", "N", type=_depth, expected="a number from 0 on"),
+        PLATFORM,
+        STORE_URL,
+        OUTPUT,
+    ),
+    (ENV, Argument("name", "this package alone", "[NAME]", required=False)),
+    examples=(
+        Example("conjoin tree team/torch:v1 --depth 1", "What was asked for, and what that asks for"),
+        Example("conjoin tree team/torch:v1 numpy --invert", "Whoever asks for a package"),
+    ),
+    more=("docs/solving.md",),
+)
 
 
 @dataclass

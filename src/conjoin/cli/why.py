@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from conjoin.cli.options import OutputOptions
+from conjoin.cli.options import ENV, OUTPUT, PLATFORM, STORE_URL, Argument, Command, Example, OutputOptions
 from conjoin.cli.reporter import presentable, styled
 
 if TYPE_CHECKING:
-    import typer
-
     from conjoin.lock.graph import Graph, Link, PackageKey
 
-__all__ = ["why"]
+__all__ = ["COMMAND", "why"]
 
 
 def why(
-    output: OutputOptions,
-    env: Annotated[
-        str, typer.Argument(metavar="ENV", help="a lock file, an id or its beginning, or an alias")
-    ],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="a conda package, or a project of PyPI")],
-    platform: Annotated[str | None, typer.Option(metavar="P", help="default: this host's, if locked")] = None,
-    store: Annotated[str | None, typer.Option(metavar="URL", help="where environments are kept")] = None,
+    output: OutputOptions, env: str, name: str, platform: str | None = None, store: str | None = None
 ) -> None:
     """Tell who brought a package in: the chains from what was asked for down to it, over both sides."""
     from conjoin.cli.documents import write_json
@@ -46,6 +38,15 @@ def why(
         if number:
             print()
         _print_package(graph, key)
+
+
+COMMAND = Command(
+    why,
+    (PLATFORM, STORE_URL, OUTPUT),
+    (ENV, Argument("name", "a conda package, or a project of PyPI", "NAME")),
+    examples=(Example("conjoin why team/torch:v1 numpy", "Who brought numpy in"),),
+    more=("docs/solving.md",),
+)
 
 
 def _print_package(graph: Graph, key: PackageKey) -> None:
