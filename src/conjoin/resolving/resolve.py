@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from conjoin.lock.changes import Change
     from conjoin.lock.model import Lock
     from conjoin.solve.preferences.pins import Pins
-    from conjoin.solve.preferences.update import Former
+    from conjoin.solve.preferences.update import Previous
     from conjoin.solve.solution import PlatformSolution
     from conjoin.store.lookup.latest import Taken
     from conjoin.store.store import Store
@@ -180,24 +180,19 @@ def _solve(
     offline: bool,
     progress: Callable[[str], None] | None,
     pins: Mapping[str, Pins],
-    former: Mapping[str, Former],
+    former: Mapping[str, Previous],
     store: Store,
 ) -> dict[str, PlatformSolution]:
     from conjoin.config.places import cache_dir
+    from conjoin.solve.options import SolveOptions, silent
     from conjoin.solve.request import solve_request
     from conjoin.store.builds import Builds
 
     try:
-        return solve_request(
-            requirements,
-            platforms,
-            cache_dir=cache_dir(),
-            offline=offline,
-            progress=progress,
-            pins=pins,
-            former=former,
-            kept_builds=Builds(store),
+        options = SolveOptions(
+            cache_dir=cache_dir(), offline=offline, progress=progress or silent, kept_builds=Builds(store)
         )
+        return solve_request(requirements, platforms, options, pins=pins, former=former)
     except Unreachable as error:
         if offline and error.advice is None:
             raise Unreachable(error.what, where=error.where, advice="drop --offline") from error

@@ -11,7 +11,7 @@ from conjoin.resolving.extending import Base
 if TYPE_CHECKING:
     from conjoin.lock.model import Lock
     from conjoin.solve.preferences.pins import Pins
-    from conjoin.solve.preferences.update import Former
+    from conjoin.solve.preferences.update import Previous
 
 __all__ = ["former_of", "refuse_update"]
 
@@ -46,13 +46,13 @@ def refuse_update(names: Sequence[str], known: Lock | None, base: Base | None) -
 
 def former_of(
     names: Sequence[str], known: Lock, platforms: Sequence[str], pins: Mapping[str, Pins]
-) -> dict[str, Former]:
+) -> dict[str, Previous]:
     """Return what was locked before, for each platform that was, as the solver takes it."""
     from conjoin.resolving.from_lock import solution_of
-    from conjoin.solve.preferences.update import Former
+    from conjoin.solve.preferences.update import Previous
 
     return {
-        platform: Former.of(solution_of(platform, known.platforms[platform]), names, pins.get(platform))
+        platform: Previous.of(solution_of(platform, known.platforms[platform]), names, pins.get(platform))
         for platform in platforms
         if platform in known.platforms
     }
