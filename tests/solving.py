@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import conjoin.solve.search.joint
+from conjoin.solve.options import SolveOptions
 from conjoin.solve.request import solve_request
 from conjoin.solve.solution import PlatformSolution
 from conjoin.spec.build import build_requirements
@@ -162,7 +163,7 @@ class World:
             pypi=pypi,
             **{"channels": [self.channel_url], "index_url": self.index_url, **options},
         )
-        return solve_request(requirements, platforms, cache_dir=self.root / "cache")
+        return solve_request(requirements, platforms, SolveOptions(cache_dir=self.root / "cache"))
 
 
 def always_search(patch: pytest.MonkeyPatch) -> None:

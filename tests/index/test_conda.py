@@ -16,6 +16,7 @@ from conjoin.index.conda import (
     record_document,
     without_login,
 )
+from conjoin.solve.options import SolveOptions
 from conjoin.solve.request import solve_request
 from conjoin.spec.build import build_requirements
 from conjoin.spec.names import CondaName
@@ -54,7 +55,9 @@ def test_a_package_is_known_by_its_pep_440_versions_and_purls(world: World, tmp_
 def test_a_login_in_the_channel_is_used_and_never_kept(private: LoopbackServer, world: World) -> None:
     url = private.url.replace("://", "://ada:s3cret@")
     requirements = build_requirements(conda=["plain"], channels=[url])
-    solution = solve_request(requirements, ["linux-64"], cache_dir=world.root / "cache")["linux-64"]
+    solution = solve_request(requirements, ["linux-64"], SolveOptions(cache_dir=world.root / "cache"))[
+        "linux-64"
+    ]
     assert [package.name for package in solution.conda] == ["plain"]
     assert "s3cret" not in str(solution)
     assert "s3cret" not in str(requirements)
@@ -66,7 +69,7 @@ def test_a_login_in_the_channel_is_used_and_never_kept(private: LoopbackServer, 
 def test_without_a_login_a_private_channel_is_unreachable(private: LoopbackServer, world: World) -> None:
     requirements = build_requirements(conda=["plain"], channels=[private.url])
     with pytest.raises(ChannelUnreachable) as caught:
-        solve_request(requirements, ["linux-64"], cache_dir=world.root / "cache")
+        solve_request(requirements, ["linux-64"], SolveOptions(cache_dir=world.root / "cache"))
     assert caught.value.exit_code == 4
     assert "401" in str(caught.value)
 
@@ -114,7 +117,9 @@ def test_a_name_for_one_url_is_that_channel_and_its_login_is_used(
 ) -> None:
     url = private.url.replace("://", "://ada:s3cret@")
     requirements = build_requirements(conda=["plain"], channels=["ours"], channel_aliases={"ours": url})
-    solution = solve_request(requirements, ["linux-64"], cache_dir=world.root / "cache")["linux-64"]
+    solution = solve_request(requirements, ["linux-64"], SolveOptions(cache_dir=world.root / "cache"))[
+        "linux-64"
+    ]
     assert [package.document["url"] for package in solution.conda] == [
         f"{private.url}/linux-64/plain-1.0-0.conda"
     ]

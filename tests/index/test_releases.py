@@ -10,7 +10,7 @@ from packaging.version import Version
 
 from conjoin.index.pypi.file_rows import files_of, parse_page, releases_of
 from conjoin.index.pypi.project import PRERELEASE, SDIST, WHEEL, YANKED, Project, Releases, Sdist, Wheel
-from conjoin.solve.candidates.policy import Admission
+from conjoin.solve.candidates.policy import CandidatePolicy
 from conjoin.spec.names import PypiName
 from conjoin.spec.requirements import PypiRequirement, Requirements
 
@@ -89,7 +89,7 @@ def test_a_release_takes_part_exactly_if_one_of_its_files_does(
         only_binary=only_binary,
     )
     releases = _releases(files)
-    admitted = Admission(asked).admit(Project(name=TINY, releases=releases), ())
+    admitted = CandidatePolicy(asked).eligible(Project(name=TINY, releases=releases), ())
     looked_at = [admitted.at(place) for place in range(len(releases))]
     taking_part = [n for n, one in enumerate(looked_at) if one.wheels or one.sdist or one.unbuilt]
     assert list(admitted.present) == taking_part
@@ -107,7 +107,7 @@ def test_files_that_nobody_looks_at_are_not_read() -> None:
         return (Sdist(filename=f"tiny-{version}.tar.gz", url=f"{URL}{version}", version=version),)
 
     releases = Releases([f"{n}.0" for n in range(1000)], bytes([SDIST] * 1000), reader)
-    admitted = Admission(Requirements()).admit(Project(name=TINY, releases=releases), ())
+    admitted = CandidatePolicy(Requirements()).eligible(Project(name=TINY, releases=releases), ())
     assert (len(admitted.present), read) == (1000, [])
     admitted.at(5)
     admitted.at(5)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import conjoin.solve.request
-import conjoin.solve.search.provider
+import conjoin.solve.search.window
 from brute_force import NAMES, SmallWorld, build_world, exists, is_valid, worlds
 from conjoin.errors import NoSolution
 from fuzzing import examples
@@ -32,8 +32,8 @@ def test_a_solution_is_found_exactly_when_oneexists(
         if width:
             # However little of each project the solver is shown at first.
             always_search(patch)
-            patch.setattr(conjoin.solve.search.provider, "_WIDTH", width)
-            patch.setattr(conjoin.solve.search.provider, "_WIDER", 2)
+            patch.setattr(conjoin.solve.search.window, "_WIDTH", width)
+            patch.setattr(conjoin.solve.search.window, "_WIDER", 2)
         world = build_world(small, Path(folder))
         conda = ["python", *(f"{name} >={low},<={high}" for name, low, high in small.ask_conda)]
         pypi = [f"{name}>={low},<={high}" for name, low, high in small.ask_pypi]

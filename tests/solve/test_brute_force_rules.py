@@ -54,8 +54,8 @@ def test_all_rules_at_once_have_a_solution_exactly_when_one_exists(
         if width:
             # However little of each project the solver is shown at first.
             always_search(patch)
-            patch.setattr(conjoin.solve.search.provider, "_WIDTH", width)
-            patch.setattr(conjoin.solve.search.provider, "_WIDER", 2)
+            patch.setattr(conjoin.solve.search.window, "_WIDTH", width)
+            patch.setattr(conjoin.solve.search.window, "_WIDER", 2)
         found = solved(built(small, Path(folder)), small, strategy, prefer_conda=prefer_conda)
     if found is None:
         assert not exists(small)

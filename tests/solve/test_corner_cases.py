@@ -22,6 +22,7 @@ def world(tmp_path: Path) -> World:
 
 
 def _file(world: World, text: str) -> Solved:
+    from conjoin.solve.options import SolveOptions
     from conjoin.solve.request import solve_request
     from conjoin.spec.build import build_requirements
     from conjoin.spec.readers.read_file import read_requirements
@@ -32,7 +33,9 @@ def _file(world: World, text: str) -> Solved:
     asked = build_requirements(
         sources=[read_requirements(listed)], channels=[world.channel_url], index_url=world.index_url
     )
-    return Solved(solve_request(asked, ["linux-64"], cache_dir=world.root / "cache")["linux-64"])
+    return Solved(
+        solve_request(asked, ["linux-64"], SolveOptions(cache_dir=world.root / "cache"))["linux-64"]
+    )
 
 
 def test_a_url_that_only_another_python_needs_never_drops_the_wheel(world: World) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from conjoin.cli.failure import report_error
 from conjoin.errors import ConjoinError
+from conjoin.solve.options import SolveOptions
 from conjoin.solve.preferences.pins import Pins
 from conjoin.solve.request import solve_request
 from conjoin.spec.build import build_requirements
@@ -529,7 +530,7 @@ def _(world: World) -> object:
     world.write()
     asked = build_requirements(pypi=["app"], channels=[world.channel_url], index_url=world.index_url)
     pins = {PLATFORM: Pins(base, "team/base:v1")}
-    return solve_request(asked, [PLATFORM], cache_dir=world.root / "other cache", pins=pins)
+    return solve_request(asked, [PLATFORM], SolveOptions(cache_dir=world.root / "other cache"), pins=pins)
 
 
 @kind("invalid metadata")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from conjoin.errors import NoSolution
+from conjoin.solve.options import SolveOptions
 from conjoin.solve.platforms.shared import side_by_side
 from conjoin.solve.request import solve_request
 from conjoin.solve.solution import PlatformSolution
@@ -83,7 +84,9 @@ def test_that_there_is_nothing_left_to_build_is_told_without_a_second_search(
     )
     told: list[str] = []
     with pytest.raises(NoSolution, match="native has no file"):
-        solve_request(requirements, ["osx-64"], cache_dir=wide.root / "cache", progress=told.append)
+        solve_request(
+            requirements, ["osx-64"], SolveOptions(cache_dir=wide.root / "cache", progress=told.append)
+        )
     assert told == ["osx-64: solving the conda side", "osx-64: solving conda and PyPI together"]
 
 
@@ -99,7 +102,7 @@ def test_what_cannot_be_had_is_told_before_the_rest_is_looked_at(wide: World, fo
     with LoopbackServer(wide.root / "index") as server:
         requirements = build_requirements(index_url=f"{server.url}/", **asked)  # type: ignore[arg-type]
         with pytest.raises(NoSolution, match="native has no file"):
-            solve_request(requirements, ["osx-64"], cache_dir=wide.root / "fresh")
+            solve_request(requirements, ["osx-64"], SolveOptions(cache_dir=wide.root / "fresh"))
         paths = [request.path for request in server.requests]
     assert any("/first/" in path for path in paths)
     assert not any("/second/" in path or "/third/" in path for path in paths)

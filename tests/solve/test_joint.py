@@ -300,12 +300,15 @@ def test_hashes_the_user_gave_must_match(world: World) -> None:
 
     listed = world.root / "requirements.txt"
     listed.write_text(f"app --hash=sha256:{digest}\n")
+    from conjoin.solve.options import SolveOptions
     from conjoin.solve.request import solve_request
 
     requirements = build_requirements(
         sources=[read_requirements(listed)], channels=[world.channel_url], index_url=world.index_url
     )
-    solution = solve_request(requirements, ["linux-64"], cache_dir=world.root / "cache")["linux-64"]
+    solution = solve_request(requirements, ["linux-64"], SolveOptions(cache_dir=world.root / "cache"))[
+        "linux-64"
+    ]
     assert [str(wheel.wheel.version) for wheel in solution.wheels] == ["1.0"]
 
 
@@ -444,10 +447,11 @@ def test_the_answer_does_not_depend_on_how_python_hashes(world: World) -> None:
     code = (
         "import sys, json; from pathlib import Path;"
         "from conjoin.spec.build import build_requirements as build;"
+        "from conjoin.solve.options import SolveOptions;"
         "from conjoin.solve.request import solve_request as solve;"
         f"asked = build(pypi=['p0[more]', 'p1', 'p2'], channels=[{world.channel_url!r}],"
         f" index_url={world.index_url!r});"
-        "found = solve(asked, ['linux-64'], cache_dir=Path(sys.argv[1]))['linux-64'];"
+        "found = solve(asked, ['linux-64'], SolveOptions(cache_dir=Path(sys.argv[1])))['linux-64'];"
         "print(json.dumps([wheel.wheel.filename for wheel in found.wheels]))"
     )
     answers = {

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from conjoin.errors import NoSolution
-from conjoin.solve.search import joint, resolvo
-from conjoin.solve.search import prefetch as lookahead
+from conjoin.solve.search import joint, resolvo, select
 from loopback import PYPI_JSON, LoopbackServer
 from solving import World
 
@@ -55,7 +54,7 @@ def test_requirements_that_lead_on_for_ever_end_after_so_many_rounds(
     world: World, index: LoopbackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(joint, "MAX_ROUNDS", 4)
-    monkeypatch.setattr(lookahead, "_MOST_LEVELS", 5)
+    monkeypatch.setattr(select, "_MOST_LEVELS", 5)
     with pytest.raises(NoSolution, match=r"gave up after 4 rounds.*p\d+.*add a lower bound") as caught:
         world.solve(pypi=["p0"], index_url=index.url)
     assert caught.value.exit_code == 3
@@ -66,7 +65,7 @@ def test_they_end_after_so_many_seconds_too(
     world: World, index: LoopbackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(joint, "MAX_SECONDS", 0.0)
-    monkeypatch.setattr(lookahead, "_MOST_LEVELS", 5)
+    monkeypatch.setattr(select, "_MOST_LEVELS", 5)
     with pytest.raises(NoSolution, match="gave up after 200 rounds or 0 s"):
         world.solve(pypi=["p0"], index_url=index.url)
     assert len(index.requests) < 100

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from conjoin.index.pypi.indexes import PypiIndexes
+from conjoin.solve.options import SolveOptions
 from conjoin.solve.request import solve_request
 from conjoin.solve.solution import ChosenWheel, PlatformSolution
 from conjoin.spec.build import build_requirements
@@ -80,7 +81,7 @@ def _metadata(
 
 def _solved(case: dict[str, Any], sample: str, cache: Path) -> PlatformSolution:
     requirements = build_requirements(conda=case["conda"], pypi=case["pypi"], channels=[sample])
-    solution = solve_request(requirements, ["linux-64"], cache_dir=cache)["linux-64"]
+    solution = solve_request(requirements, ["linux-64"], SolveOptions(cache_dir=cache))["linux-64"]
     metadata = _metadata(cache, requirements.indexes, solution)
 
     def requires_dist(chosen: ChosenWheel) -> tuple[str, ...]:

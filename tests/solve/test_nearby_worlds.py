@@ -28,8 +28,9 @@ from brute_force import (
 from conjoin.errors import NoSolution
 from conjoin.lock.extend import missing_pins
 from conjoin.resolving.to_lock import locked_platform
+from conjoin.solve.options import SolveOptions
 from conjoin.solve.preferences.pins import Pins
-from conjoin.solve.preferences.update import Former
+from conjoin.solve.preferences.update import Previous
 from conjoin.solve.request import solve_request
 from conjoin.solve.solution import PlatformSolution
 from conjoin.spec.build import build_requirements
@@ -44,7 +45,7 @@ def _solve(
     conda: Sequence[Bound],
     pypi: Sequence[Bound],
     pins: Pins | None = None,
-    former: Former | None = None,
+    former: Previous | None = None,
 ) -> PlatformSolution:
     asked = build_requirements(
         conda=["python", *(f"{name} >={low},<={high}" for name, low, high in conda)],
@@ -55,7 +56,7 @@ def _solve(
     return solve_request(
         asked,
         [PLATFORM],
-        cache_dir=world.root / "cache",
+        SolveOptions(cache_dir=world.root / "cache"),
         pins={PLATFORM: pins} if pins else None,
         former={PLATFORM: former} if former else None,
     )[PLATFORM]
@@ -164,7 +165,7 @@ def test_an_update_moves_nothing_that_could_have_stayed(
         )
         world = build_world(grown, Path(folder) / "grown")
         world.write()
-        made = _solve(world, small.ask_conda, small.ask_pypi, former=Former(before, frozenset({name})))
+        made = _solve(world, small.ask_conda, small.ask_pypi, former=Previous(before, frozenset({name})))
         python, conda, wheels = now = _standing(made)
         assert is_valid(grown, python, conda, wheels)
         old = _standing(before)

@@ -11,6 +11,7 @@ import conjoin.index.conda
 import conjoin.solve.platforms.shared
 from conjoin.errors import NoSolution
 from conjoin.solve.candidates.encoding import make_record
+from conjoin.solve.options import SolveOptions
 from conjoin.solve.platforms.shared import side_by_side
 from conjoin.solve.request import solve_request
 from conjoin.solve.solution import PlatformSolution
@@ -56,7 +57,7 @@ def test_what_platforms_share_is_read_once(wide: World) -> None:
     asked: dict[str, Any] = {"conda": ["zlib"], "pypi": ["pure"], "channels": [wide.channel_url]}
     with LoopbackServer(wide.root / "index") as server:
         requirements = build_requirements(index_url=f"{server.url}/", **asked)
-        solve_request(requirements, FIVE, cache_dir=wide.root / "fresh")
+        solve_request(requirements, FIVE, SolveOptions(cache_dir=wide.root / "fresh"))
         paths = [str(request.path) for request in server.requests]
     assert len(paths) == len(set(paths))
     assert sum("/pure/" in path for path in paths) == 1

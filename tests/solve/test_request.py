@@ -10,6 +10,7 @@ import pytest
 
 from conjoin.errors import NoSolution, Unreachable, UsageError
 from conjoin.index.interpreters import find_interpreters
+from conjoin.solve.options import SolveOptions
 from conjoin.solve.request import solve_request
 from conjoin.spec.build import build_requirements
 from conjoin.spec.platform import host_platform
@@ -32,7 +33,7 @@ def test_without_any_channel_pypi_packages_get_this_hosts_python(world: World) -
     requirements = _unreachable_default(world, pypi=["app"], python=HERE)
     told: list[str] = []
     solution = solve_request(
-        requirements, [host_platform()], cache_dir=world.root / "cache", progress=told.append
+        requirements, [host_platform()], SolveOptions(cache_dir=world.root / "cache", progress=told.append)
     )[host_platform()]
     assert solution.python is not None
     assert solution.python.version.startswith(HERE)
@@ -44,14 +45,14 @@ def test_without_any_channel_pypi_packages_get_this_hosts_python(world: World) -
 def test_a_request_for_conda_packages_never_falls_back_to_the_host(world: World) -> None:
     requirements = _unreachable_default(world, pypi=["app"], conda=["tool"])
     with pytest.raises(Unreachable):
-        solve_request(requirements, [host_platform()], cache_dir=world.root / "cache")
+        solve_request(requirements, [host_platform()], SolveOptions(cache_dir=world.root / "cache"))
 
 
 def test_another_platform_never_falls_back_to_the_host(world: World) -> None:
     requirements = _unreachable_default(world, pypi=["app"])
     other = "osx-arm64" if host_platform() != "osx-arm64" else "linux-64"
     with pytest.raises(Unreachable):
-        solve_request(requirements, [other], cache_dir=world.root / "cache")
+        solve_request(requirements, [other], SolveOptions(cache_dir=world.root / "cache"))
 
 
 def test_a_channel_the_user_named_never_falls_back_to_the_host(world: World) -> None:
@@ -61,7 +62,7 @@ def test_a_channel_the_user_named_never_falls_back_to_the_host(world: World) -> 
         pypi=["app"], channels=["http://127.0.0.1:9/mine"], index_url=world.index_url
     )
     with pytest.raises(Unreachable):
-        solve_request(requirements, [host_platform()], cache_dir=world.root / "cache")
+        solve_request(requirements, [host_platform()], SolveOptions(cache_dir=world.root / "cache"))
 
 
 def test_the_hosts_python_can_be_asked_for(world: World) -> None:

@@ -13,7 +13,7 @@ from conjoin.errors import NotFound, Unreachable, UsageError
 if TYPE_CHECKING:
     from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
     from conjoin.solve.preferences.pins import Pins
-    from conjoin.solve.preferences.update import Former
+    from conjoin.solve.preferences.update import Previous
     from conjoin.solve.solution import ChosenWheel
     from conjoin.store.store import Store
 
@@ -78,13 +78,13 @@ def refuse_update(names: Sequence[str], known: Lock | None, base: Base | None) -
 
 def previous_of(
     names: Sequence[str], known: Lock, platforms: Sequence[str], pins: Mapping[str, Pins]
-) -> dict[str, Former]:
+) -> dict[str, Previous]:
     """Return what was locked before, for each platform that was, as the solver takes it."""
     from conjoin.resolving.from_lock import solution_of
-    from conjoin.solve.preferences.update import Former
+    from conjoin.solve.preferences.update import Previous
 
     return {
-        platform: Former.of(solution_of(platform, known.platforms[platform]), names, pins.get(platform))
+        platform: Previous.of(solution_of(platform, known.platforms[platform]), names, pins.get(platform))
         for platform in platforms
         if platform in known.platforms
     }

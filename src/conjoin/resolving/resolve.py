@@ -196,22 +196,20 @@ def _solve(
     :raises Unreachable: where an index or a channel cannot be reached.
     """
     from conjoin.config.places import cache_dir
+    from conjoin.solve.options import SolveOptions, silent
     from conjoin.solve.request import solve_request
     from conjoin.store.builds import Builds
 
     pins = {platform: start.base.pins(platform, store) for platform in platforms} if start.base else {}
     former = previous_of(options.update, start.lock, platforms, pins) if options.update and start.lock else {}
     try:
-        return solve_request(
-            start.requirements,
-            platforms,
+        solving = SolveOptions(
             cache_dir=cache_dir(),
             offline=options.offline,
-            progress=options.progress,
-            pins=pins,
-            former=former,
+            progress=options.progress or silent,
             kept_builds=Builds(store),
         )
+        return solve_request(start.requirements, platforms, solving, pins=pins, former=former)
     except Unreachable as error:
         if options.offline and error.advice is None:
             raise Unreachable(error.what, where=error.where, advice="drop --offline") from error

@@ -48,14 +48,14 @@ class BuildRequirements:
     async def _decide(self, requires: Sequence[str], interpreter: HostPython) -> Sequence[BuildTool]:
         python = ChosenPython(interpreter.implementation, str(interpreter.version), interpreter.abi)
         asked = _asked(self._request.requirements, requires)
-        solution = await self._request.on_this_host(asked, python)
+        answer = await self._request.on_this_host(asked, python).decide()
         return [
             BuildTool(
                 wheel.name,
                 replace_struct(wheel.wheel, sha256=wheel.sha256),
                 wheel.source.path if wheel.source else None,
             )
-            for wheel in solution.wheels
+            for wheel in answer.solution.wheels
         ]
 
 

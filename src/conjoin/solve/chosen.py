@@ -14,14 +14,13 @@ from conjoin.build.building_indexes import BuildingIndexes
 from conjoin.index.conda import record_document
 from conjoin.index.pypi.project import IndexFile, Sdist, Wheel
 from conjoin.net.urls import without_secrets
-from conjoin.solve.candidates.encoding import Meaning
+from conjoin.solve.candidates.encoding import Answer, Meaning
 from conjoin.solve.candidates.metadata import Dependency
 from conjoin.solve.candidates.ownership import Ownership
 from conjoin.solve.candidates.project_candidates import Candidate
 from conjoin.solve.host_python import HostPythonSource
 from conjoin.solve.preferences.pins import Pins
-from conjoin.solve.search.joint import Answer
-from conjoin.solve.search.provider import PypiWorld
+from conjoin.solve.search.provider import PypiProvider
 from conjoin.solve.solution import (
     BuiltFrom,
     ChosenConda,
@@ -41,7 +40,7 @@ _MARKER = re.compile(r"\s*;.*$", re.DOTALL)
 
 async def assemble(
     answer: Answer,
-    world: PypiWorld | None,
+    provider: PypiProvider | None,
     ownership: Ownership,
     indexes: BuildingIndexes,
     *,
@@ -58,7 +57,7 @@ async def assemble(
     :raises Unreachable: where a hash has to be made and the file cannot be fetched.
     """
     warnings: list[str] = []
-    wheels = await _wheels(answer.pypi, world, indexes, warnings)
+    wheels = await _wheels(answer.pypi, provider, indexes, warnings)
     warnings.extend(indexes.warnings)
     conda: list[ChosenConda] = []
     python = None
@@ -104,7 +103,7 @@ async def _conda(
 
 
 async def _wheels(
-    meanings: Iterable[Meaning], world: PypiWorld | None, indexes: BuildingIndexes, warnings: list[str]
+    meanings: Iterable[Meaning], provider: PypiProvider | None, indexes: BuildingIndexes, warnings: list[str]
 ) -> list[ChosenWheel]:
     by_project: dict[PypiName, list[Meaning]] = {}
     for meaning in meanings:
@@ -112,10 +111,10 @@ async def _wheels(
     chosen: list[Awaitable[ChosenWheel]] = []
     ready: list[ChosenWheel] = []
     for name, parts in sorted(by_project.items()):
-        assert world is not None
+        assert provider is not None
         candidate = next((part.chosen for part in parts if isinstance(part.chosen, Candidate)), None)
         file = candidate.file if candidate else next((p.chosen.file for p in parts if p.chosen.file), None)
-        known = world.knowledge.known(file) if file else None
+        known = provider.metadata.known(file) if file else None
         if known is None:
             assert candidate is None, f"{name} was chosen unread"
             continue  # a bridge nobody asked an extra of
@@ -127,12 +126,12 @@ async def _wheels(
         )
         declared = tuple(extra for extra in extras if known.mentions_extra(extra))
         needs = {_applied(need) for part in parts for need in part.dependencies}
-        if candidate is not None and world.pins is not None and name in world.pins.wheels:
-            ready.append(_grown(world.pins.wheels[name], declared, needs))
+        if candidate is not None and provider.pins is not None and name in provider.pins.wheels:
+            ready.append(_grown(provider.pins.wheels[name], declared, needs))
         elif candidate is not None:
             found = ChosenWheel(
                 name,
-                _wheel(candidate.file, world),
+                _wheel(candidate.file, provider),
                 "",
                 0,
                 declared,
@@ -140,7 +139,7 @@ async def _wheels(
                 known.metadata.requires_python,
                 direct=candidate.direct,
             )
-            built = world.built.get(candidate.file.url)
+            built = provider.metadata.built.get(candidate.file.url)
             if built is None and (known_hash := indexes.hash_at_hand(found.wheel)):
                 ready.append(replace(found, sha256=known_hash[0], size=known_hash[1]))
             else:
@@ -164,10 +163,10 @@ def _applied(need: Dependency) -> str:
     return _MARKER.sub("", need.text)
 
 
-def _wheel(file: Wheel | Sdist, world: PypiWorld) -> Wheel:
+def _wheel(file: Wheel | Sdist, provider: PypiProvider) -> Wheel:
     if isinstance(file, Wheel):
         return file
-    built = world.built[file.url]
+    built = provider.metadata.built[file.url]
     return Wheel(filename=built.path.name, url="", version=built.metadata.version, tags=built.tags)
 
 

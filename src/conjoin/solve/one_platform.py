@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace as replaced
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
 
 from conjoin.build.building_indexes import BuildingIndexes
-from conjoin.errors import NoSolution, UsageError
+from conjoin.errors import ConjoinError, NoSolution, UsageError
 from conjoin.index.conda import ChannelUnreachable, CondaChannels
-from conjoin.index.mapping import Mapping as NameMapping
 from conjoin.solve.candidates.applicable import applicable, unwanted
-from conjoin.solve.candidates.compatibility import WheelJudge
+from conjoin.solve.candidates.compatibility import Compatibility
 from conjoin.solve.candidates.direct import direct_files
+from conjoin.solve.candidates.encoding import Answer
+from conjoin.solve.candidates.foreign_builds import ForeignBuilds
 from conjoin.solve.candidates.ownership import Ownership
 from conjoin.solve.candidates.pythons import PythonBuild, PythonPool, is_valid_version
 from conjoin.solve.chosen import assemble
 from conjoin.solve.host_python import HostPythonSource
-from conjoin.solve.platforms.bounds import Bounds, Key, Rank, versions_there
-from conjoin.solve.platforms.shared import Shared
+from conjoin.solve.options import Progress, silent
+from conjoin.solve.platforms.shared import PlatformAnswer, Shared
+from conjoin.solve.preferences.bounds import Bounds
 from conjoin.solve.preferences.pins import Pins, record_of
-from conjoin.solve.preferences.update import Former, Steering, move_little
+from conjoin.solve.preferences.update import Previous, UpdateSteering, update_minimally
 from conjoin.solve.report.explanation import Explanation
 from conjoin.solve.search.conda_side import CondaSolver, Unsatisfiable
-from conjoin.solve.search.joint import Answer, solve_jointly
-from conjoin.solve.search.provider import PypiWorld, Wishes
-from conjoin.solve.search.refine import reconsidered
+from conjoin.solve.search.joint import solve_jointly
+from conjoin.solve.search.projects import Manifest
+from conjoin.solve.search.provider import PypiProvider
+from conjoin.solve.search.refine import refined
 from conjoin.solve.solution import ChosenPython, PlatformSolution
 from conjoin.spec.names import CondaName, PypiName
 from conjoin.spec.platform import host_platform, virtual_packages, wheel_platform_tags
@@ -41,43 +44,30 @@ if TYPE_CHECKING:
 
     from conjoin.solve.report.hints import Surroundings
 
-__all__ = ["PlatformRequest", "Progress"]
-
-Progress = Callable[[str], None]
-"""Told what is being done, one short line each time."""
-
-
-def _silent(_: str) -> None:
-    pass
-
-
-class _Seen(msgspec.Struct):
-    """What the last solve for a platform was made of."""
-
-    ownership: Ownership | None = None
-    world: PypiWorld | None = None
+__all__ = ["PlatformRequest"]
 
 
 class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=False):
     """One request, for one platform.
 
+    :ivar shared: what platforms that are solved side by side have in common.
+    :ivar pins: the packages of an environment that is being extended.
+    :ivar previous: what was decided before, of which only what is named should move.
     :ivar bounds: where versions have to lie, None where other platforms have no say in it.
     :ivar may_build: whether source distributions are tried where wheels have no solution.
+    :ivar host: the only interpreters there are; None for what the requirements say.
+    :ivar is_quiet: whether nobody is told what is being done.
     """
 
     requirements: Requirements
     platform: str
-    indexes: BuildingIndexes
-    mapping: NameMapping
-    cache_dir: Path
-    offline: bool
-    progress: Progress
+    shared: Shared
     pins: Pins | None = None
-    former: Former | None = None
-    shared: Shared = msgspec.field(default_factory=Shared)
+    previous: Previous | None = None
     bounds: Bounds | None = None
     may_build: bool = True
-    _seen: _Seen = msgspec.field(default_factory=_Seen)
+    host: HostPythonSource | None = None
+    is_quiet: bool = False
 
     @cached_property
     def virtual_packages(self) -> dict[str, str]:
@@ -87,25 +77,28 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
             dict(sorted({**chosen, **self.pins.solution.virtual_packages}.items())) if self.pins else chosen
         )
 
-    async def solve(self) -> PlatformSolution:
+    async def solve(self) -> PlatformAnswer:
         """Return the decision.
 
         :raises NoSolution: where nothing satisfies the request.
         :raises Unreachable: where an index or a channel cannot be reached.
         :raises UsageError: for what is not supported.
         """
-        started, requests = time.monotonic(), self.indexes.requests
+        started, requests = time.monotonic(), self.shared.indexes.requests
         if self.pins is not None:
             from conjoin.solve.report.pins import refuse_contradictions
 
             refuse_contradictions(self.requirements, self.pins, self.platform)
         try:
-            solution = await self._solve()
+            answer = await self.decide()
         except Explanation as error:
             raise await self._told(error) from error
-        solution.statistics.seconds = time.monotonic() - started
-        solution.statistics.requests = self.indexes.requests - requests
-        return solution
+        statistics = replace(
+            answer.solution.statistics,
+            seconds=time.monotonic() - started,
+            requests=self.shared.indexes.requests - requests,
+        )
+        return replace(answer, solution=replaced(answer.solution, statistics=statistics))
 
     async def _told(self, error: Explanation) -> NoSolution:
         """Return an error that says more: what was found out about what is absent, in the words of pins."""
@@ -118,67 +111,38 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
 
         return in_words_of_pins(told, self.pins)
 
-    async def solve_within(self, bounds: Bounds, *, may_build: bool) -> PlatformSolution:
+    async def solve_within(self, bounds: Bounds, *, may_build: bool) -> PlatformAnswer:
         """Return the decision with versions where they have to lie.
 
         :param may_build: whether source distributions are tried where wheels have no solution.
         :raises NoSolution: without reasons, where there is none.
         :raises Unreachable: where an index or a channel cannot be reached.
         """
-        former = self.former.solution.conda if self.former else ()
+        previous = self.previous.solution.conda if self.previous else ()
         pinned = self.pins.solution.conda if self.pins else ()
-        there = replace(bounds, former=(*former, *pinned))
-        return await replace(self, bounds=there, may_build=may_build, progress=_silent)._solve()
+        there = replace(bounds, former=(*previous, *pinned))
+        return await replace(self, bounds=there, may_build=may_build, is_quiet=True).decide()
 
-    async def on_this_host(self, requirements: Requirements, python: ChosenPython) -> PlatformSolution:
-        """Return the decision of another request, on PyPI alone, for an interpreter of this host.
-
-        :raises NoSolution: where nothing satisfies it.
-        :raises Unreachable: where an index cannot be reached.
-        """
-        request = PlatformRequest(
+    def on_this_host(self, requirements: Requirements, python: ChosenPython) -> PlatformRequest:
+        """Return another request, on PyPI alone, for an interpreter of this host."""
+        platform, shared = host_platform(), self.shared
+        return PlatformRequest(
             requirements=requirements,
-            platform=host_platform(),
-            indexes=self.indexes,
-            mapping=self.mapping,
-            cache_dir=self.cache_dir,
-            offline=self.offline,
-            progress=_silent,
-        )
-        return await request._solve_with(None, HostPythonSource(request.platform, [python]))
-
-    async def versions(self, key: Key, bounds: Bounds) -> set[Rank]:
-        """Return the versions of a package that there are for the platform, once it was solved for."""
-        channels = self._channels() if self.requirements.python_source == "channel" else None
-        ownership = self._seen.ownership or Ownership(channels, self.mapping)
-        return await versions_there(key, bounds.owners, channels, ownership, self._seen.world)
-
-    def could_build(self) -> bool:
-        """Tell whether the last solve left source distributions aside."""
-        world = self._seen.world
-        return world is not None and any(pool.has_unbuilt for pool in world.loaded().values())
-
-    def _surroundings(self) -> Surroundings:
-        from conjoin.solve.report.hints import Surroundings
-
-        asked = self.requirements
-
-        def index_at(url: str) -> BuildingIndexes:
-            return BuildingIndexes(
-                [url], cache_dir=self.cache_dir, offline=self.offline, credentials=asked.credentials
-            )
-
-        return Surroundings(
-            requirements=asked,
-            platform=self.platform,
-            virtual_packages=self.virtual_packages,
-            channels=self._channels() if asked.python_source == "channel" else None,
-            indexes=self.indexes,
-            index_at=index_at,
-            mapping=self.mapping,
+            platform=platform,
+            shared=Shared(requirements, shared.options, shared.indexes, shared.mapping),
+            host=HostPythonSource(platform, [python]),
+            is_quiet=True,
         )
 
-    async def _solve(self) -> PlatformSolution:
+    async def decide(self) -> PlatformAnswer:
+        """Return the decision; where there is none, nobody is asked for more than the solver says.
+
+        :raises NoSolution: where nothing satisfies the request.
+        :raises Unreachable: where an index or a channel cannot be reached.
+        :raises UsageError: for what is not supported.
+        """
+        if self.host is not None:
+            return await self._solve_with(None, self.host)
         if self.requirements.python_source == "host":
             return await self._solve_on_host()
         try:
@@ -186,8 +150,35 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
         except ChannelUnreachable as error:
             if not self._may_use_host():
                 raise
-            self.progress(f"{error.what}: using this host's Python")
+            self._progress(f"{error.what}: using this host's Python")
             return await self._solve_on_host()
+
+    @property
+    def _progress(self) -> Progress:
+        return silent if self.is_quiet else self.shared.options.progress
+
+    def _surroundings(self) -> Surroundings:
+        from conjoin.solve.report.hints import Surroundings
+
+        asked, options = self.requirements, self.shared.options
+
+        def index_at(url: str) -> BuildingIndexes:
+            return BuildingIndexes(
+                [url],
+                cache_dir=options.cache_dir,
+                offline=options.offline,
+                credentials=asked.credentials,
+            )
+
+        return Surroundings(
+            requirements=asked,
+            platform=self.platform,
+            virtual_packages=self.virtual_packages,
+            channels=self._channels() if asked.python_source == "channel" else None,
+            indexes=self.shared.indexes,
+            index_at=index_at,
+            mapping=self.shared.mapping,
+        )
 
     def _may_use_host(self) -> bool:
         """Tell whether this host's Python may stand in for one from a channel (design, section 5)."""
@@ -201,9 +192,9 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
         )
 
     def _channels(self) -> CondaChannels:
-        return self.shared.channels_of(self.requirements, self.platform, self.cache_dir, offline=self.offline)
+        return self.shared.channels_of(self.platform)
 
-    async def _solve_on_host(self) -> PlatformSolution:
+    async def _solve_on_host(self) -> PlatformAnswer:
         given = self.pins.solution.python if self.pins else None
         if given is None and self.platform != host_platform():
             raise UsageError(
@@ -217,36 +208,41 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
             )
         if given is not None:
             return await self._solve_with(None, HostPythonSource(self.platform, [given]))
-        return await self._solve_with(None, HostPythonSource.of_this_host(self.platform, self.cache_dir))
+        cache_dir = self.shared.options.cache_dir
+        return await self._solve_with(None, HostPythonSource.of_this_host(self.platform, cache_dir))
 
     async def _solve_with(
         self, channels: CondaChannels | None, host: HostPythonSource | None
-    ) -> PlatformSolution:
+    ) -> PlatformAnswer:
         """Solve; near what was decided before, where something was."""
-        if self.former is None:
+        previous = self.previous
+        if previous is None:
             return await self._solve_once(channels, host, may_build=self.may_build)
-        first = await self._solve_once(channels, host, Steering(self.former), may_build=self.may_build)
-        may_build = any(wheel.source for wheel in first.wheels)
+        first = await self._solve_once(channels, host, UpdateSteering(previous), may_build=self.may_build)
+        may_build = any(wheel.source for wheel in first.solution.wheels)
+        answers = [first]
 
-        async def attempt(steering: Steering) -> PlatformSolution | None:
+        async def attempt(steering: UpdateSteering) -> PlatformSolution | None:
             try:
-                return await self._solve_once(channels, host, steering, may_build=may_build)
+                answers.append(await self._solve_once(channels, host, steering, may_build=may_build))
             except NoSolution:
                 return None
+            return answers[-1].solution
 
-        self.progress(f"{self.platform}: moving as little as need be")
+        self._progress(f"{self.platform}: moving as little as need be")
         upwards = self.requirements.strategy == "highest"
-        return await move_little(self.former, first, attempt, upwards=upwards)
+        best = await update_minimally(previous, first.solution, attempt, upwards=upwards)
+        return next(answer for answer in answers if answer.solution is best)
 
     async def _solve_once(
         self,
         channels: CondaChannels | None,
         host: HostPythonSource | None,
-        steering: Steering | None = None,
+        steering: UpdateSteering | None = None,
         *,
         may_build: bool = True,
-    ) -> PlatformSolution:
-        ownership = Ownership(channels, self.mapping)
+    ) -> PlatformAnswer:
+        ownership = Ownership(channels, self.shared.mapping)
         solver = CondaSolver(
             self.requirements,
             channels,
@@ -258,30 +254,30 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
             bounds=self.bounds,
             conda_bounds=await self.bounds.conda_specs(channels, ownership) if self.bounds else (),
         )
-        say = self.progress if steering is None or steering.is_first else _silent
+        say = self._progress if steering is None or steering.is_first else silent
         say(f"{self.platform}: solving the conda side")
         staying = steering.preferred(host.records() if host else ()) if steering else []
         alone = host.newest(self.requirements) if host and self._is_unbound and not steering else None
         conda_first = [alone] if alone else await self._conda_first(solver, staying)
-        answer, world = Answer(tuple(conda_first), (), 1), None
+        answer, provider = Answer(tuple(conda_first), (), 1), None
         if self.requirements.pypi or (self.pins is not None and self.pins.wheels):
             pythons = await self._pythons(solver, channels, host)
             say(f"{self.platform}: solving conda and PyPI together")
             there = {record.name.normalized for record in staying}
             preferred = [*(each for each in conda_first if each.name.normalized not in there), *staying]
-            answer, world = await self._jointly(solver, pythons, ownership, preferred, may_build=may_build)
-        self._seen.ownership, self._seen.world = ownership, world
-        return await assemble(
+            answer, provider = await self._jointly(solver, pythons, ownership, preferred, may_build=may_build)
+        solution = await assemble(
             answer,
-            world,
+            provider,
             ownership,
-            self.indexes,
+            self.shared.indexes,
             platform=self.platform,
             virtual_packages=self.virtual_packages,
             host=host,
             pins=self.pins,
-            former=self.former.solution if self.former else None,
+            former=self.previous.solution if self.previous else None,
         )
+        return PlatformAnswer(solution, channels, ownership, provider.projects.loaded() if provider else {})
 
     async def _jointly(
         self,
@@ -291,7 +287,7 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
         conda_first: Sequence[RepoDataRecord],
         *,
         may_build: bool,
-    ) -> tuple[Answer, PypiWorld]:
+    ) -> tuple[Answer, PypiProvider]:
         """Solve with wheels and what can only be had by building; where that is not enough, with all sources.
 
         Building runs code and takes minutes: a release that somebody else built is always preferred. A
@@ -302,20 +298,42 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
             raise NoSolution("no channel has a Python that fits", advice="check --python and the channels")
         asked = applicable(self.requirements, pythons)
         await ownership.note(CondaName(record.name.normalized) for record in conda_first)
-        world = self._world(asked, pythons, ownership, conda_first, sources=False, may_build=may_build)
-        in_vain = await self.shared.asked_in_vain(self.platform, asked, world)
+        provider = self._provider(asked, pythons, ownership, conda_first, sources=False, may_build=may_build)
+        part = await self._asked_in_vain(asked, provider) or asked
         try:
-            answer = await solve_jointly(in_vain or asked, world, solver, conda_first)
-            return await reconsidered(answer, asked, world, solver, conda_first), world
-        except Explanation:
+            answer = await solve_jointly(part, provider, solver, conda_first)
+            return await refined(answer, asked, provider, solver, conda_first), provider
+        except Unsatisfiable as error:
             from conjoin.solve.report.no_file import could_be_built
 
-            if not may_build or not could_be_built(asked, world):
-                raise
-        self.progress(f"{self.platform}: wheels alone have no solution; trying source distributions")
-        world = self._world(asked, pythons, ownership, conda_first, sources=True)
-        answer = await solve_jointly(asked, world, solver, conda_first)
-        return await reconsidered(answer, asked, world, solver, conda_first), world
+            if not may_build or not could_be_built(asked, provider):
+                raise await self._explained(error, part, provider) from error
+        self._progress(f"{self.platform}: wheels alone have no solution; trying source distributions")
+        provider = self._provider(asked, pythons, ownership, conda_first, sources=True)
+        try:
+            answer = await solve_jointly(asked, provider, solver, conda_first)
+        except Unsatisfiable as error:
+            raise await self._explained(error, asked, provider) from error
+        return await refined(answer, asked, provider, solver, conda_first), provider
+
+    async def _asked_in_vain(self, asked: Requirements, provider: PypiProvider) -> Requirements | None:
+        """Return the part of a request that has no solution for the builds it would take; None for none."""
+        builds = self.shared.source_for(self.platform)
+        if not isinstance(builds, ForeignBuilds):
+            return None
+        from conjoin.solve.report.unbuildable import asked_in_vain
+
+        return await asked_in_vain(asked, provider, builds)
+
+    async def _explained(
+        self, error: Unsatisfiable, asked: Requirements, provider: PypiProvider | None
+    ) -> ConjoinError:
+        """Return the solver's reasons in the words of the request; none where other platforms set bounds."""
+        if self.bounds is not None:
+            return Explanation("nothing lies within these bounds", (), "", None)
+        from conjoin.solve.report.explain import explain
+
+        return explain(await error.reasons(), asked, provider)
 
     def _is_given(self, name: PypiName) -> bool:
         return self.pins is not None and self.pins.version_of(name) is not None
@@ -334,11 +352,7 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
         try:
             return await solver.solve(preferred=staying)
         except Unsatisfiable as error:
-            if self.bounds is not None:
-                raise NoSolution("nothing lies within these bounds") from error
-            from conjoin.solve.report.explain import explain
-
-            raise explain(await error.reasons(), self.requirements, None) from error
+            raise await self._explained(error, self.requirements, None) from error
 
     async def _pythons(
         self, solver: CondaSolver, channels: CondaChannels | None, host: HostPythonSource | None
@@ -361,7 +375,7 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
                 solver.exclude_python(version)  # no marker could be evaluated for it
         return PythonPool(builds, self.platform)
 
-    def _world(
+    def _provider(
         self,
         asked: Requirements,
         pythons: PythonPool,
@@ -370,27 +384,33 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
         *,
         sources: bool,
         may_build: bool = True,
-    ) -> PypiWorld:
-        judge = WheelJudge(pythons, wheel_platform_tags(self.platform, self.virtual_packages))
+    ) -> PypiProvider:
+        compatibility = Compatibility(pythons, wheel_platform_tags(self.platform, self.virtual_packages))
         replaced = {item.name for item in asked.overrides}
-        wishes = Wishes(
+        manifest = Manifest(
             favoured=frozenset(CondaName(record.name.normalized) for record in conda_first),
             direct=direct_files(
                 (item for item in asked.pypi if not self._is_given(item.name)),
                 self.platform,
-                self.former.staying_sources() if self.former else {},
+                self.previous.staying_sources() if self.previous else {},
             ),
             overrides=asked.overrides,
             unwanted=unwanted(self.requirements.overrides),
             bounds=[*(item for item in asked.pypi if item.name not in replaced), *asked.constraints],
             strategy=asked.strategy,
             pins=self.pins,
-            kept=frozenset(wheel.wheel.filename for wheel in self.former.solution.wheels)
-            if self.former
+            kept=frozenset(wheel.wheel.filename for wheel in self.previous.solution.wheels)
+            if self.previous
             else frozenset(),
             may_build=may_build,
             from_pypi=frozenset(item.name for item in asked.pypi) if asked.prefer_conda else None,
         )
-        admission = self.shared.admission(asked, sources=sources)
-        source = self.shared.source_for(self.platform, self.indexes, self.requirements)
-        return PypiWorld(source, ownership, judge, admission, wishes, self.shared.make_record)
+        return PypiProvider(
+            self.shared.source_for(self.platform),
+            ownership,
+            compatibility,
+            self.shared.policy(asked, sources=sources),
+            manifest,
+            expected=pythons.among(conda_first),
+            make_record=self.shared.make_record,
+        )

@@ -7,21 +7,20 @@ import atexit
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conjoin.build.building_indexes import BuildingIndexes
 from conjoin.cyclic_gc import few_collections
 from conjoin.index.mapping import Mapping as NameMapping
-from conjoin.solve.one_platform import PlatformRequest, Progress
+from conjoin.solve.one_platform import PlatformRequest
+from conjoin.solve.options import SolveOptions
 from conjoin.solve.platforms.shared import Shared, side_by_side
 from conjoin.solve.preferences.pins import Pins
-from conjoin.solve.preferences.update import Former
+from conjoin.solve.preferences.update import Previous
 from conjoin.solve.solution import PlatformSolution
 from conjoin.spec.requirements import Requirements
 
 if TYPE_CHECKING:
-    from conjoin.build.built_wheels import KeptBuilds
     from conjoin.build.requires import BuildTool, SolveBuild
     from conjoin.index.interpreters import HostPython
     from conjoin.solve.build_requirements import BuildRequirements
@@ -35,35 +34,21 @@ _EXIT_PAUSE = 0.05
 def solve_request(
     requirements: Requirements,
     platforms: Sequence[str],
+    options: SolveOptions,
     *,
-    cache_dir: Path,
-    offline: bool = False,
-    progress: Progress | None = None,
     pins: Mapping[str, Pins] | None = None,
-    former: Mapping[str, Former] | None = None,
-    kept_builds: KeptBuilds | None = None,
+    former: Mapping[str, Previous] | None = None,
 ) -> dict[str, PlatformSolution]:
     """Decide which packages satisfy the requirements, for each platform.
 
-    :param cache_dir: folder for repodata, index pages and metadata.
-    :param offline: use what the cache has and never the network.
+    :param options: how: the cache, whether the network may be used, who is told what is being done.
     :param pins: for each platform, the packages of an environment that is being extended.
     :param former: for each platform, what was decided before, of which only what is named should move.
-    :param kept_builds: where wheels that were built before may be found.
     :raises NoSolution: where nothing satisfies them.
     :raises Unreachable: where an index or a channel cannot be reached.
     :raises UsageError: for what is not supported.
     """
-    work = _solve_all(
-        requirements,
-        platforms,
-        cache_dir,
-        offline,
-        progress or _silent,
-        pins or {},
-        former or {},
-        kept_builds,
-    )
+    work = _solve_all(requirements, platforms, options, pins or {}, former or {})
     with few_collections():
         try:
             asyncio.get_running_loop()
@@ -74,54 +59,41 @@ def solve_request(
             return pool.submit(asyncio.run, work).result()
 
 
-def _silent(_: str) -> None:
-    pass
-
-
 async def _solve_all(
     requirements: Requirements,
     platforms: Sequence[str],
-    cache_dir: Path,
-    offline: bool,
-    progress: Progress,
+    options: SolveOptions,
     pins: Mapping[str, Pins],
-    former: Mapping[str, Former],
-    kept_builds: KeptBuilds | None,
+    previous: Mapping[str, Previous],
 ) -> dict[str, PlatformSolution]:
     indexes = BuildingIndexes(
         requirements.indexes,
         requirements.find_links,
-        cache_dir=cache_dir,
-        offline=offline,
+        cache_dir=options.cache_dir,
+        offline=options.offline,
         credentials=requirements.credentials,
-        kept_builds=kept_builds,
+        kept_builds=options.kept_builds,
         exclude_newer=requirements.exclude_newer,
     )
-    mapping = NameMapping.load(requirements.mapping_file or None)
+    shared = Shared(requirements, options, indexes, NameMapping.load(requirements.mapping_file or None))
     try:
-        shared = Shared()
         requests = [
             PlatformRequest(
                 requirements=requirements,
                 platform=platform,
-                indexes=indexes,
-                mapping=mapping,
-                cache_dir=cache_dir,
-                offline=offline,
-                progress=progress,
-                pins=pins.get(platform),
-                former=former.get(platform),
                 shared=shared,
+                pins=pins.get(platform),
+                previous=previous.get(platform),
             )
             for platform in platforms
         ]
-        indexes.decide_builds_by(_decide_builds_as(requests[0]), progress)
+        indexes.decide_builds_by(_decide_builds_as(requests[0]), options.progress)
         answers = await side_by_side({request.platform: request.solve for request in requests})
         if requirements.same_versions:
-            from conjoin.solve.platforms.same_versions import alike
+            from conjoin.solve.platforms.same_versions import solve_same_versions
 
-            answers = await alike(requests, answers, requirements, progress)
-        return answers
+            return await solve_same_versions(requests, answers, requirements, options.progress)
+        return {platform: answer.solution for platform, answer in answers.items()}
     finally:
         await indexes.aclose()
         atexit.unregister(_rest)

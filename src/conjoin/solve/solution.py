@@ -80,7 +80,7 @@ class ChosenPython(msgspec.Struct, frozen=True):
     abi: str
 
 
-class SolveStatistics(msgspec.Struct):
+class SolveStatistics(msgspec.Struct, frozen=True):
     """How hard it was; none of it enters a lock."""
 
     rounds: int = 0

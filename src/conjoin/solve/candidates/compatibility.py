@@ -9,10 +9,10 @@ from conjoin.index.pypi.wheel_tags import PythonAbi, supported, why_not
 from conjoin.solve.candidates.policy import Refusal
 from conjoin.solve.candidates.pythons import Mask, PythonBuild, PythonPool
 
-__all__ = ["WheelJudge"]
+__all__ = ["Compatibility"]
 
 
-class WheelJudge:
+class Compatibility:
     """Tells which Python builds a wheel runs on, and which of a version's wheels serves each best."""
 
     def __init__(self, pythons: PythonPool, platform_tags: Sequence[str]) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NO_SUCH_SUBDIR",
+    "Answer",
     "Meaning",
     "Variant",
     "applies",
@@ -95,6 +96,17 @@ class Meaning(msgspec.Struct, frozen=True):
     chosen: Candidate | Bridge
     extra: str
     dependencies: tuple[Dependency, ...]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The records of a solution: conda's own, and what ours stand for.
+
+    :ivar rounds: how often the solver was asked.
+    """
+
+    conda: tuple[RepoDataRecord, ...]
+    pypi: tuple[Meaning, ...]
+    rounds: int
 
 
 class Variant(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ meaning unsatisfiable.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from urllib.parse import parse_qs, urlsplit
 
@@ -31,7 +31,7 @@ from conjoin.solve.candidates.ordinals import Ordinals
 from conjoin.spec.names import PypiName
 from conjoin.spec.requirements import PypiRequirement, Requirements
 
-__all__ = ["Admission", "Admitted", "Refusal", "Sorted"]
+__all__ = ["CandidatePolicy", "EligibleReleases", "Refusal", "ReleaseFiles"]
 
 _EXACT = ("==", "===")
 
@@ -47,7 +47,7 @@ class Refusal(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Sorted(msgspec.Struct, frozen=True):
+class ReleaseFiles(msgspec.Struct, frozen=True):
     """The files of one release: those that may take part, and why others may not.
 
     :ivar wheels: sorted as the index lists them.
@@ -61,12 +61,12 @@ class Sorted(msgspec.Struct, frozen=True):
     refusals: tuple[Refusal, ...] = ()
 
 
-class Admitted:
-    """The releases of a project that may take part; their files are sorted when somebody looks at them.
+class EligibleReleases:
+    """The releases of a project that may take part; their files are looked at when somebody asks for them.
 
     :ivar releases: all there are.
     :ivar present: positions of those that have something to choose, ascending.
-    :ivar prereleases: whether pre-releases of this project are admitted.
+    :ivar prereleases: whether pre-releases of this project take part.
     :ivar has_unbuilt: whether there are source distributions left aside.
     """
 
@@ -74,40 +74,41 @@ class Admitted:
         self,
         releases: Releases,
         present: Sequence[int],
-        sort: Callable[[Iterable[Wheel | Sdist]], Sorted],
+        choose: Callable[[Iterable[Wheel | Sdist]], ReleaseFiles],
         *,
         prereleases: bool,
         has_unbuilt: bool,
+        known: Mapping[int, ReleaseFiles] | None = None,
     ) -> None:
         self.releases = releases
         self.present = present
         self.prereleases = prereleases
         self.has_unbuilt = has_unbuilt
-        self._sort = sort
-        self._sorted: dict[int, Sorted] = {}
-        self._known: dict[int, frozenset[Version]] = {}
+        self._choose = choose
+        self._files: dict[int, ReleaseFiles] = dict(known or {})
+        self._versions: dict[int, frozenset[Version]] = {}
         self._numbered: dict[tuple[int, frozenset[Version]], Ordinals] = {}
 
-    def at(self, position: int) -> Sorted:
+    def at(self, position: int) -> ReleaseFiles:
         """Return the files of the release at a position."""
-        found = self._sorted.get(position)
+        found = self._files.get(position)
         if found is None:
-            found = self._sorted[position] = self._sort(self.releases.files(position))
+            found = self._files[position] = self._choose(self.releases.files(position))
         return found
 
-    def fitting(self, position: int, fits: Callable[[str], bool]) -> Sorted:
+    def fitting(self, position: int, fits: Callable[[str], bool]) -> ReleaseFiles:
         """Return the same without the wheels whose tags do not fit."""
-        return self._sort(self.releases.fitting(position, fits))
+        return self._choose(self.releases.fitting(position, fits))
 
     def numbered(self, present: Sequence[Version], bridged: frozenset[Version]) -> Ordinals:
         """Return ordinals for versions of these releases, and for those that conda packages provide.
 
         Platforms for which they are the same share them, with what specifiers allow of them.
         """
-        if bridged and len(present) not in self._known:
-            self._known[len(present)] = frozenset(present)
+        if bridged and len(present) not in self._versions:
+            self._versions[len(present)] = frozenset(present)
         # Conda mostly provides what wheels do.
-        new = bridged - self._known[len(present)] if bridged else bridged
+        new = bridged - self._versions[len(present)] if bridged else bridged
         key = (len(present), new)
         if key not in self._numbered:
             self._numbered[key] = Ordinals([*present, *new]) if new else Ordinals.of_ascending(present)
@@ -118,7 +119,7 @@ class Admitted:
         return tuple(each for place in range(len(self.releases)) for each in self.at(place).refusals)
 
 
-class Admission:
+class CandidatePolicy:
     """The user's rules on pre-releases, yanked files, hashes, dates and binaries.
 
     :param sources: whether source distributions of every project take part, not only of those that
@@ -128,7 +129,7 @@ class Admission:
     def __init__(self, requirements: Requirements, *, sources: bool = False) -> None:
         self._requirements = requirements
         self._sources = sources
-        self._admitted: dict[tuple[PypiName, bool], tuple[Project, Admitted]] = {}
+        self._eligible: dict[tuple[PypiName, bool], tuple[Project, EligibleReleases]] = {}
         self._typed: dict[PypiName, list[PypiRequirement]] = {}
         for requirement in _typed(requirements):
             self._typed.setdefault(requirement.name, []).append(requirement)
@@ -138,8 +139,8 @@ class Admission:
             else None
         )
 
-    def admit(self, project: Project, conda_versions: Iterable[Version]) -> Admitted:
-        """Sort a project's files into those that may take part and those that may not.
+    def eligible(self, project: Project, conda_versions: Iterable[Version]) -> EligibleReleases:
+        """Divide a project's files into those that may take part and those that may not.
 
         :param conda_versions: versions that conda packages provide; a final one among them counts when
             asking whether nothing but pre-releases exists.
@@ -148,13 +149,13 @@ class Admission:
         conda_final = not self._cutoff and any(not version.is_prerelease for version in conda_versions)
         # Platforms that are solved side by side ask for the same page.
         key = (project.name, conda_final)
-        known, admitted = self._admitted.get(key, (None, None))
-        if admitted is None or known is not project:
-            admitted = self._sorted(project, conda_final)
-            self._admitted[key] = project, admitted
-        return admitted
+        known, eligible = self._eligible.get(key, (None, None))
+        if eligible is None or known is not project:
+            eligible = self._divide(project, conda_final)
+            self._eligible[key] = project, eligible
+        return eligible
 
-    def _sorted(self, project: Project, conda_final: bool) -> Admitted:
+    def _divide(self, project: Project, conda_final: bool) -> EligibleReleases:
         name, releases = project.name, project.releases
         self._check_upload_times(project)
         pinned = self._pinned_versions(name)
@@ -170,7 +171,7 @@ class Admission:
         may_build = not _names(self._requirements.only_binary, name)
         builds = may_build and (self._sources or must_build)
 
-        def sort(files: Iterable[Wheel | Sdist]) -> Sorted:
+        def choose(files: Iterable[Wheel | Sdist]) -> ReleaseFiles:
             wheels: list[Wheel] = []
             sdist: Sdist | None = None
             refusals: list[Refusal] = []
@@ -183,26 +184,28 @@ class Admission:
                 else:
                     sdist = file
             aside = None if builds else sdist
-            return Sorted(tuple(wheels), sdist if builds else None, aside, tuple(refusals))
+            return ReleaseFiles(tuple(wheels), sdist if builds else None, aside, tuple(refusals))
 
         # Thousands of releases, nearly all of which are plain: of those what they are says enough.
         wanted = (0 if must_build else WHEEL) | (SDIST if may_build else 0)
         shut = 0 if prereleases else PRERELEASE
         is_plain = not self._cutoff and not hashes
-        admitted = Admitted(releases, (), sort, prereleases=prereleases, has_unbuilt=False)
+        looked_at: dict[int, ReleaseFiles] = {}
         present: list[int] = []
+        has_unbuilt = False
         for place, kind in enumerate(releases.kinds):
             if is_plain and not (pinned and kind & YANKED):
                 if kind & wanted and not kind & shut:
                     present.append(place)
-                    admitted.has_unbuilt |= bool(kind & wanted & SDIST) and not builds
+                    has_unbuilt |= bool(kind & wanted & SDIST) and not builds
             else:
-                one = admitted.at(place)
+                one = looked_at[place] = choose(releases.files(place))
                 if one.wheels or one.sdist or one.unbuilt:
                     present.append(place)
-                    admitted.has_unbuilt |= one.unbuilt is not None
-        admitted.present = present
-        return admitted
+                    has_unbuilt |= one.unbuilt is not None
+        return EligibleReleases(
+            releases, present, choose, prereleases=prereleases, has_unbuilt=has_unbuilt, known=looked_at
+        )
 
     def _has_early(self, files: Iterable[IndexFile]) -> bool:
         """Tell whether a file of these was uploaded in time, and was not yanked."""

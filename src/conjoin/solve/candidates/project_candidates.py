@@ -11,13 +11,13 @@ from msgspec.structs import replace
 from packaging.version import Version
 
 from conjoin.index.pypi.project import Sdist, Wheel
-from conjoin.solve.candidates.compatibility import WheelJudge
+from conjoin.solve.candidates.compatibility import Compatibility
 from conjoin.solve.candidates.ordinals import Ordinals
-from conjoin.solve.candidates.policy import Admitted, Refusal, Sorted
+from conjoin.solve.candidates.policy import EligibleReleases, Refusal, ReleaseFiles
 from conjoin.solve.candidates.pythons import Mask
 from conjoin.spec.names import CondaName, PypiName
 
-__all__ = ["Bridge", "Candidate", "ProjectPool", "direct_pool", "make_pool"]
+__all__ = ["Bridge", "Candidate", "ProjectCandidates", "direct_candidates", "make_candidates"]
 
 
 class Candidate(msgspec.Struct, frozen=True, eq=False):
@@ -55,7 +55,7 @@ class Bridge(msgspec.Struct, frozen=True, eq=False):
         return self.find_file()
 
 
-class ProjectPool:
+class ProjectCandidates:
     """One project: its versions, and its candidates, made and shown to the solver as they are needed.
 
     A project has thousands of releases, of which the solver needs a handful. It is shown the best few that
@@ -76,15 +76,15 @@ class ProjectPool:
         self,
         name: PypiName,
         ordinals: Ordinals,
-        files: Callable[[int], Sorted],
-        judge: WheelJudge,
+        files: Callable[[int], ReleaseFiles],
+        compatibility: Compatibility,
         *,
         bridges: Callable[[], Sequence[Bridge]] = tuple,
         owners: Iterable[CondaName] = (),
         refusals: Callable[[], Sequence[Refusal]] = tuple,
         has_unbuilt: bool = False,
         index: str = "",
-        every_file: Callable[[int], Sorted] | None = None,
+        every_file: Callable[[int], ReleaseFiles] | None = None,
         direct: bool = False,
     ) -> None:
         self.name = name
@@ -97,9 +97,9 @@ class ProjectPool:
         self.dropped: list[Wheel | Sdist] = []
         self._files = files
         self._every_file = every_file or files
-        self._sorted: dict[int, Sorted] = {}
+        self._changed_files: dict[int, ReleaseFiles] = {}
         self._make_bridges = bridges
-        self._judge = judge
+        self._compatibility = compatibility
         self._direct = direct
         self._made: dict[int, tuple[Candidate, ...]] = {}
         self._asked: set[tuple[str, int]] = set()
@@ -123,20 +123,20 @@ class ProjectPool:
     def _make(self, ordinal: int) -> Iterator[Candidate]:
         covered: Mask = 0
         files = self._at(ordinal)
-        shares = self._judge.shares(files.wheels)
+        shares = self._compatibility.shares(files.wheels)
         for position, (wheel, mask) in enumerate(shares):
             covered |= mask
             yield Candidate(self.name, position, wheel, ordinal, mask, self._direct)
         sdist = files.sdist
-        if sdist is not None and (mask := self._judge.limit(sdist) & ~covered):
+        if sdist is not None and (mask := self._compatibility.limit(sdist) & ~covered):
             yield Candidate(self.name, len(shares), sdist, ordinal, mask, self._direct)
 
-    def _at(self, ordinal: int) -> Sorted:
-        found = self._sorted.get(ordinal)
+    def _at(self, ordinal: int) -> ReleaseFiles:
+        found = self._changed_files.get(ordinal)
         return self._files(ordinal) if found is None else found
 
-    def _set(self, ordinal: int, files: Sorted) -> None:
-        self._sorted[ordinal] = files
+    def _set(self, ordinal: int, files: ReleaseFiles) -> None:
+        self._changed_files[ordinal] = files
         self._made.pop(ordinal, None)
 
     def drop(self, file: Wheel | Sdist) -> None:
@@ -208,7 +208,7 @@ class ProjectPool:
         return (candidate for ordinal in reversed(ordinals) for candidate in self.at(ordinal))
 
     def misfits(self, ordinals: Iterable[int]) -> Iterator[Wheel | Sdist]:
-        """Yield the files of versions none of which runs anywhere; the judge says why."""
+        """Yield the files of versions none of which runs anywhere; :class:`Compatibility` says why."""
         for ordinal in ordinals:
             if not self.at(ordinal):
                 left = {file.url for file in self.dropped}
@@ -218,16 +218,16 @@ class ProjectPool:
                 yield from [sdist] if sdist else []
 
 
-def make_pool(
+def make_candidates(
     name: PypiName,
-    admitted: Admitted,
+    eligible: EligibleReleases,
     conda_versions: Mapping[CondaName, Mapping[Version, tuple[str, ...]]],
-    judge: WheelJudge,
+    compatibility: Compatibility,
     index: str,
     *,
     bridging: bool = True,
     may_build: bool = True,
-) -> ProjectPool:
+) -> ProjectCandidates:
     """Build a project's pool.
 
     :param conda_versions: for each conda package that provides the project, its versions and their
@@ -239,20 +239,20 @@ def make_pool(
         version
         for versions in conda_versions.values()
         for version in versions
-        if bridging and (admitted.prereleases or not version.is_prerelease)
+        if bridging and (eligible.prereleases or not version.is_prerelease)
     }
-    places = admitted.present
-    if admitted.has_unbuilt and not may_build:
-        places = [place for place in places if (one := admitted.at(place)).wheels or one.sdist]
-    present = _Present(admitted, places)
-    ordinals = admitted.numbered(present, frozenset(bridged))
+    places = eligible.present
+    if eligible.has_unbuilt and not may_build:
+        places = [place for place in places if (one := eligible.at(place)).wheels or one.sdist]
+    present = _Present(eligible, places)
+    ordinals = eligible.numbered(present, frozenset(bridged))
 
     def position(ordinal: int) -> int | None:
         same = len(ordinals) == len(present)  # conda has no version of its own
         return ordinal - 1 if same else present.position(ordinals.version(ordinal))
 
-    def files(ordinal: int) -> Sorted:
-        found = present.files(position(ordinal), judge.fits)
+    def files(ordinal: int) -> ReleaseFiles:
+        found = present.files(position(ordinal), compatibility.fits)
         return found if may_build or found.unbuilt is None else replace(found, unbuilt=None)
 
     def bridges() -> list[Bridge]:
@@ -263,15 +263,15 @@ def make_pool(
             if version in bridged
         ]
 
-    return ProjectPool(
+    return ProjectCandidates(
         name,
         ordinals,
         files,
-        judge,
+        compatibility,
         bridges=bridges,
         owners=conda_versions,
-        refusals=admitted.refusals,
-        has_unbuilt=admitted.has_unbuilt and may_build,
+        refusals=eligible.refusals,
+        has_unbuilt=eligible.has_unbuilt and may_build,
         index=index,
         every_file=lambda ordinal: present.files(position(ordinal)),
     )
@@ -280,27 +280,27 @@ def make_pool(
 class _Present(Sequence[Version]):
     """The versions that have something to choose, ascending, with their files."""
 
-    def __init__(self, admitted: Admitted, places: Sequence[int]) -> None:
-        self._admitted = admitted
+    def __init__(self, eligible: EligibleReleases, places: Sequence[int]) -> None:
+        self._eligible = eligible
         self._places = places
 
     def __len__(self) -> int:
         return len(self._places)
 
     def __getitem__(self, position: int) -> Version:  # type: ignore[override]
-        return self._admitted.releases[self._places[position]]
+        return self._eligible.releases[self._places[position]]
 
     def position(self, version: Version) -> int | None:
         """Return where a version is, None where there is no such release. O(log n)."""
         position = bisect_left(self, version)
         return position if position < len(self) and self[position] == version else None
 
-    def files(self, position: int | None, fits: Callable[[str], bool] | None = None) -> Sorted:
+    def files(self, position: int | None, fits: Callable[[str], bool] | None = None) -> ReleaseFiles:
         """Return the files of the version at a position; of wheels, only those that fit, if that is told."""
         if position is None:
-            return Sorted()
+            return ReleaseFiles()
         place = self._places[position]
-        return self._admitted.at(place) if fits is None else self._admitted.fitting(place, fits)
+        return self._eligible.at(place) if fits is None else self._eligible.fitting(place, fits)
 
 
 def _first_wheel(present: _Present, version: Version) -> Wheel | None:
@@ -308,11 +308,17 @@ def _first_wheel(present: _Present, version: Version) -> Wheel | None:
     return wheels[0] if wheels else None
 
 
-def direct_pool(
-    file: Wheel | Sdist, name: PypiName, owners: Iterable[CondaName], judge: WheelJudge
-) -> ProjectPool:
+def direct_candidates(
+    file: Wheel | Sdist, name: PypiName, owners: Iterable[CondaName], compatibility: Compatibility
+) -> ProjectCandidates:
     """Build the pool of a project that the user named by URL or path: that file, and nothing else."""
-    alone = Sorted(wheels=(file,)) if isinstance(file, Wheel) else Sorted(sdist=file)
-    return ProjectPool(
-        name, Ordinals([file.version]), lambda _: alone, judge, owners=owners, index=file.url, direct=True
+    alone = ReleaseFiles(wheels=(file,)) if isinstance(file, Wheel) else ReleaseFiles(sdist=file)
+    return ProjectCandidates(
+        name,
+        Ordinals([file.version]),
+        lambda _: alone,
+        compatibility,
+        owners=owners,
+        index=file.url,
+        direct=True,
     )

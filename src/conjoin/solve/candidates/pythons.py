@@ -3,25 +3,32 @@
 Everything a PyPI project says of Python (wheel tags, Requires-Python, markers) is a question to each
 candidate build of Python. The answers are kept as *masks*: integers whose bit `i` stands for build `i`,
 so that intersecting what a thousand wheels accept costs nothing, and equal questions are asked once.
+
+Markers are taken apart: most are comparisons joined by ``and``, and thousands of them share a few. Plain
+comparisons are evaluated here, as packaging does it (PEP 508), but without reading them as a grammar first,
+which takes fifty times longer. The tests hold the one against the other.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 import msgspec
 from packaging.markers import Marker
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import InvalidSpecifier, Specifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from conjoin.index.pypi.dependency import Condition
-from conjoin.solve.candidates.markers import comparisons, holds, named_extra
 from conjoin.spec.platform import marker_environment
 
-__all__ = ["Mask", "PythonBuild", "PythonPool", "is_valid_version"]
+if TYPE_CHECKING:
+    from rattler import RepoDataRecord
+
+__all__ = ["Mask", "PythonBuild", "PythonPool", "comparisons", "is_valid_version", "named_extra"]
 
 Mask = int
 """A set of Python builds of one :class:`PythonPool`."""
@@ -34,6 +41,18 @@ _BUILD_PATTERNS = {
     "cpt": (_FREE_THREADED_BUILDS, re.compile(_FREE_THREADED_BUILDS)),
     "pp": (_PYPY_BUILDS, re.compile(_PYPY_BUILDS)),
 }
+
+# As packaging spells a marker: one comparison, of a variable with a text that holds nothing odd.
+_OPERATOR = r"(?:<=|>=|<|>|!=|===|==|~=|in|not in)"
+_COMPARISON = re.compile(rf'(?:[a-z_.]+ {_OPERATOR} "[\w.*,+/: -]*"|"[\w.*,+/: -]*" {_OPERATOR} [a-z_.]+)')
+_OF_TEXTS = re.compile(
+    r"(os_name|sys_platform|platform_machine|platform_system|platform_python_implementation"
+    r'|implementation_name) (==|!=) "([^"]*)"'
+)
+_OF_VERSIONS = re.compile(r'(python_version|python_full_version) (<=|>=|<|>|!=|==|~=) "([0-9][0-9.*]*)"')
+# How backends write what an extra adds for some machines: the same condition again for dozens of extras.
+_OF_AN_EXTRA = re.compile(r'\(([^()]*)\) and (extra == "[\w.-]*")')
+_EXTRA = re.compile(r'extra == "((?!v[0-9])[a-zA-Z][\w.-]*)"')
 
 
 class PythonBuild(msgspec.Struct, frozen=True):
@@ -107,6 +126,15 @@ class PythonPool:
         """Return the builds of a mask, oldest first."""
         return [build for index, build in enumerate(self.builds) if mask >> index & 1]
 
+    def among(self, records: Iterable[RepoDataRecord]) -> Mask:
+        """Return the builds that are among the records of a solution: one, or none where it is another."""
+        found = {(str(each.version), str(each.build)) for each in records if each.name.normalized == "python"}
+        return self.mask(lambda build: (build.conda_version, build.build) in found)
+
+    def minor(self, mask: Mask) -> tuple[int, int] | None:
+        """Return major and minor version of the newest build of a mask, None where it is empty."""
+        return self.builds[mask.bit_length() - 1].minor if mask else None
+
     @cached_property
     def abi_groups(self) -> tuple[tuple[PythonBuild, Mask], ...]:
         """Builds that no wheel tag can tell apart: one representative and the mask of each ABI."""
@@ -160,7 +188,7 @@ class PythonPool:
         mask = 0
         for index, environment in enumerate(self._environments):
             if id(environment) not in answers:
-                plain = holds(condition, environment)
+                plain = _holds(condition, environment)
                 answers[id(environment)] = (
                     _evaluated(condition, environment, extra) if plain is None else plain
                 )
@@ -243,3 +271,45 @@ def _evaluated(condition: Condition, environment: dict[str, str], extra: str) ->
 @lru_cache(maxsize=1 << 12)
 def _marker(condition: Condition) -> Marker:
     return Marker(condition)
+
+
+@lru_cache(maxsize=1 << 14)
+def comparisons(condition: Condition) -> tuple[Condition, ...]:
+    """Return what all has to hold, taken apart where that is plain; else the whole marker.
+
+    >>> comparisons(Condition('python_version < "3.8" and extra == "fast"'))
+    ('python_version < "3.8"', 'extra == "fast"')
+    >>> comparisons(Condition('(os_name == "nt" or os_name == "java") and extra == "fast"'))
+    ('os_name == "nt" or os_name == "java"', 'extra == "fast"')
+    """
+    if match := _OF_AN_EXTRA.fullmatch(condition):
+        return Condition(match[1]), Condition(match[2])
+    parts = condition.split(" and ")
+    if all(_COMPARISON.fullmatch(part) for part in parts):
+        return tuple(Condition(part) for part in parts)
+    return (condition,)
+
+
+@lru_cache(maxsize=1 << 14)
+def named_extra(comparison: Condition) -> str | None:
+    """Return the extra, normalised, that a comparison asks for; None where it asks for something else.
+
+    An extra that reads like a version is left to packaging, which compares it as one.
+    """
+    match = _EXTRA.fullmatch(comparison)
+    return canonicalize_name(match[1]) if match else None
+
+
+def _holds(comparison: Condition, environment: Mapping[str, str]) -> bool | None:
+    """Tell whether a comparison holds; None where it is not plain, and packaging has to be asked."""
+    if match := _OF_TEXTS.fullmatch(comparison):
+        variable, operator, text = match.groups()
+        return (environment[variable] == text) is (operator == "==")
+    if match := _OF_VERSIONS.fullmatch(comparison):
+        variable, operator, text = match.groups()
+        try:
+            specifier = Specifier(operator + text)
+        except InvalidSpecifier:
+            return None
+        return specifier.contains(environment[variable], prereleases=True)
+    return None

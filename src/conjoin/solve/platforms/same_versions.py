@@ -15,17 +15,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Protocol, TypeAlias
 
 from conjoin.errors import NoSolution
-from conjoin.solve.platforms.bounds import Bounds, Key, Rank, ranks_of
-from conjoin.solve.platforms.dispute import Blame, Dispute, cannot_agree, cannot_all_agree, too_many
+from conjoin.solve.platforms.shared import PlatformAnswer
+from conjoin.solve.preferences.bounds import Bound, Bounds, Key, Rank, ranks_of
 from conjoin.solve.solution import PlatformSolution
 from conjoin.spec.names import CondaName, PypiName
 from conjoin.spec.requirements import Requirements
 
-__all__ = ["Member", "alike"]
+__all__ = ["PlatformSolver", "solve_same_versions"]
 
 MOST_SOLVES = 300
 MOST_SECONDS = 600.0
@@ -33,28 +34,26 @@ MOST_SECONDS = 600.0
 
 Answers: TypeAlias = Mapping[str, PlatformSolution]
 _PYTHON: Key = ("conda", "python")
+Blame: TypeAlias = frozenset[Bound]
+"""Bounds that not every platform has an answer within."""
+_MOST_NAMES = 5
+_DROP = "drop --same-versions"
 
 
-class Member(Protocol):
+class PlatformSolver(Protocol):
     """One of the platforms."""
 
     @property
     def platform(self) -> str:
         """Its name."""
 
-    async def solve_within(self, bounds: Bounds, *, may_build: bool) -> PlatformSolution:
+    async def solve_within(self, bounds: Bounds, *, may_build: bool) -> PlatformAnswer:
         """Return its answer with versions where they have to lie; raises NoSolution."""
 
-    async def versions(self, key: Key, bounds: Bounds) -> set[Rank]:
-        """Return the versions of a package that there are for it."""
 
-    def could_build(self) -> bool:
-        """Tell whether there are source distributions that were not tried yet."""
-
-
-async def alike(
-    members: Sequence[Member],
-    answers: Answers,
+async def solve_same_versions(
+    members: Sequence[PlatformSolver],
+    answers: Mapping[str, PlatformAnswer],
     requirements: Requirements,
     progress: Callable[[str], None],
 ) -> dict[str, PlatformSolution]:
@@ -64,17 +63,60 @@ async def alike(
     :raises NoSolution: where there is none, with the package that stands in the way.
     :raises Unreachable: where an index or a channel cannot be reached.
     """
-    search = _Search(members, requirements, progress)
+    search = _Search(members, answers, requirements, progress)
     # In an order of their own: which platform was typed first must not decide.
-    found = await search.run({platform: answers[platform] for platform in sorted(answers)})
+    found = await search.run({platform: answers[platform].solution for platform in sorted(answers)})
     return {platform: found[platform] for platform in answers}
+
+
+@dataclass(frozen=True)
+class _Dispute:
+    """A package in which answers differ.
+
+    :ivar ranks: its version on each platform that has it.
+    :ivar common: versions that there are for all of these, within the bounds, best last.
+    """
+
+    key: Key
+    ranks: Mapping[str, Rank]
+    common: tuple[Rank, ...]
+    upwards: bool
+
+    @property
+    def meeting(self) -> Rank | None:
+        """The best version that all of them have and nobody has to rise to, None where there is none."""
+        modest = min(self.ranks.values()) if self.upwards else max(self.ranks.values())
+        below = [rank for rank in self.common if (rank <= modest if self.upwards else rank >= modest)]
+        return below[-1] if below else None
+
+    def parts(self) -> list[Blame]:
+        """Return bounds that together admit every version, and each of them not all the answers."""
+        inside, beyond = ("<=", ">") if self.upwards else (">=", "<")
+        modest = min(self.ranks.values()) if self.upwards else max(self.ranks.values())
+        meeting = self.meeting
+        rest = frozenset({Bound(self.key, beyond, modest)})
+        if meeting is None:
+            return [rest, frozenset({Bound(self.key, inside, modest)})]
+        parts = [frozenset({Bound(self.key, inside, meeting)}), rest]
+        if meeting != modest:
+            parts.append(frozenset({Bound(self.key, beyond, meeting), Bound(self.key, inside, modest)}))
+        return parts
+
+    def apart(self, one: str, other: str) -> bool:
+        """Tell whether two platforms have different versions."""
+        return bool(self.ranks[one] != self.ranks[other])
 
 
 class _Search:
     def __init__(
-        self, members: Sequence[Member], requirements: Requirements, progress: Callable[[str], None]
+        self,
+        members: Sequence[PlatformSolver],
+        answers: Mapping[str, PlatformAnswer],
+        requirements: Requirements,
+        progress: Callable[[str], None],
     ) -> None:
         self._members = {member.platform: member for member in members}
+        self._latest = dict(answers)
         self._requirements = requirements
         self._progress = progress
         self._asked = {
@@ -93,7 +135,7 @@ class _Search:
     async def run(self, answers: Answers) -> Answers:
         """Find answers that agree, at first without building what others built."""
         built = {name for name, each in answers.items() if any(wheel.source for wheel in each.wheels)}
-        could = {name for name in answers if self._members[name].could_build()}
+        could = {name for name in answers if self._latest[name].left_sources_aside}
         for building in dict.fromkeys((frozenset(built), frozenset(built | could))):
             self._building = building
             found = await self._straight(answers) or await self._thorough(answers)
@@ -167,10 +209,11 @@ class _Search:
             self._count()
             held = Bounds(bounds, dict(self._owners))
             try:
-                answer = await self._members[platform].solve_within(held, may_build=may_build)
+                latest = await self._members[platform].solve_within(held, may_build=may_build)
             except NoSolution:
                 self._known[key] = None
                 break
+            self._latest[platform], answer = latest, latest.solution
             self._note_owners(answer)
             if not Bounds(bounds, self._owners).broken_by(answer):
                 self._known[key] = answer
@@ -182,7 +225,7 @@ class _Search:
     def _count(self) -> None:
         self._solves += 1
         if self._solves > MOST_SOLVES or time.monotonic() > self._deadline:
-            raise too_many(list(self._disputed), f"{MOST_SOLVES} solves or {MOST_SECONDS:.0f} s")
+            raise _too_many(list(self._disputed), f"{MOST_SOLVES} solves or {MOST_SECONDS:.0f} s")
 
     async def _to_blame(self, platform: str, bounds: Blame) -> Blame:
         """Return the bounds without which a platform has an answer: were any one less, it had."""
@@ -195,7 +238,7 @@ class _Search:
             blamed.append(needed)
         return needed
 
-    async def _disputes(self, bounds: Blame, answers: Answers) -> list[Dispute]:
+    async def _disputes(self, bounds: Blame, answers: Answers) -> list[_Dispute]:
         """Return the packages in which answers differ: Python, what was asked for, then all others."""
         for answer in answers.values():
             self._note_owners(answer)
@@ -217,13 +260,13 @@ class _Search:
             self._disputed[key] = None
         return [await self._dispute(key, ranks[key], bounds) for key in differing]
 
-    async def _dispute(self, key: Key, ranks: Mapping[str, Rank], bounds: Blame) -> Dispute:
+    async def _dispute(self, key: Key, ranks: Mapping[str, Rank], bounds: Blame) -> _Dispute:
         held = Bounds(bounds, self._owners)
-        there = [await self._members[platform].versions(key, held) for platform in ranks]
+        there = [await self._latest[platform].versions(key, held) for platform in ranks]
         common = {rank for rank in set.intersection(*there) if held.admit(key, rank)}
         strategy = self._requirements.strategy
         upwards = strategy == "highest" or (strategy == "lowest-direct" and key not in self._asked)
-        return Dispute(key, ranks, tuple(sorted(common, reverse=not upwards)), upwards)
+        return _Dispute(key, ranks, tuple(sorted(common, reverse=not upwards)), upwards)
 
     def _note_owners(self, answer: PlatformSolution) -> None:
         for package in answer.conda:
@@ -240,5 +283,54 @@ class _Search:
                 among = {platform: answers[platform] for platform in platforms}
                 if await self._thorough(among, dispute.key) is None:
                     found = await self._disputes(frozenset(), among)
-                    return cannot_agree(next(each for each in found if each.key == dispute.key))
-        return cannot_all_agree(list(self._disputed), list(answers))
+                    return _cannot_agree(next(each for each in found if each.key == dispute.key))
+        return _cannot_all_agree(list(self._disputed), list(answers))
+
+
+def _cannot_agree(dispute: _Dispute) -> NoSolution:
+    """Return the error for a package of which no version will do for all platforms that have it.
+
+    :param dispute: without any bounds.
+    """
+    name, platforms = dispute.key[1], _listed(list(dispute.ranks))
+    both = "both" if len(dispute.ranks) == 2 else "all of"
+    alone = ", ".join(f"{platform} takes {rank[1]}" for platform, rank in dispute.ranks.items())
+    if not dispute.common:
+        what = f"there is no version of {name} for {both} {platforms}: alone, {alone}"
+    else:
+        what = (
+            f"no version of {name} that there is for {both} {platforms} ({_some(dispute)})"
+            f" fits the rest of the request: alone, {alone}"
+        )
+    return NoSolution(what, advice=f"loosen what bounds {name}, name fewer platforms, or {_DROP}")
+
+
+def _cannot_all_agree(keys: Sequence[Key], platforms: Sequence[str]) -> NoSolution:
+    """Return the error for packages each of which could have one version everywhere, but not all of them."""
+    return NoSolution(
+        f"no versions of {_names(keys)} fit together on {_listed(platforms)}",
+        advice=f"loosen what bounds {keys[0][1]}, name fewer platforms, or {_DROP}",
+    )
+
+
+def _too_many(keys: Sequence[Key], limit: str) -> NoSolution:
+    """Return the error for a search that was given up."""
+    return NoSolution(
+        f"gave up after {limit}: too many versions of {_names(keys)} to try on each platform",
+        advice=f"add bounds for {keys[0][1]}, name fewer platforms, or {_DROP}",
+    )
+
+
+def _names(keys: Sequence[Key]) -> str:
+    more = len(keys) - _MOST_NAMES
+    names = [name for _, name in keys[:_MOST_NAMES]]
+    return _listed([*names, f"{more} more"] if more > 0 else names)
+
+
+def _some(dispute: _Dispute) -> str:
+    best = [str(rank[1]) for rank in reversed(dispute.common)]
+    return ", ".join([*best[:3], *(["..."] if len(best) > 3 else [])])
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

@@ -22,11 +22,11 @@ from packaging.version import InvalidVersion, Version
 from conjoin.errors import Unreachable
 from conjoin.index.pypi.core_metadata import MetadataUnusable
 from conjoin.index.pypi.project import CoreMetadata, IndexFile, Project, Sdist, Wheel
-from conjoin.solve.candidates.compatibility import WheelJudge
+from conjoin.solve.candidates.compatibility import Compatibility
 from conjoin.solve.candidates.metadata import Dependency, Known, ProjectSource
 from conjoin.solve.candidates.ordinals import Ordinals
-from conjoin.solve.candidates.policy import Sorted
-from conjoin.solve.candidates.project_candidates import Bridge, ProjectPool
+from conjoin.solve.candidates.policy import ReleaseFiles
+from conjoin.solve.candidates.project_candidates import Bridge, ProjectCandidates
 from conjoin.solve.candidates.pythons import Mask, PythonPool
 from conjoin.solve.solution import ChosenConda, ChosenWheel, PlatformSolution
 from conjoin.spec.names import CondaName, PypiName
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from conjoin.build.built_wheels import BuiltWheel
 
-__all__ = ["PinnedSource", "Pins", "pinned_pool", "still_open"]
+__all__ = ["PinnedSource", "Pins", "pinned_candidates", "still_open"]
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
 _NOWHERE = "https://pypi.invalid/locked"
@@ -187,7 +187,7 @@ class PinnedSource:
         return await self._source.build(file, name, python)
 
 
-class _Anywhere(WheelJudge):
+class _Anywhere(Compatibility):
     """Takes it for granted that a pinned wheel runs: the environment was solved with it."""
 
     def __init__(self, pythons: PythonPool) -> None:
@@ -208,9 +208,9 @@ class _PinnedOrdinals(Ordinals):
         return f"=={zlib.crc32(specifier.encode()) + 2}"
 
 
-async def pinned_pool(
+async def pinned_candidates(
     pins: Pins, name: PypiName, owners: Sequence[CondaName], pythons: PythonPool, source: ProjectSource
-) -> ProjectPool | None:
+) -> ProjectCandidates | None:
     """Return the pool of a project that a pin provides: that wheel or conda package alone; None for others.
 
     :param owners: conda packages that may provide the project.
@@ -219,8 +219,10 @@ async def pinned_pool(
         file = pins.files[name]
         free = [owner for owner in owners if owner not in pins.conda]
         ordinals = _PinnedOrdinals([file.version])
-        alone = Sorted(wheels=(file,))
-        return ProjectPool(name, ordinals, lambda _: alone, _Anywhere(pythons), owners=free, index=pins.name)
+        alone = ReleaseFiles(wheels=(file,))
+        return ProjectCandidates(
+            name, ordinals, lambda _: alone, _Anywhere(pythons), owners=free, index=pins.name
+        )
     owner = pins.owners.get(name)
     if owner is None:
         return None
@@ -228,7 +230,9 @@ async def pinned_pool(
     try:
         version = Version(spelling)
     except InvalidVersion:
-        return ProjectPool(name, Ordinals([]), _no_files, _Anywhere(pythons), owners=owners, index=pins.name)
+        return ProjectCandidates(
+            name, Ordinals([]), _no_files, _Anywhere(pythons), owners=owners, index=pins.name
+        )
     releases = (await source.project(name)).releases
     place = bisect_left(releases, version)
     files = releases.files(place) if place < len(releases) and releases[place] == version else ()
@@ -236,13 +240,13 @@ async def pinned_pool(
     bridge = Bridge(name, owner.name, 1, (spelling,), lambda: wheel)
     every = sorted({*owners, owner.name})
     ordinals = _PinnedOrdinals([version])
-    return ProjectPool(
+    return ProjectCandidates(
         name, ordinals, _no_files, _Anywhere(pythons), bridges=lambda: [bridge], owners=every, index=pins.name
     )
 
 
-def _no_files(ordinal: int) -> Sorted:
-    return Sorted()
+def _no_files(ordinal: int) -> ReleaseFiles:
+    return ReleaseFiles()
 
 
 def still_open(known: Known, extras: Sequence[str], pythons: PythonPool) -> Known:

@@ -22,7 +22,7 @@ from conjoin.spec.names import PypiName
 if TYPE_CHECKING:
     from rattler import RepoDataRecord
 
-__all__ = ["Former", "Steering", "move_little", "unyanked"]
+__all__ = ["Previous", "UpdateSteering", "unyanked", "update_minimally"]
 
 _MOST_TRIES = 60
 """Solves that one update may take; beyond it, what the solver preferred has to do."""
@@ -39,7 +39,7 @@ class Place(msgspec.Struct, frozen=True):
     build: str = ""
 
 
-class Former(msgspec.Struct, frozen=True):
+class Previous(msgspec.Struct, frozen=True):
     """What was decided before, and which of it may move.
 
     :ivar names: packages to be moved, as they were typed.
@@ -51,7 +51,7 @@ class Former(msgspec.Struct, frozen=True):
     fixed: frozenset[Key] = frozenset()
 
     @classmethod
-    def of(cls, solution: PlatformSolution, names: Iterable[str], pins: Pins | None) -> Former:
+    def of(cls, solution: PlatformSolution, names: Iterable[str], pins: Pins | None) -> Previous:
         """Return a former solution beside the pins of the environment that it extends."""
         return cls(solution, frozenset(names), frozenset(_places(pins.solution)) if pins else frozenset())
 
@@ -76,14 +76,14 @@ class Former(msgspec.Struct, frozen=True):
         return sorted(key for key in (*conda, *wheels) if key not in self.fixed)
 
 
-class Steering(msgspec.Struct, frozen=True):
+class UpdateSteering(msgspec.Struct, frozen=True):
     """What a solve near a former one is asked for, beyond the request.
 
     :ivar held: where packages must stand if they are part of the solution.
     :ivar above: versions that packages must be above.
     """
 
-    former: Former
+    former: Previous
     held: Mapping[Key, Place] = msgspec.field(default_factory=dict)
     above: Mapping[Key, str] = msgspec.field(default_factory=dict)
 
@@ -144,12 +144,12 @@ class Steering(msgspec.Struct, frozen=True):
         ]
 
 
-Attempt = Callable[[Steering], Awaitable[PlatformSolution | None]]
+Attempt = Callable[[UpdateSteering], Awaitable[PlatformSolution | None]]
 """Solves as it is steered; None where there is no solution."""
 
 
-async def move_little(
-    former: Former, first: PlatformSolution, attempt: Attempt, *, upwards: bool
+async def update_minimally(
+    former: Previous, first: PlatformSolution, attempt: Attempt, *, upwards: bool
 ) -> PlatformSolution:
     """Return a solution in which what was named moved, and nothing else that need not have.
 
@@ -162,7 +162,7 @@ async def move_little(
     for key in former.named(first):
         while upwards and tries and (place := _places(best).get(key)):
             tries -= 1
-            higher = await attempt(Steering(former, reached, {key: place.version}))
+            higher = await attempt(UpdateSteering(former, reached, {key: place.version}))
             if higher is None or key not in _places(higher):
                 break
             best = higher
@@ -172,18 +172,18 @@ async def move_little(
     moved = _moved(before, best)
     if len(moved) > 1 and tries:
         tries -= 1
-        best = await attempt(Steering(former, {**reached, **before})) or best
+        best = await attempt(UpdateSteering(former, {**reached, **before})) or best
     for key in _moved(before, best):
         stays = {each: place for each, place in before.items() if _places(best).get(each) == place}
         if not tries:
             break
         if key not in stays:
             tries -= 1
-            best = await attempt(Steering(former, {**reached, **stays, key: before[key]})) or best
+            best = await attempt(UpdateSteering(former, {**reached, **stays, key: before[key]})) or best
     return best
 
 
-def _others(former: Former) -> dict[Key, Place]:
+def _others(former: Previous) -> dict[Key, Place]:
     named = {*former.named(former.solution), *former.fixed}
     return {key: place for key, place in _places(former.solution).items() if key not in named}
 

@@ -10,13 +10,13 @@ from packaging.version import InvalidVersion, Version
 
 from conjoin.index.conda import without_login
 from conjoin.solve.candidates.encoding import NO_SUCH_SUBDIR, read_name
-from conjoin.solve.candidates.project_candidates import ProjectPool
+from conjoin.solve.candidates.project_candidates import ProjectCandidates
 from conjoin.solve.report.clash import Clash, clash
 from conjoin.solve.report.no_file import advice as advice_on_files
 from conjoin.solve.report.no_file import has_usable, in_words, refusals
 from conjoin.solve.report.reasons import Demand
 from conjoin.solve.report.translate import mentioned
-from conjoin.solve.search.provider import PypiWorld
+from conjoin.solve.search.provider import PypiProvider
 from conjoin.spec.names import PypiName
 from conjoin.spec.requirements import PypiRequirement, Requirements
 
@@ -43,25 +43,29 @@ class Cause(msgspec.Struct, frozen=True):
 
 
 def causes(
-    reasons: str, account: str, asked: Sequence[Demand], requirements: Requirements, world: PypiWorld | None
+    reasons: str,
+    account: str,
+    asked: Sequence[Demand],
+    requirements: Requirements,
+    provider: PypiProvider | None,
 ) -> list[Cause]:
     """Return what is to blame, the likeliest first; nothing where it cannot be told.
 
     :param reasons: the solver's own words.
     :param account: the same, translated.
     :param asked: the requirements it speaks of.
-    :param world: the PyPI side, None where the conda side alone has no solution.
+    :param provider: the PyPI side, None where the conda side alone has no solution.
     """
     if subdir := _NO_SUBDIR.search(account):
         name = subdir[1]
         text = f"no channel has a package {name} in the subdir that you asked for"
         return [Cause(text, f"ask for {name} without naming a subdir")]
     found = [
-        *(_without_files(reasons, asked, requirements, world) if world is not None else ()),
+        *(_without_files(reasons, asked, requirements, provider) if provider is not None else ()),
         *_beside(account, asked),
     ]
-    found = found or [*_absent(asked, requirements, world)]
-    return found or [*_excluded(asked)] or [*_pythons(asked, requirements)] or [*_clashes(asked, world)]
+    found = found or [*_absent(asked, requirements, provider)]
+    return found or [*_excluded(asked)] or [*_pythons(asked, requirements)] or [*_clashes(asked, provider)]
 
 
 def together(asked: Sequence[Demand]) -> Cause:
@@ -98,15 +102,15 @@ def said_by(demand: Demand) -> str:
 
 
 def _without_files(
-    reasons: str, asked: Sequence[Demand], requirements: Requirements, world: PypiWorld
+    reasons: str, asked: Sequence[Demand], requirements: Requirements, provider: PypiProvider
 ) -> Iterator[Cause]:
     """Name projects of which no file can be used, and requirements whose versions exist in no such file."""
     found = False
-    for pool in mentioned(reasons, world):
-        if has_usable(pool, world):
+    for pool in mentioned(reasons, provider):
+        if has_usable(pool, provider):
             continue
         found = True
-        refused = refusals(pool, "", world)
+        refused = refusals(pool, "", provider)
         if refused or pool.index:
             text = in_words(str(pool.name), refused)
             yield Cause(text, advice_on_files(str(pool.name), refused, requirements))
@@ -119,13 +123,13 @@ def _without_files(
             yield Cause(f"no project {pool.name} on {searched}{needed}", "check the name", absent)
     if found:
         return
-    pools, spoken = world.loaded(), world.spoken()
+    pools, spoken = provider.projects.loaded(), provider.specs.spoken()
     for match in _WITHOUT_CANDIDATES.finditer(reasons):
         name = match["absent"] or match["unmet"]
         project, _ = read_name(name)
         specifier = spoken.get((name, match["numbers"] or match["range"] or ""))
         if project in pools and specifier:
-            refused = refusals(pools[project], specifier, world)
+            refused = refusals(pools[project], specifier, provider)
             if refused:
                 text = in_words(f"{project}{specifier}", refused)
                 yield Cause(text, advice_on_files(str(project), refused, requirements))
@@ -156,13 +160,19 @@ def _beside(account: str, asked: Sequence[Demand]) -> Iterator[Cause]:
         )
 
 
-def _absent(asked: Sequence[Demand], requirements: Requirements, world: PypiWorld | None) -> Iterator[Cause]:
+def _absent(
+    asked: Sequence[Demand], requirements: Requirements, provider: PypiProvider | None
+) -> Iterator[Cause]:
     for demand in asked:
         if demand.end != "nobody has it":
             continue
-        pool = world.loaded().get(PypiName(demand.name)) if world and demand.side == "pypi" else None
-        if pool is not None and world is not None:
-            yield from _absent_version(demand, pool, requirements, world)
+        pool = (
+            provider.projects.loaded().get(PypiName(demand.name))
+            if provider and demand.side == "pypi"
+            else None
+        )
+        if pool is not None and provider is not None:
+            yield from _absent_version(demand, pool, requirements, provider)
             continue
         where = "index" if demand.side == "pypi" else "channel"
         searched = ", ".join(requirements.indexes if demand.side == "pypi" else requirements.channels)
@@ -176,10 +186,10 @@ def _absent(asked: Sequence[Demand], requirements: Requirements, world: PypiWorl
 
 
 def _absent_version(
-    demand: Demand, pool: ProjectPool, requirements: Requirements, world: PypiWorld
+    demand: Demand, pool: ProjectCandidates, requirements: Requirements, provider: PypiProvider
 ) -> Iterator[Cause]:
     name, who = pool.name, said_by(demand)
-    direct = world.wishes.direct.get(name)
+    direct = provider.projects.direct(name)
     override = next((item for item in requirements.overrides if item.name == name), None)
     rest = demand.what.removeprefix(str(name))
     extra, specifier = rest.partition("]")[::2] if rest.startswith("[") else ("", rest)
@@ -233,7 +243,7 @@ def _bound(item: PypiRequirement, requirements: Requirements) -> str:
     return f"the constraint {item}" if item in requirements.constraints else f"{item}, which you asked for,"
 
 
-def _stock(pool: ProjectPool) -> str:
+def _stock(pool: ProjectCandidates) -> str:
     count = len(pool.ordinals)
     if not count:
         return f"there is no version of {pool.name}"
@@ -241,7 +251,7 @@ def _stock(pool: ProjectPool) -> str:
     return f"{only} of {pool.name} is {_newest(pool)}"
 
 
-def _newest(pool: ProjectPool) -> str:
+def _newest(pool: ProjectCandidates) -> str:
     return str(pool.ordinals.version(len(pool.ordinals))) if len(pool.ordinals) else ""
 
 
@@ -293,11 +303,11 @@ def _pythons(asked: Sequence[Demand], requirements: Requirements) -> Iterator[Ca
         )
 
 
-def _clashes(asked: Sequence[Demand], world: PypiWorld | None) -> Iterator[Cause]:
+def _clashes(asked: Sequence[Demand], provider: PypiProvider | None) -> Iterator[Cause]:
     found = clash(asked)
     if found is None:
         return
-    one, other = _wish(found.one, world), _wish(found.other, world)
+    one, other = _wish(found.one, provider), _wish(found.other, provider)
     if not found.one.who and not found.other.who:
         text = f"you asked for {one} and for {other}, and nothing is both"
         yield Cause(text, "keep one of them")
@@ -305,19 +315,21 @@ def _clashes(asked: Sequence[Demand], world: PypiWorld | None) -> Iterator[Cause
     yield Cause(f"{said_by(found.one)} {one}, and {said_by(found.other)} {other}", _loosen(found))
 
 
-def _wish(demand: Demand, world: PypiWorld | None) -> str:
+def _wish(demand: Demand, provider: PypiProvider | None) -> str:
     """Return what somebody wants; a wheel's wish for Python as its Requires-Python or tags say it."""
-    if demand.name != "python" or demand.who_side != "pypi" or world is None:
+    if demand.name != "python" or demand.who_side != "pypi" or provider is None:
         return demand.what
     name, _, version = demand.who.partition(" ")
-    pool = world.loaded().get(PypiName(name.partition("[")[0]))
+    pool = provider.projects.loaded().get(PypiName(name.partition("[")[0]))
     try:
         candidates = pool.at(pool.ordinals.of(Version(version))) if pool else ()
     except (InvalidVersion, KeyError):
         candidates = ()
     wishes = {each.file.requires_python for each in candidates if each.file.requires_python}
     if not wishes:
-        builds = [build for each in candidates for build in world.pythons.members(world.mask(each))]
+        builds = [
+            build for each in candidates for build in provider.pythons.members(provider.metadata.mask(each))
+        ]
         wishes = {".".join(map(str, minor)) for minor in sorted({build.minor for build in builds})}
     return f"Python {' or '.join(sorted(wishes))}" if wishes else demand.what
 

@@ -6,7 +6,7 @@ from conjoin.solve.report.causes import causes, each_once, together
 from conjoin.solve.report.explanation import Explanation
 from conjoin.solve.report.reasons import demands, plain
 from conjoin.solve.report.translate import translated
-from conjoin.solve.search.provider import PypiWorld
+from conjoin.solve.search.provider import PypiProvider
 from conjoin.spec.requirements import Requirements
 
 __all__ = ["Explanation", "explain"]
@@ -14,15 +14,15 @@ __all__ = ["Explanation", "explain"]
 _MOST_LINES = 20
 
 
-def explain(reasons: str, requirements: Requirements, world: PypiWorld | None) -> Explanation:
+def explain(reasons: str, requirements: Requirements, provider: PypiProvider | None) -> Explanation:
     """Return the error for an unsatisfiable request.
 
     :param reasons: the solver's own words.
-    :param world: the PyPI side, None where the conda side alone has no solution.
+    :param provider: the PyPI side, None where the conda side alone has no solution.
     """
-    account = translated(reasons, world)
+    account = translated(reasons, provider)
     asked = demands(account)
-    found = causes(reasons, account, asked, requirements, world)
+    found = causes(reasons, account, asked, requirements, provider)
     lines = plain(account).splitlines()
     if len(lines) > _MOST_LINES:
         lines = [*lines[:_MOST_LINES], f"... and {len(lines) - _MOST_LINES} lines more"]

@@ -10,8 +10,8 @@ from packaging.specifiers import SpecifierSet
 from conjoin.index.pypi.project import Sdist, Wheel
 from conjoin.solve.candidates.foreign_builds import IN_VAIN
 from conjoin.solve.candidates.policy import Refusal
-from conjoin.solve.candidates.project_candidates import ProjectPool
-from conjoin.solve.search.provider import PypiWorld
+from conjoin.solve.candidates.project_candidates import ProjectCandidates
+from conjoin.solve.search.provider import PypiProvider
 from conjoin.spec.requirements import Requirements
 
 __all__ = ["advice", "could_be_built", "has_usable", "in_words", "refusals"]
@@ -19,20 +19,20 @@ __all__ = ["advice", "could_be_built", "has_usable", "in_words", "refusals"]
 _SHOWN = 3
 
 
-def has_usable(pool: ProjectPool, world: PypiWorld) -> bool:
+def has_usable(pool: ProjectCandidates, provider: PypiProvider) -> bool:
     """Tell whether anything of a project could be chosen, whatever its version."""
     return bool(pool.bridges) or any(
-        world.knowledge.unusable(candidate.file) is None and world.mask(candidate)
+        provider.metadata.unusable(candidate.file) is None and provider.metadata.mask(candidate)
         for candidate in pool.downwards(pool.ordinals.allowed(""))
     )
 
 
-def could_be_built(asked: Requirements, world: PypiWorld) -> bool:
+def could_be_built(asked: Requirements, provider: PypiProvider) -> bool:
     """Tell whether source distributions that were left aside could make a request solvable.
 
     Not where it asks for something of which every file was tried in vain, whatever becomes of the rest.
     """
-    pools = world.loaded()
+    pools = provider.projects.loaded()
     if not any(pool.has_unbuilt for pool in pools.values()):
         return False
     overridden = {item.name for item in asked.overrides}
@@ -43,22 +43,22 @@ def could_be_built(asked: Requirements, world: PypiWorld) -> bool:
     )
 
 
-def refusals(pool: ProjectPool, specifier: str, world: PypiWorld) -> list[Refusal]:
+def refusals(pool: ProjectCandidates, specifier: str, provider: PypiProvider) -> list[Refusal]:
     """Return why no file within a specifier can be used; nothing where one can."""
     accepted = SpecifierSet(specifier, prereleases=True)
     allowed = pool.ordinals.allowed(specifier)
     found = [refusal for refusal in pool.refusals() if refusal.version in accepted]
-    found += [_refusal(file, world) for file in pool.dropped if file.version in accepted]
+    found += [_refusal(file, provider) for file in pool.dropped if file.version in accepted]
     for candidate in pool.downwards(allowed):
-        if world.knowledge.unusable(candidate.file) is None and world.mask(candidate):
+        if provider.metadata.unusable(candidate.file) is None and provider.metadata.mask(candidate):
             return []
-        found.append(_refusal(candidate.file, world))
-    return [*found, *(world.judge.refusal(wheel) for wheel in pool.misfits(allowed))]
+        found.append(_refusal(candidate.file, provider))
+    return [*found, *(provider.compatibility.refusal(wheel) for wheel in pool.misfits(allowed))]
 
 
-def _refusal(file: Wheel | Sdist, world: PypiWorld) -> Refusal:
-    unusable = world.knowledge.unusable(file)
-    known = world.knowledge.known(file)
+def _refusal(file: Wheel | Sdist, provider: PypiProvider) -> Refusal:
+    unusable = provider.metadata.unusable(file)
+    known = provider.metadata.known(file)
     if unusable is None and known is not None:
         unusable = f"needs Python {known.metadata.requires_python}"
     return Refusal(file.filename, file.version, unusable or "needs another Python")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from conjoin.solve.candidates.encoding import read_name
-from conjoin.solve.candidates.project_candidates import ProjectPool
-from conjoin.solve.search.provider import PypiWorld
+from conjoin.solve.candidates.project_candidates import ProjectCandidates
+from conjoin.solve.search.provider import PypiProvider
 from conjoin.spec.names import PypiName
 
 __all__ = ["mentioned", "translated"]
@@ -28,16 +28,16 @@ _TOKEN = re.compile(r"pypi--(?P<project>[a-z0-9-]+)--w--wheel(?: (?:\*|1))?")
 _PYTHON_BUILD = re.compile(r'\[build="[^"]*"\]')
 
 
-def mentioned(reasons: str, world: PypiWorld) -> list[ProjectPool]:
+def mentioned(reasons: str, provider: PypiProvider) -> list[ProjectCandidates]:
     """Return the projects that the solver's words speak of."""
-    return [pool for name, pool in sorted(world.loaded().items()) if _speaks_of(reasons, name)]
+    return [pool for name, pool in sorted(provider.projects.loaded().items()) if _speaks_of(reasons, name)]
 
 
 def _speaks_of(reasons: str, name: PypiName) -> bool:
     return re.search(rf"pypi--{re.escape(name)}(?![a-z0-9-]*[a-z0-9])", reasons) is not None
 
 
-def translated(reasons: str, world: PypiWorld | None) -> str:
+def translated(reasons: str, provider: PypiProvider | None) -> str:
     """Return the solver's words with names, versions and specifiers that people know.
 
     What is on PyPI's side is followed by ``(PyPI)``.
@@ -47,9 +47,9 @@ def translated(reasons: str, world: PypiWorld | None) -> str:
     text = _TOKEN.sub(r"the wheel of \g<project>", text)
     text = text.replace("==0 replaced_by_wheel", "(conda's) not to be there")
     text = _PYTHON_BUILD.sub("", text)
-    if world is None:
+    if provider is None:
         return text.strip()
-    pools, spoken = world.loaded(), world.spoken()
+    pools, spoken = provider.projects.loaded(), provider.specs.spoken()
 
     def said(match: re.Match[str]) -> str:
         name, numbers = match["name"], match["numbers"] or ""
@@ -68,5 +68,5 @@ def translated(reasons: str, world: PypiWorld | None) -> str:
     return _OURS.sub(said, text).strip()
 
 
-def _version(pool: ProjectPool, ordinal: int) -> str:
+def _version(pool: ProjectCandidates, ordinal: int) -> str:
     return str(pool.ordinals.version(ordinal)) if 1 <= ordinal <= len(pool.ordinals) else "nothing"

@@ -11,13 +11,15 @@ from dataclasses import replace
 
 from conjoin.index.pypi.project import Sdist
 from conjoin.solve.candidates.foreign_builds import ForeignBuilds
-from conjoin.solve.search.provider import PypiWorld
+from conjoin.solve.search.provider import PypiProvider
 from conjoin.spec.requirements import PypiRequirement, Requirements
 
 __all__ = ["asked_in_vain"]
 
 
-async def asked_in_vain(asked: Requirements, world: PypiWorld, builds: ForeignBuilds) -> Requirements | None:
+async def asked_in_vain(
+    asked: Requirements, provider: PypiProvider, builds: ForeignBuilds
+) -> Requirements | None:
     """Return the request without those of its PyPI requirements that something may meet.
 
     Where a single requirement cannot be met, all of them cannot, and the reason is that of the one.
@@ -25,24 +27,24 @@ async def asked_in_vain(asked: Requirements, world: PypiWorld, builds: ForeignBu
     :returns: None where something may meet each of them.
     :raises Unreachable: where an index or a channel cannot be reached.
     """
-    if world.pins is not None:
+    if provider.pins is not None:
         return None
     overridden = {item.name for item in asked.overrides}
     wanted = [item for item in asked.pypi if not item.url and not item.marker and item.name not in overridden]
-    await world.pools(item.name for item in wanted)
-    in_vain = [item for item in wanted if await _is_in_vain(item, world, builds)]
+    await provider.projects.get_all(item.name for item in wanted)
+    in_vain = [item for item in wanted if await _is_in_vain(item, provider, builds)]
     return replace(asked, pypi=tuple(in_vain)) if in_vain else None
 
 
-async def _is_in_vain(item: PypiRequirement, world: PypiWorld, builds: ForeignBuilds) -> bool:
+async def _is_in_vain(item: PypiRequirement, provider: PypiProvider, builds: ForeignBuilds) -> bool:
     """Tell whether there are sources alone, all to be built in vain; each is refused with the reason."""
-    pool = await world.pool(item.name)
+    pool = await provider.projects.get(item.name)
     allowed = pool.ordinals.allowed(item.specifier)
     if not pool.has_unbuilt or pool.bridges or next(pool.downwards(allowed), None) is not None:
         return False
-    await world.specs(item)  # lets its sources take part
+    await provider.specs.specs(item)  # lets its sources take part
     for candidate in pool.downwards(allowed):
         if not isinstance(candidate.file, Sdist) or not await builds.is_in_vain(candidate.file, item.name):
             return False
-        await world.learn([candidate])
+        await provider.learn([candidate])
     return pool.is_exhausted(item.specifier)

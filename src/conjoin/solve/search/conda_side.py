@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from conjoin.index.conda import CondaChannels
 from conjoin.solve.candidates.encoding import NO_SUCH_SUBDIR, is_solver_name
-from conjoin.solve.platforms.bounds import Bounds
+from conjoin.solve.preferences.bounds import Bounds
 from conjoin.solve.preferences.pins import Pins
-from conjoin.solve.preferences.update import Steering
+from conjoin.solve.preferences.update import UpdateSteering
 from conjoin.solve.search.resolvo import Question, Resolvo, parsed
 from conjoin.solve.search.unsat_probe import WayOut
 from conjoin.spec.requirements import CondaRequirement, Requirements
@@ -63,7 +63,7 @@ class CondaSolver:
         *,
         python_source: RepoDataSource | None = None,
         pins: Pins | None = None,
-        steering: Steering | None = None,
+        steering: UpdateSteering | None = None,
         bounds: Bounds | None = None,
         conda_bounds: Sequence[str] = (),
     ) -> None:

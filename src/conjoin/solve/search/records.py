@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 from packaging.version import InvalidVersion, Version
 
-from conjoin.index.pypi.project import CoreMetadata, Sdist
+from conjoin.index.pypi.project import CoreMetadata, Sdist, Wheel
 from conjoin.solve.candidates.encoding import (
     Meaning,
     Variant,
@@ -23,11 +23,11 @@ from conjoin.solve.candidates.encoding import (
     variants,
     wheel_token,
 )
-from conjoin.solve.candidates.metadata import Known
-from conjoin.solve.candidates.project_candidates import Bridge, Candidate, ProjectPool
+from conjoin.solve.candidates.metadata import Dependency, Known
+from conjoin.solve.candidates.project_candidates import Bridge, Candidate, ProjectCandidates
 from conjoin.solve.candidates.release_family import Lockstep, common_lockstep
-from conjoin.solve.preferences.update import Steering
-from conjoin.solve.search.provider import PypiWorld
+from conjoin.solve.preferences.update import UpdateSteering
+from conjoin.solve.search.provider import PypiProvider
 from conjoin.solve.solution import ChosenConda, ChosenWheel
 from conjoin.spec.names import PypiName
 from conjoin.spec.requirements import PypiRequirement
@@ -45,6 +45,10 @@ _GRAIN = 8
 """Releases that share an expectation; exact ones cost a second for boto3's 2,200 against botocore's 2,500."""
 
 
+_Refused: TypeAlias = "tuple[Wheel | Sdist, str]"
+"""A file that cannot be chosen, and why."""
+
+
 class _Subject(msgspec.Struct, frozen=True):
     """What records are being made for: a project, or one of its extras.
 
@@ -52,21 +56,21 @@ class _Subject(msgspec.Struct, frozen=True):
     """
 
     name: str
-    pool: ProjectPool
+    pool: ProjectCandidates
     extra: str
     expected: frozenset[Lockstep]
     yields: bool
 
 
 class PypiRecords:
-    """A py-rattler ``RepoDataSource`` over a :class:`PypiWorld`.
+    """A py-rattler ``RepoDataSource`` over a :class:`PypiProvider`.
 
     :ivar expecting: whether unread releases are expected to depend as their family does (see
         :mod:`conjoin.solve.candidates.release_family`), or nothing is taken for granted.
     """
 
-    def __init__(self, world: PypiWorld) -> None:
-        self._world = world
+    def __init__(self, provider: PypiProvider) -> None:
+        self._provider = provider
         self.expecting = True
         self._records: dict[str, list[RepoDataRecord]] = {}
         self._built: dict[tuple[str, str], tuple[object, list[RepoDataRecord]]] = {}
@@ -86,7 +90,7 @@ class PypiRecords:
 
     def refresh(self, *, expecting: bool) -> None:
         """Drop what is out of date; to be called before each round."""
-        changed = self._world.take_changed()
+        changed = self._provider.window.take_changed()
         if expecting != self.expecting:
             self.expecting = expecting
             self._records.clear()
@@ -100,14 +104,14 @@ class PypiRecords:
         grew = True
         while grew:
             grew = False
-            for pool in list(self._world.loaded().values()):
-                extras = ("", *self._world.extras_of(pool.name))
-                state = (self._world.age(pool.name), extras, self.expecting)
+            for pool in list(self._provider.projects.loaded().values()):
+                extras = ("", *self._provider.specs.extras_of(pool.name))
+                state = (self._provider.window.age(pool.name), extras, self.expecting)
                 if self._seen.get(pool.name) == state:
                     continue
                 self._seen[pool.name] = state
                 for candidate in list(pool.candidates):
-                    known = self._world.knowledge.known(candidate.file)
+                    known = self._provider.metadata.known(candidate.file)
                     if known is None:
                         if expected := self._expectations(pool):
                             await self._expected_specs(expected, candidate)
@@ -118,24 +122,24 @@ class PypiRecords:
 
     async def _settle(self, url: str, known: Known, extra: str) -> bool:
         self._settled.add((url, extra))
-        needed = [each for each in known.dependencies if self._world.may_apply(each, extra)]
-        await self._world.all_specs(needed)
+        needed = [each for each in known.dependencies if self._may_apply(each, extra)]
+        await self._provider.specs.all_specs(needed)
         return bool(needed)
 
-    async def favoured(self, steering: Steering, python: RepoDataRecord | None) -> list[RepoDataRecord]:
+    async def favoured(self, steering: UpdateSteering, python: RepoDataRecord | None) -> list[RepoDataRecord]:
         """Return the records of what should stay as it was, of the projects in play.
 
         :param python: the one that is expected: of a wheel's records, the one for it.
         """
         wheels, owners = steering.staying()
         found: list[RepoDataRecord] = []
-        for name, pool in sorted(self._world.loaded().items()):
+        for name, pool in sorted(self._provider.projects.loaded().items()):
             wheel, owner = wheels.get(name), owners.get(name)
             version = wheel.wheel.version if wheel else _pep440(owner)
             if version is None or version not in pool.ordinals:
                 continue
-            self._world.show(pool, f"==={version}", 1)
-            for extra in ("", *self._world.extras_of(name)):
+            self._provider.window.show(pool, f"==={version}", 1)
+            for extra in ("", *self._provider.specs.extras_of(name)):
                 for record in await self._records_of(solver_name(name, extra)):
                     meaning = self.meaning(record)
                     if meaning and _is_it(meaning.chosen, wheel, owner) and _serves(record, python):
@@ -162,7 +166,7 @@ class PypiRecords:
             wanted = [as_dependency(item) for item in requirements]
             bounds = [as_dependency(item) for item in constraints]
             known = Known(_NOTHING, (*wanted, *bounds))
-            parts = variants(self._world.pythons.all, known, "", self._world.pythons)
+            parts = variants(self._provider.pythons.all, known, "", self._provider.pythons)
             self._records[_CONDITIONAL] = [
                 make_record(
                     _CONDITIONAL,
@@ -170,10 +174,12 @@ class PypiRecords:
                     f"r{number}",
                     depends=[
                         *part.python_specs,
-                        *await self._world.all_specs(each for each in part.dependencies if each in wanted),
+                        *await self._provider.specs.all_specs(
+                            each for each in part.dependencies if each in wanted
+                        ),
                     ],
                     constrains=[
-                        await self._world.spec(each.name, "", each.specifier)
+                        await self._provider.specs.spec(each.name, "", each.specifier)
                         for each in part.dependencies
                         if each in bounds
                     ],
@@ -191,77 +197,96 @@ class PypiRecords:
 
     async def _records_of(self, text: str) -> list[RepoDataRecord]:
         if text not in self._records:
-            self._records[text] = await self._make(text)
+            self._records[text], refused = await self._make(text)
+            for file, reason in refused:
+                self._provider.metadata.refuse(file, reason)
         return self._records[text]
 
     def package_names(self, platform: Subdir) -> list[str]:
         """Return no names: PyPI has too many, and the solver does not need them."""
         return []
 
-    async def _make(self, name: str) -> list[RepoDataRecord]:
+    async def _make(self, name: str) -> tuple[list[RepoDataRecord], list[_Refused]]:
+        """Return the records of one name, and the files that cannot have any, with the reasons."""
         marked = token_project(name)
         if marked is not None:
-            owners = (await self._world.pool(marked)).owners
-            return [make_record(name, 1, "w", constrains=[evicting(owner) for owner in owners])]
+            owners = (await self._provider.projects.get(marked)).owners
+            return [make_record(name, 1, "w", constrains=[evicting(owner) for owner in owners])], []
         project, extra = read_name(name)
-        pool = await self._world.pool(project)
+        pool = await self._provider.projects.get(project)
         await self._load_dependencies(pool)
         subject = _Subject(name, pool, extra or "", self._expectations(pool), self._yields(pool))
-        excluded = self._world.excluded(pool)
+        excluded = self._provider.projects.excluded(pool)
         records: list[RepoDataRecord] = []
+        refused: list[_Refused] = []
         for candidate in pool.candidates:
-            if candidate.ordinal not in excluded and self._world.knowledge.unusable(candidate.file) is None:
-                records.extend(await self._kept(subject, candidate))
+            if candidate.ordinal not in excluded and self._provider.metadata.unusable(candidate.file) is None:
+                made, reason = await self._kept(subject, candidate)
+                records.extend(made)
+                if reason:
+                    refused.append((candidate.file, reason))
         for bridge in pool.bridges:
             if bridge.ordinal not in excluded:
                 records.extend(await self._of_bridge(subject, bridge))
-        return records
+        return records, refused
 
-    def _yields(self, pool: ProjectPool) -> bool:
-        from_pypi = self._world.wishes.from_pypi
+    def _yields(self, pool: ProjectCandidates) -> bool:
+        from_pypi = self._provider.manifest.from_pypi
         if from_pypi is None or pool.name in from_pypi or not pool.bridges:
             return False
         # Sources are the last resort in any case, and there is only one.
         return not any(isinstance(candidate.file, Sdist) for candidate in pool.candidates)
 
-    async def _load_dependencies(self, pool: ProjectPool) -> None:
+    def _may_apply(self, dependency: Dependency, extra: str = "") -> bool:
+        """Tell whether a dependency applies for any Python, with an extra being asked for."""
+        return dependency.marker is None or bool(self._provider.pythons.marker(dependency.marker, extra))
+
+    async def _load_dependencies(self, pool: ProjectCandidates) -> None:
         """Fetch the pools that known candidates speak of, all at once rather than one by one."""
         names = {
             dependency.name
             for candidate in pool.candidates
-            if (known := self._world.knowledge.known(candidate.file))
+            if (known := self._provider.metadata.known(candidate.file))
             for dependency in known.dependencies
-            if self._world.may_apply(dependency)
+            if self._may_apply(dependency)
         }
-        await self._world.pools(names)
+        await self._provider.projects.get_all(names)
 
-    def _expectations(self, pool: ProjectPool) -> frozenset[Lockstep]:
+    def _expectations(self, pool: ProjectCandidates) -> frozenset[Lockstep]:
         if not self.expecting:
             return frozenset()
         if pool.name not in self._lockstep:
-            read = (self._world.knowledge.known(candidate.file) for candidate in pool.candidates)
+            read = (self._provider.metadata.known(candidate.file) for candidate in pool.candidates)
             self._lockstep[pool.name] = common_lockstep(known for known in read if known)
         return self._lockstep[pool.name]
 
-    async def _kept(self, subject: _Subject, candidate: Candidate) -> list[RepoDataRecord]:
-        """Return a candidate's records, made anew only where more is known than when they were made."""
-        known = self._world.knowledge.known(candidate.file)
+    async def _kept(self, subject: _Subject, candidate: Candidate) -> tuple[list[RepoDataRecord], str]:
+        """Return a candidate's records, made anew only where more is known than when they were made.
+
+        :returns: also why it can have none; empty where it can, or was told before.
+        """
+        known = self._provider.metadata.known(candidate.file)
         is_settled = known is not None or subject.extra or subject.expected
         state: object = (candidate.mask, is_settled, subject.yields)
         key = (subject.name, candidate.file.url)
         if key not in self._built or self._built[key][0] != state:
-            self._built[key] = (state, await self._of_candidate(subject, candidate, known))
-        return self._built[key][1]
+            made, reason = await self._of_candidate(subject, candidate, known)
+            self._built[key] = (state, made)
+            return made, reason
+        return self._built[key][1], ""
 
     async def _of_candidate(
         self, subject: _Subject, candidate: Candidate, known: Known | None
-    ) -> list[RepoDataRecord]:
-        pythons = self._world.pythons
+    ) -> tuple[list[RepoDataRecord], str]:
+        """Return a candidate's records, and why it can have none."""
+        pythons = self._provider.pythons
         records = []
         foreign = ""
-        for number, base in enumerate(variants(self._world.mask(candidate), known, "", pythons)):
+        for number, base in enumerate(variants(self._provider.metadata.mask(candidate), known, "", pythons)):
             build = f"w{candidate.number}_{number}"
-            url = next((each for each in base.dependencies if self._world.is_foreign_url(each)), None)
+            url = next(
+                (each for each in base.dependencies if self._provider.projects.is_foreign_url(each)), None
+            )
             if url is not None:
                 foreign = f"depends on a URL ({url.name} @ ...), which only the user may ask for"
             elif subject.extra:
@@ -274,29 +299,27 @@ class PypiRecords:
                 if known is None and subject.expected:
                     depends += await self._expected_specs(subject.expected, candidate)
                 records.append(self._record(subject, candidate, build, _WHEEL, depends, base))
-        if foreign and not records and not subject.extra:
-            self._world.knowledge.refuse(candidate.file, foreign)
-        return records
+        return records, foreign if not records and not subject.extra else ""
 
     async def _of_bridge(self, subject: _Subject, bridge: Bridge) -> list[RepoDataRecord]:
         # By number: a build string may not hold all that a conda name may.
         build = f"conda_{subject.pool.owners.index(bridge.conda)}"
-        favoured = bridge.conda in self._world.wishes.favoured
+        favoured = bridge.conda in self._provider.manifest.favoured
         number = _FAVOURED_BRIDGE if favoured else _BRIDGE
-        anywhere = Variant(self._world.pythons.all, (), ())
+        anywhere = Variant(self._provider.pythons.all, (), ())
         if not subject.extra:
             alternatives = "|".join(f"=={spelling}" for spelling in bridge.spellings)
             depends = [f"{bridge.conda} {alternatives}"]
             others = self._other_owners(subject.pool, bridge)
             return [self._record(subject, bridge, build, number, depends, anywhere, others)]
-        if bridge.file is None or self._world.knowledge.unusable(bridge.file) is not None:
+        if bridge.file is None or self._provider.metadata.unusable(bridge.file) is not None:
             return []
-        known = self._world.knowledge.known(bridge.file)
-        parts = variants(anywhere.mask, known, subject.extra, self._world.pythons)
+        known = self._provider.metadata.known(bridge.file)
+        parts = variants(anywhere.mask, known, subject.extra, self._provider.pythons)
         return await self._of_extra(subject, bridge, build, parts, number)
 
     @staticmethod
-    def _other_owners(pool: ProjectPool, bridge: Bridge) -> list[str]:
+    def _other_owners(pool: ProjectCandidates, bridge: Bridge) -> list[str]:
         """Let no other conda package provide the project in another version (matplotlib, matplotlib-base)."""
         same = {each.conda: each.spellings for each in pool.bridges if each.ordinal == bridge.ordinal}
         return [
@@ -316,7 +339,7 @@ class PypiRecords:
         exact = f"{solver_name(subject.pool.name)} =={chosen.ordinal} {build}"
         records = []
         for number, part in enumerate(parts):
-            if any(self._world.is_foreign_url(dependency) for dependency in part.dependencies):
+            if any(self._provider.projects.is_foreign_url(dependency) for dependency in part.dependencies):
                 continue
             depends = [*part.python_specs, exact, *await self._specs(part)]
             records.append(self._record(subject, chosen, f"{build}_{number}", build_number, depends, part))
@@ -325,9 +348,9 @@ class PypiRecords:
     async def _expected_specs(self, expected: frozenset[Lockstep], candidate: Candidate) -> list[str]:
         specs = []
         for lockstep in sorted(expected, key=lambda item: item.name):
-            pool = await self._world.pool(lockstep.name)
+            pool = await self._provider.projects.get(lockstep.name)
             low, high = lockstep.bounds(candidate.file.version)
-            self._world.show(pool, lockstep.specifier(candidate.file.version), 1)
+            self._provider.window.show(pool, lockstep.specifier(candidate.file.version), 1)
             if lockstep.exact:
                 expression = f"=={pool.ordinals.of(low)}" if low in pool.ordinals else "==0"
             else:
@@ -336,7 +359,7 @@ class PypiRecords:
         return specs
 
     async def _specs(self, part: Variant) -> list[str]:
-        return await self._world.all_specs(part.dependencies)
+        return await self._provider.specs.all_specs(part.dependencies)
 
     def _record(
         self,
@@ -350,7 +373,7 @@ class PypiRecords:
     ) -> RepoDataRecord:
         meaning = Meaning(chosen, subject.extra, part.dependencies)
         self._meanings[(subject.name, str(chosen.ordinal), build)] = meaning
-        return self._world.make_record(
+        return self._provider.make_record(
             subject.name,
             chosen.ordinal,
             build,

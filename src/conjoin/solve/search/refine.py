@@ -1,4 +1,4 @@
-"""A second look at an answer in which something that people asked for fell far.
+"""Keeps requested versions high: an answer in which something that was asked for fell far is refined.
 
 The solver decides greedily: where `boto3` and `s3fs` cannot both be the newest, it may keep the newest boto3
 and fall back to an s3fs of years ago that did not depend on it yet. Both are solutions, and nobody wants that
@@ -17,27 +17,29 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from conjoin.errors import NoSolution
-from conjoin.solve.candidates.project_candidates import ProjectPool
+from conjoin.solve.candidates.encoding import Answer
+from conjoin.solve.candidates.project_candidates import ProjectCandidates
 from conjoin.solve.search.conda_side import CondaSolver
-from conjoin.solve.search.joint import Answer, solve_jointly
-from conjoin.solve.search.provider import PypiWorld
+from conjoin.solve.search.joint import solve_jointly
+from conjoin.solve.search.provider import PypiProvider
+from conjoin.solve.search.select import identity
 from conjoin.spec.names import PypiName
 from conjoin.spec.requirements import PypiRequirement, Requirements
 
 if TYPE_CHECKING:
     from rattler import RepoDataRecord
 
-__all__ = ["reconsidered"]
+__all__ = ["refined"]
 
 _FAR = 1 / 3
-"""Of the releases that could be chosen, by how many a project may fall without a second look."""
+"""Of the releases that could be chosen, by how many a project may fall before that is looked at again."""
 _MOST_TRIALS = 3
 
 
-async def reconsidered(
+async def refined(
     answer: Answer,
     requirements: Requirements,
-    world: PypiWorld,
+    provider: PypiProvider,
     solver: CondaSolver,
     conda_first: Sequence[RepoDataRecord],
 ) -> Answer:
@@ -46,21 +48,21 @@ async def reconsidered(
     :param conda_first: as :func:`solve_jointly` takes it.
     :raises Unreachable: where an index or a channel cannot be reached.
     """
-    if requirements.strategy != "highest" or solver.steering is not None or world.pins is not None:
+    if requirements.strategy != "highest" or solver.steering is not None or provider.pins is not None:
         return answer
-    pools = world.loaded()
-    fall = _Fall(requirements, world, answer)
+    pools = provider.projects.loaded()
+    fall = _Fall(requirements, provider, answer)
     rounds = answer.rounds
     constraints = requirements.constraints
     for name in fall.far(answer)[:_MOST_TRIALS]:
         floor = PypiRequirement(name, specifier=f">={fall.floor(name)}")
         tried = replace(requirements, constraints=(*constraints, floor))
         try:
-            other = await solve_jointly(tried, world, solver, conda_first, trial=True)
+            other = await solve_jointly(tried, provider, solver, conda_first, trial=True)
         except NoSolution:
             continue
         rounds += other.rounds
-        if any(world.loaded().get(project) is not pool for project, pool in pools.items()):
+        if any(provider.projects.loaded().get(project) is not pool for project, pool in pools.items()):
             break  # an owner nobody had thought of: ordinals moved, and nothing can be compared
         if _keeps(answer, other, conda_first) and fall.depths(other) < fall.depths(answer):
             answer, constraints = other, tried.constraints
@@ -70,12 +72,11 @@ async def reconsidered(
 class _Fall:
     """How far what was asked for by name fell, as a part of the releases there are for the Python."""
 
-    def __init__(self, requirements: Requirements, world: PypiWorld, answer: Answer) -> None:
-        self._world = world
-        self._pools = world.loaded()
+    def __init__(self, requirements: Requirements, provider: PypiProvider, answer: Answer) -> None:
+        self._provider = provider
+        self._pools = provider.projects.loaded()
         self._names = {item.name for item in requirements.pypi if not item.url and not item.marker}
-        builds = {(str(r.version), str(r.build)) for r in answer.conda if r.name.normalized == "python"}
-        self._python = world.pythons.mask(lambda known: (known.conda_version, known.build) in builds)
+        self._python = provider.pythons.among(answer.conda)
         self._usable: dict[PypiName, list[int]] = {}
 
     def far(self, answer: Answer) -> list[PypiName]:
@@ -115,7 +116,7 @@ class _Fall:
     def _usable_of(self, name: PypiName) -> list[int]:
         if name not in self._usable:
             pool = self._pools[name]
-            excluded = self._world.excluded(pool)
+            excluded = self._provider.projects.excluded(pool)
             self._usable[name] = [
                 ordinal
                 for ordinal in pool.ordinals.allowed("")
@@ -123,20 +124,16 @@ class _Fall:
             ]
         return self._usable[name]
 
-    def _is_usable(self, pool: ProjectPool, ordinal: int) -> bool:
+    def _is_usable(self, pool: ProjectCandidates, ordinal: int) -> bool:
         return any(
-            self._world.mask(candidate) & self._python
-            and self._world.knowledge.unusable(candidate.file) is None
+            self._provider.metadata.mask(candidate) & self._python
+            and self._provider.metadata.unusable(candidate.file) is None
             for candidate in pool.at(ordinal)
         )
 
 
 def _keeps(answer: Answer, other: Answer, conda_first: Sequence[RepoDataRecord]) -> bool:
     """Tell whether another answer has this one's Python and, of what the conda side wants, all it has."""
-    wanted = {_identity(record) for record in conda_first}
-    ours = {_identity(r) for r in answer.conda if _identity(r) in wanted or r.name.normalized == "python"}
-    return ours <= {_identity(record) for record in other.conda}
-
-
-def _identity(record: RepoDataRecord) -> tuple[str, str, str]:
-    return record.name.normalized, str(record.version), str(record.build)
+    wanted = {identity(record) for record in conda_first}
+    ours = {identity(r) for r in answer.conda if identity(r) in wanted or r.name.normalized == "python"}
+    return ours <= {identity(record) for record in other.conda}

@@ -9,8 +9,7 @@ from packaging.markers import Marker
 from packaging.version import Version
 
 from conjoin.index.pypi.dependency import Condition, is_meaningful
-from conjoin.solve.candidates.markers import comparisons, named_extra
-from conjoin.solve.candidates.pythons import PythonBuild, PythonPool
+from conjoin.solve.candidates.pythons import PythonBuild, PythonPool, comparisons, named_extra
 from conjoin.spec.platform import marker_environment
 
 BUILDS = [

@@ -17,7 +17,7 @@ from conjoin.index.conda import CondaChannels
 from conjoin.solve.candidates.encoding import evicting, solver_name
 from conjoin.solve.candidates.ordinals import ranges_of
 from conjoin.solve.candidates.ownership import Ownership
-from conjoin.solve.search.provider import PypiWorld
+from conjoin.solve.candidates.project_candidates import ProjectCandidates
 from conjoin.solve.solution import ChosenConda, PlatformSolution
 from conjoin.spec.names import CondaName, PypiName
 
@@ -95,12 +95,11 @@ class Bounds(msgspec.Struct, frozen=True):
                     specs.append(f"{name} {'|'.join(f'=={text}' for text in inside)}")
         return specs
 
-    def pypi_specs(self, world: PypiWorld) -> list[str]:
+    def pypi_specs(self, projects: Mapping[PypiName, ProjectCandidates]) -> list[str]:
         """Return what it means for the PyPI projects in play so far, as MatchSpecs over ordinals."""
         specs = []
-        pools = world.loaded()
         for key in self.keys():
-            pool = pools.get(PypiName(key[1])) if key[0] == "pypi" else None
+            pool = projects.get(PypiName(key[1])) if key[0] == "pypi" else None
             if pool is not None:
                 every = pool.ordinals.allowed("")
                 inside = [each for each in every if self.admit(key, _of_pypi(pool.ordinals.version(each)))]
@@ -134,13 +133,13 @@ async def versions_there(
     owners: Mapping[PypiName, frozenset[CondaName]],
     channels: CondaChannels | None,
     ownership: Ownership,
-    world: PypiWorld | None,
+    projects: Mapping[PypiName, ProjectCandidates],
 ) -> set[Rank]:
     """Return the versions of a package that there are for a platform, chosen or not."""
     found: set[Rank] = set()
     for name in await _conda_names(key, owners, ownership):
         found.update(_rank(key, text) for text in await _spellings(name, channels, ()))
-    pool = world.loaded().get(PypiName(key[1])) if key[0] == "pypi" and world is not None else None
+    pool = projects.get(PypiName(key[1])) if key[0] == "pypi" else None
     if pool is not None:
         found.update(
             _of_pypi(pool.ordinals.version(each)) for each in pool.ordinals.allowed("") if pool.at(each)
