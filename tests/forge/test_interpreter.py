@@ -10,8 +10,7 @@ import pytest
 from conjoin.errors import NotFound, UsageError
 from conjoin.forge.interpreter import find_interpreters, inspect_interpreter
 from conjoin.forge.package import PLACEHOLDER, PackageFile
-from conjoin.forge.prefix_text import debian_layout, relocate_text
-from conjoin.forge.python_package import python_abi_package, python_package
+from conjoin.forge.python_package import debian_layout, python_abi_package, python_package, relocate_text
 
 OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
 

@@ -7,7 +7,7 @@ import pytest
 from conjoin.errors import Conflict
 from conjoin.lock.model import LockedPackage
 from conjoin.prefix.hydrate import HydrateOptions, hydrate
-from conjoin.prefix.link.conda_cache import CondaEntry
+from conjoin.prefix.link.conda import CondaEntry
 from conjoin.prefix.link.packaged_path import PackagedPath, PythonLayout
 from conjoin.prefix.link.wheel_listing import WheelEntry, _Stamp
 from conjoin.prefix.link.wheels import linking_order

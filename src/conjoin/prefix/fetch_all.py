@@ -12,7 +12,7 @@ from threading import Lock as ThreadLock
 from typing import TypeAlias
 
 from conjoin.lock.model import LockedPackage
-from conjoin.prefix.link.conda_cache import CondaCache, CondaEntry
+from conjoin.prefix.link.conda import CondaCache, CondaEntry
 from conjoin.prefix.link.wheel_listing import WheelEntry, WheelListings
 from conjoin.prefix.options import MakeFetcher
 from conjoin.prefix.progress import Progress

@@ -10,12 +10,11 @@ from pathlib import Path
 
 from conjoin.config.places import cache_dir
 from conjoin.errors import ConjoinError, Unreachable
-from conjoin.lock.model import Lock, LockedPackage
+from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
 from conjoin.prefix.fetch_all import Fetched, PackageSource, fetch_all
 from conjoin.prefix.host import check_folders, check_host, host_interpreter
 from conjoin.prefix.link import rattler_bridge
-from conjoin.prefix.link.conda import check_placeholders, link_conda
-from conjoin.prefix.link.conda_cache import CondaCache
+from conjoin.prefix.link.conda import CondaCache, check_placeholders, link_conda
 from conjoin.prefix.link.packaged_path import PythonLayout, python_layout
 from conjoin.prefix.link.uv import Uv, make_venv, tidy_venv
 from conjoin.prefix.link.uv_interpreter_cache import InterpreterCache
@@ -46,7 +45,8 @@ def install(lock: Lock, target: Prefix, *, store: Store, registry: Registry, opt
     :raises ConjoinError: as :func:`~conjoin.prefix.hydrate.hydrate` does.
     """
     target.refuse_foreign()
-    contents = _contents(lock, target.marker.platform, options.find_python)
+    platform = target.marker.platform
+    contents = _contents(platform, lock.platforms[platform], options.find_python)
     source = _source(lock, store, options)
     progress = options.progress or Silent()
     try:
@@ -85,8 +85,8 @@ async def _install(
     with target.replaced():
         if fetched.conda:
             progress.phase("link")
-            folders = {package: conda_cache.folder(package) for package in fetched.conda}
-            await link_conda(folders, target.path, layer=target.work / "layer", platform=contents.platform)
+            layer = target.work / "layer"
+            await link_conda(fetched.conda, conda_cache, target.path, layer=layer, platform=contents.platform)
         if contents.interpreter is not None:
             await asyncio.to_thread(make_venv, uv, contents.interpreter)
         if groups:
@@ -110,13 +110,12 @@ class _Contents:
     interpreter: Path | None
 
 
-def _contents(lock: Lock, platform: str, find_python: FindPython | None) -> _Contents:
+def _contents(platform: str, locked_platform: LockedPlatform, find_python: FindPython | None) -> _Contents:
     """Return what a prefix is to hold, after a look at whether this host can run it.
 
     :raises UsageError: where this host cannot run a package, or there are wheels but no Python.
     :raises NotFound: where this host lacks an interpreter, or the folder of an editable package.
     """
-    locked_platform = lock.platforms[platform]
     check_host(platform, locked_platform)
     check_folders(locked_platform)
     packages = locked_platform.packages

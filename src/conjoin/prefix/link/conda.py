@@ -1,4 +1,10 @@
-"""Extracted conda packages into a prefix: linked by rattler, then made the same on every machine.
+"""Conda packages: extracted into a cache, then linked into a prefix out of it.
+
+The cache has one folder for each, by content, complete or not there:
+
+``<cache>/conda/<aa>/<sha256>/pkg`` is what the archive holds, ``manifest.json`` beside it what was there
+right after extraction. Files of the cache are hard links of files in prefixes, so editing one of those in
+place edits the cache: that, like a truncated file, shows in size or mtime, and the package is extracted anew.
 
 What rattler notes of this machine in ``conda-meta`` is taken out again: it is as any machine would write it.
 """
@@ -7,19 +13,101 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+import stat
+import tempfile
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Executor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from conjoin.errors import UsageError
+from conjoin.errors import IntegrityError, UsageError
 from conjoin.lock.model import LockedPackage
 from conjoin.prefix.link import rattler_bridge
-from conjoin.prefix.link.conda_cache import CondaEntry
+from conjoin.prefix.link.packaged_path import PackagedPath, refuse_escape
 from conjoin.store.backend.atomic import replace
+from conjoin.store.backend.filelock import locked
+from conjoin.store.packages import file_sha256
 
-__all__ = ["check_placeholders", "link_conda"]
+__all__ = ["CondaCache", "CondaEntry", "check_placeholders", "link_conda"]
+
+
+class CondaEntry(msgspec.Struct, frozen=True):
+    """A package that is extracted and as it was extracted.
+
+    :ivar files: of the extracted folder: path, size, mtime in ns, mode.
+    :ivar paths: what will be linked.
+    :ivar shortest_placeholder: length of the shortest prefix placeholder in a binary file, 0 for none: a
+        longer prefix cannot be written there.
+    """
+
+    files: tuple[tuple[str, int, int, int], ...]
+    paths: tuple[PackagedPath, ...]
+    shortest_placeholder: int
+
+
+class CondaCache:
+    """The cache below ``root``; any number of processes may use it at once."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def folder(self, package: LockedPackage) -> Path:
+        """Return where a package is extracted to."""
+        return self._entry_path(package) / "pkg"
+
+    def find(self, package: LockedPackage) -> CondaEntry | None:
+        """Return a package's entry if it is there and unchanged, else None. Costs one lstat per file."""
+        entry_path = self._entry_path(package)
+        try:
+            entry = msgspec.json.decode((entry_path / "manifest.json").read_bytes(), type=CondaEntry)
+        except (OSError, msgspec.DecodeError):
+            return None
+        top = f"{entry_path}/pkg/"
+        try:
+            for path, size, mtime, mode in entry.files:
+                found = os.lstat(top + path)
+                if (found.st_size, found.st_mtime_ns, found.st_mode) != (size, mtime, mode):
+                    return None
+        except OSError:
+            return None
+        with suppress(OSError):
+            os.utime(entry_path / "manifest.json")  # used now: whoever collects garbage looks at this
+        return entry
+
+    async def fill(
+        self, package: LockedPackage, archive: Path, *, verified: bool, pool: Executor
+    ) -> CondaEntry:
+        """Extract a package unless another process did meanwhile, and return its entry.
+
+        :param verified: whether the archive's bytes were hashed just now.
+        :param pool: runs what blocks; a task waiting for another process's extraction occupies a thread.
+        :raises IntegrityError: where the archive's bytes are not the locked ones.
+        """
+        loop = asyncio.get_running_loop()
+        entry_path = self._entry_path(package)
+        with ExitStack() as stack:
+            lock = locked(entry_path.with_name(f".{package.sha256}.lock"))
+            await loop.run_in_executor(pool, stack.enter_context, lock)
+            if (entry := self.find(package)) is not None:
+                return entry
+            if not verified:
+                await loop.run_in_executor(pool, _verify, archive, package)
+            # We hold this package's lock, so whose folder it was is dead.
+            for leftover in entry_path.parent.glob(f".{package.sha256}-*"):
+                shutil.rmtree(leftover, ignore_errors=True)
+            workshop = Path(tempfile.mkdtemp(dir=entry_path.parent, prefix=f".{package.sha256}-"))
+            stack.callback(shutil.rmtree, workshop, ignore_errors=True)
+            extracted = await rattler_bridge.extract(archive, workshop / "pkg")
+            if extracted != package.sha256:
+                raise IntegrityError(f"{package.file} changed while it was read", where=str(archive))
+            return await loop.run_in_executor(pool, _publish, workshop, entry_path)
+
+    def _entry_path(self, package: LockedPackage) -> Path:
+        return self._root / package.sha256[:2] / package.sha256
 
 
 def check_placeholders(packages: Mapping[LockedPackage, CondaEntry], prefix: Path) -> None:
@@ -40,17 +128,105 @@ def check_placeholders(packages: Mapping[LockedPackage, CondaEntry], prefix: Pat
 
 
 async def link_conda(
-    folders: Mapping[LockedPackage, Path], prefix: Path, *, layer: Path, platform: str
+    packages: Iterable[LockedPackage], cache: CondaCache, prefix: Path, *, layer: Path, platform: str
 ) -> None:
-    """Link extracted conda packages into an empty prefix.
+    """Link conda packages, which ``cache`` has, into an empty prefix.
 
-    :param folders: where each package was extracted to.
     :param layer: a folder of this process alone, made for rattler.
     :raises ConjoinError: where rattler cannot link; the prefix is incomplete then.
     :raises Unreachable: where the disk is full; likewise.
     """
+    folders = {package: cache.folder(package) for package in packages}
     await rattler_bridge.link(folders, layer, prefix, platform)
     await asyncio.to_thread(_normalise, prefix, folders)
+
+
+def _verify(archive: Path, package: LockedPackage) -> None:
+    found = file_sha256(archive)
+    if found != package.sha256:
+        raise IntegrityError(
+            f"the package {package.file} in the store is damaged: sha256 is {found}",
+            where=str(archive),
+            advice="nothing was installed; delete that file, it is fetched from its origin again",
+        )
+
+
+def _publish(workshop: Path, entry_path: Path) -> CondaEntry:
+    top = workshop / "pkg"
+    paths, shortest = _packaged_paths(top)
+    entry = CondaEntry(_listing(top), paths, shortest)
+    (workshop / "manifest.json").write_bytes(msgspec.json.encode(entry))
+    if entry_path.exists():
+        # Damaged, else it had been found.
+        discarded = Path(tempfile.mkdtemp(dir=entry_path.parent, prefix=f".{entry_path.name}-"))
+        entry_path.rename(discarded / "entry")
+        shutil.rmtree(discarded, ignore_errors=True)
+    # The workshop's name dies with the rename: mkdtemp's 0o700 would lock other users out of a shared cache.
+    workshop.chmod(0o755)
+    workshop.rename(entry_path)
+    return entry
+
+
+def _listing(top: Path) -> tuple[tuple[str, int, int, int], ...]:
+    found = []
+    for folder, names, files in os.walk(top):
+        # Links to folders are listed among the folders.
+        for name in [*files, *(each for each in names if Path(folder, each).is_symlink())]:
+            path = os.path.join(folder, name)  # noqa: PTH118 (40,000 times: pathlib would cost half a second)
+            facts = os.lstat(path)
+            if stat.S_ISREG(facts.st_mode) or stat.S_ISLNK(facts.st_mode):
+                relative = os.path.relpath(path, top)
+                found.append((relative, facts.st_size, facts.st_mtime_ns, facts.st_mode))
+    return tuple(sorted(found))
+
+
+class _PathEntry(msgspec.Struct):
+    path: str = msgspec.field(name="_path")
+    sha256: str | None = None
+    prefix_placeholder: str | None = None
+    file_mode: str | None = None
+
+
+class _PathsJson(msgspec.Struct):
+    paths: list[_PathEntry]
+
+
+class _NoArch(msgspec.Struct):
+    entry_points: list[str] = []
+
+
+class _LinkJson(msgspec.Struct):
+    noarch: _NoArch | None = None
+
+
+def _packaged_paths(top: Path) -> tuple[tuple[PackagedPath, ...], int]:
+    info = top / "info"
+    try:
+        announced = msgspec.json.decode((info / "paths.json").read_bytes(), type=_PathsJson).paths
+    except FileNotFoundError:
+        # Packages from before 2017 list names alone.
+        files = info / "files"
+        names = files.read_text().splitlines() if files.exists() else []
+        announced = [_PathEntry(path=name) for name in names if name]
+    except msgspec.DecodeError as error:
+        raise IntegrityError(f"info/paths.json is not valid ({error})", where=str(top)) from None
+    for each in announced:
+        refuse_escape(each.path, where=str(top))
+    found = [
+        PackagedPath(each.path, "" if each.prefix_placeholder else (each.sha256 or "")) for each in announced
+    ]
+    try:
+        described = msgspec.json.decode((info / "link.json").read_bytes(), type=_LinkJson)
+    except (FileNotFoundError, msgspec.DecodeError):
+        described = _LinkJson()
+    points = described.noarch.entry_points if described.noarch else []
+    found += [PackagedPath(f"python-scripts/{point.partition('=')[0].strip()}", "") for point in points]
+    binary = [
+        len(each.prefix_placeholder.encode())
+        for each in announced
+        if each.prefix_placeholder and each.file_mode == "binary"
+    ]
+    return tuple(found), min(binary, default=0)
 
 
 def _normalise(prefix: Path, packages: Iterable[LockedPackage]) -> None:

@@ -22,7 +22,7 @@ from urllib.parse import urldefrag, urlsplit
 
 from conjoin.errors import Conflict, ConjoinError
 from conjoin.lock.model import LockedPackage
-from conjoin.prefix.link.conda_cache import CondaEntry
+from conjoin.prefix.link.conda import CondaEntry
 from conjoin.prefix.link.packaged_path import PackagedPath, PythonLayout
 from conjoin.prefix.link.uv import Uv
 from conjoin.prefix.link.wheel_cache import IN_ARCHIVE, Inspected, WheelCache, identity

@@ -14,7 +14,7 @@ import pytest
 from conjoin.errors import IntegrityError
 from conjoin.lock.model import LockedPackage
 from conjoin.prefix.link import rattler_bridge
-from conjoin.prefix.link.conda_cache import CondaCache, CondaEntry
+from conjoin.prefix.link.conda import CondaCache, CondaEntry
 
 
 def archive(folder: Path, members: dict[str, bytes], paths: list[dict[str, object]] | None = None) -> Path:
