@@ -100,7 +100,8 @@ class Fetcher:
         self._packages = packages
         self._shared = shared
         self._offline = offline
-        # Imported here: where containers are bootstrapped, nobody fetches in this way.
+        # Imported here: where containers are bootstrapped, nobody fetches in this way; and it takes a twentieth
+        # of what importing this module does.
         from conjoin.net.credentials import Credentials
 
         self._credentials = Credentials(credentials, places)
