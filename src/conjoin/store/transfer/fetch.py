@@ -100,8 +100,7 @@ class Fetcher:
         self._packages = packages
         self._shared = shared
         self._offline = offline
-        # Imported here: where containers are bootstrapped, nobody fetches in this way; and it takes a twentieth
-        # of what importing this module does.
+        # Imported here: where containers are bootstrapped nobody fetches, and it takes its time.
         from conjoin.net.credentials import Credentials
 
         self._credentials = Credentials(credentials, places)
