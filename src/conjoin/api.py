@@ -189,7 +189,7 @@ class Store(StoreData):
         :raises UsageError: where ``name`` is no alias.
         :raises Conflict: where its tag is written once and means another lock.
         """
-        from conjoin.store.transfer.push import alias_lock
+        from conjoin.store.transfer.alias import alias_lock
 
         return alias_lock(self, lock, name, credentials=credentials)
 

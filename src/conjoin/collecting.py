@@ -158,7 +158,7 @@ def collect_here(
 
 @contextmanager
 def _held(store: Store, *, dry_run: bool) -> Iterator[Callable[[], None]]:
-    """Hold a store's gate, unless nothing is to be changed; give what renews it."""
+    """Hold a store's lock of collecting, unless nothing is to be changed; give what renews it."""
     if dry_run:
         yield lambda: None
         return

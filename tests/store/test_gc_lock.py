@@ -1,4 +1,4 @@
-"""Who collects and who works never miss each other: announcements, a folder's gate, a lease elsewhere."""
+"""Who collects and who works never miss each other: announcements, a lock in a folder, a lease elsewhere."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ with Store(sys.argv[1]).gc_lock.held():
 """
 
 
-def test_the_gate_of_a_folder_dies_with_its_process(
+def test_the_lock_of_a_folder_dies_with_its_process(
     tmp_path: Path, make_environment: MakeLock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gc_lock_module, "PASSING", 0.2)

@@ -32,7 +32,7 @@ def alias(
     from conjoin.store.aliases import parse_alias
     from conjoin.store.lookup.reference import find_lock
     from conjoin.store.store import Store
-    from conjoin.store.transfer.push import alias_lock
+    from conjoin.store.transfer.alias import alias_lock
 
     reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
     if prefix is not None or history is not None:

@@ -159,7 +159,7 @@ class _Demo:
         from conjoin.cli.environments import resolve_showing
         from conjoin.demo.steps import PYPI, conda_packages, requirements
         from conjoin.spec.platform import host_platform
-        from conjoin.store.transfer.push import alias_lock
+        from conjoin.store.transfer.alias import alias_lock
 
         self.story.chapter("Conjoin: conda and PyPI in one solve")
         started = time.monotonic()

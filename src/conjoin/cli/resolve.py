@@ -71,7 +71,7 @@ def resolve(
         reporter=reporter,
     )
     if aliases:
-        from conjoin.store.transfer.push import alias_lock
+        from conjoin.store.transfer.alias import alias_lock
 
         for name in aliases:
             alias_lock(store, resolution.lock, str(name), credentials=requirements.credentials)

@@ -78,7 +78,7 @@ class KnownPrefix(msgspec.Struct, frozen=True, kw_only=True):
 class Registry:
     """The prefixes known to this user; any number of processes may use it at once.
 
-    :ivar gate: held by whoever deletes prefixes.
+    :ivar gc_lock: held by whoever deletes prefixes.
     """
 
     def __init__(self) -> None:

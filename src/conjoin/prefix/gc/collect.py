@@ -40,7 +40,7 @@ _WORD = re.compile(rb"[A-Za-z0-9_-]{8,}")
 def cache_garbage(
     cache: Path, keep: Set[str], wheels: Set[Wheel], older_than: float, *, now: float
 ) -> list[Tree]:
-    """Return what can go from the caches below ``cache``. To take it away, their gate is held since before.
+    """Return what can go from the caches below ``cache``. To take it away, their lock is held since before.
 
     :param keep: sha256 of the packages whose unpacked files stay.
     :param wheels: those of them that are wheels.

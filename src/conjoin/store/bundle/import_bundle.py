@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from conjoin.store.transfer.byte_count import ByteCounter
 from conjoin.store.transfer.concurrently import map_concurrently
 from conjoin.store.usage import note_use
 from conjoin.store.user import current_user
+from conjoin.version import __version__
 
 if TYPE_CHECKING:
     from conjoin.store.store import Store
@@ -156,4 +156,4 @@ def _point(store: Store, lock: Lock) -> None:
     """Make it this user's default, if there is none: what was resolved here goes before what was brought."""
     user = current_user()
     if store.default_lock(lock.req_id, user) is None:
-        store.locks.point(lock.req_id, lock.full_id, user, {"conjoin": version("conjoin")})
+        store.locks.point(lock.req_id, lock.full_id, user, {"conjoin": __version__})

@@ -100,7 +100,7 @@ def find_garbage(
     now: float | None = None,
     renew: Callable[[], None] = lambda: None,
 ) -> Garbage:
-    """Return what can go from ``store``. To take it away, its gate is held since before.
+    """Return what can go from ``store``. To take it away, its ``gc_lock`` is held since before.
 
     :param older_than: seconds; what was used since stays.
     :param roots: environments that stay, as prefixes of them are in use.
@@ -162,7 +162,7 @@ def sweep(
 ) -> Iterator[tuple[str, int, int]]:
     """Take garbage away; yields what went: the kind, how many objects, how many bytes.
 
-    :param renew: called before each step; raises where the gate was lost.
+    :param renew: called before each step; raises where the lock was lost.
     """
     for piece in garbage.pieces:
         for start in range(0, len(piece.objects), _BATCH):

@@ -100,7 +100,7 @@ class Fetcher:
         self._packages = packages
         self._shared = shared
         self._offline = offline
-        # Imported here: where containers are bootstrapped, nobody fetches in this way.
+        # Imported here: where containers are bootstrapped nobody fetches, and it takes its time.
         from conjoin.net.credentials import Credentials
 
         self._credentials = Credentials(credentials, places)

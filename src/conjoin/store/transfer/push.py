@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from conjoin.errors import IntegrityError
@@ -21,11 +20,12 @@ from conjoin.store.transfer.fetch import Fetcher, PackageTarget
 from conjoin.store.transfer.selection import packages_of, places_of, platforms_of, refuse_editable
 from conjoin.store.usage import note_use
 from conjoin.store.user import current_user
+from conjoin.version import __version__
 
 if TYPE_CHECKING:
     from conjoin.store.store import Store
 
-__all__ = ["Pushed", "alias_lock", "push"]
+__all__ = ["Pushed", "push"]
 
 _CHUNK = 1 << 20
 
@@ -108,25 +108,6 @@ def push(
         bytes_sent=sum(went),
         alias=str(name) if name is not None else None,
     )
-
-
-def alias_lock(store: Store, lock: Lock, name: str, *, credentials: Sequence[Credential] = ()) -> Alias:
-    """Give a lock a name (``team/torch:v1``), keeping the lock as well.
-
-    Into an object store it is pushed: what a name there means is complete.
-
-    :param credentials: for the origins of packages that have to be pushed.
-    :raises UsageError: where ``name`` is no alias.
-    :raises Conflict: where its tag is written once and means another lock.
-    """
-    alias = parse_alias(name)
-    if store.shared is not None:
-        push(store, lock, alias=name, credentials=credentials)
-        return alias
-    with store.announce(lock):
-        store.locks.put(lock)
-        store.aliases.name_kept(alias, lock.req_id, lock.full_id)
-    return alias
 
 
 def _stands(store: Store, lock: Lock, platforms: Sequence[str]) -> bool:
@@ -225,4 +206,4 @@ def _point(store: Store, lock: Lock) -> None:
             moment = datetime.fromisoformat(pointer.time.replace("Z", "+00:00"))
             store.locks.point(lock.req_id, lock.full_id, user, pointer.versions, now=moment)
             return
-    store.locks.point(lock.req_id, lock.full_id, user, {"conjoin": version("conjoin")})
+    store.locks.point(lock.req_id, lock.full_id, user, {"conjoin": __version__})

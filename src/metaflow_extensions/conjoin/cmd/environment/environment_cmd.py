@@ -195,7 +195,7 @@ def alias(obj: Session, local_only: bool, pathspec: bool, source_env: str, alias
     """Give an environment a name, and print both."""
     with reported():
         from conjoin.store.aliases import parse_alias
-        from conjoin.store.transfer.push import alias_lock
+        from conjoin.store.transfer.alias import alias_lock
         from metaflow_extensions.conjoin.plugins.flow_cli.environment_names import environment_named
 
         name = parse_alias(alias)

@@ -110,7 +110,7 @@ def give_names(
     aliases: Iterable[Alias], lock: Lock, store: Store, credentials: Sequence[Credential] = ()
 ) -> None:
     """Give names to an environment; in an object store it is complete before it has one."""
-    from conjoin.store.transfer.push import alias_lock
+    from conjoin.store.transfer.alias import alias_lock
 
     for alias in aliases:
         alias_lock(store, lock, str(alias), credentials=credentials)

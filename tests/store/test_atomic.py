@@ -84,12 +84,12 @@ def test_a_disk_that_fails_makes_no_lock(
     def fail(descriptor: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    def settle_badly(self: Packages, packages: object) -> None:
+    def fsync_badly(self: Packages, packages: object) -> None:
         with monkeypatch.context() as broken:
             broken.setattr(os, "fsync", fail)
             really(self, packages)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Packages, "fsync", settle_badly)
+    monkeypatch.setattr(Packages, "fsync", fsync_badly)
     with pytest.raises(Unreachable, match="Input/output error"):
         store.push(lock)
     assert not store.locks.has(lock.req_id, lock.full_id)
