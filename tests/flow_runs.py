@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -121,7 +122,8 @@ class Flows:
     def call(self, *command: str, variables: Mapping[str, str] | None = None) -> Ran:
         """Run any command as the flows are run: Python's, in a process that has Metaflow already."""
         found = {**self.variables, **(variables or {})}
-        if command[0] == sys.executable and command[1:3] != ("-m", "conjoin"):
+        served = shutil.which(command[0], path=found["PATH"]) == sys.executable
+        if served and command[1:3] != ("-m", "conjoin"):
             return Ran(*SERVERS.run(command, self.folder, found))
         done = subprocess.run(
             command,

@@ -28,6 +28,9 @@ __all__ = ["SERVERS"]
 _READ_LATE = ("CONJOIN_", "FAIL", "SHOW")
 """What names begin with that flows read, and Conjoin when it is used: nothing that is being imported."""
 
+_PATIENCE = 1800.0
+"""Seconds that a command may take, of a machine that has much else to do."""
+
 _MOST = 4
 """How many servers are kept: each has some 100 MB."""
 
@@ -59,6 +62,7 @@ SERVERS = _Servers()
 class _Server:
     def __init__(self, folder: Path, variables: Mapping[str, str]) -> None:
         self._talk, theirs = socket.socketpair()
+        self._talk.settimeout(_PATIENCE)
         self._lock = threading.Lock()
         with theirs:
             self._process = subprocess.Popen(
@@ -79,7 +83,7 @@ class _Server:
             with open(descriptor, "rb") as file:
                 said[descriptor] = file.read()
 
-        readers = [threading.Thread(target=read, args=(one,)) for one in (out, err)]
+        readers = [threading.Thread(target=read, args=(one,), daemon=True) for one in (out, err)]
         with self._lock:
             try:
                 socket.send_fds(self._talk, [struct.pack("!I", len(asked))], [their_out, their_err])
@@ -89,7 +93,7 @@ class _Server:
             self._talk.sendall(asked)
             for reader in readers:
                 reader.start()
-            answer = self._talk.recv(4, socket.MSG_WAITALL)
+            answer = self._talk.recv(4)
         # As with pipes of a process: to their end, whoever else holds them.
         for reader in readers:
             reader.join()
