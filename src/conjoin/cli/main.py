@@ -39,7 +39,7 @@ def _main(arguments: list[str]) -> int:
     try:
         if (
             "_ARGCOMPLETE" in os.environ and "COMP_LINE" in os.environ
-        ):  # a shell asks what could be typed next
+        ):  # a shell asks what comes next
             from conjoin.cli.completion import complete
 
             return complete()
