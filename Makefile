@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE :=
 
 .DELETE_ON_ERROR:
-.PHONY: setup azurite demo test test-fast fuzz lint format bench clean
+.PHONY: setup azurite shells demo test test-fast fuzz lint format bench clean
 
 setup: $(VENV)/.ready
 
@@ -31,13 +31,22 @@ $(VENV)/azurite/.ready: tests/azurite/package.json | $(VENV)/pyvenv.cfg
 	  (cd $(@D) && npm install --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error) && touch $@ \
 	  || echo "npm could not install it: Azure's tests will be skipped"; fi
 
+# Shells that completion is tested in. Where they cannot be installed, their tests are skipped, with that reason.
+shells:
+	@missing=; for one in zsh fish; do command -v $$one >/dev/null || missing="$$missing $$one"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq >/dev/null 2>&1 \
+	  && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null 2>&1; \
+	then exit 0; fi; \
+	echo "no$$missing here, and no way to install that: completion in it will not be tested"
+
 demo: setup
 	$(BIN)/conjoin demo
 
-test: setup azurite
+test: setup azurite shells
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=25 --durations-min=5
 
-test-fast: setup azurite
+test-fast: setup azurite shells
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not network"
 
 # Properties alone, with twenty times the examples, others each time (docs/testing.md): half an hour or more.

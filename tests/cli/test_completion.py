@@ -58,7 +58,7 @@ def _shell(name: str) -> str:
 
 @pytest.fixture
 def home(tmp_path: Path, isolated_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with some files, a program `conjoin` on PATH, a store with two names for one environment."""
+    """A folder with some files, `conjoin` on PATH, and a store with two names for one environment."""
     programs = tmp_path / "programs"
     programs.mkdir()
     program = programs / "conjoin"
@@ -206,7 +206,7 @@ class _Terminal:
             stderr=terminal,
             env={**os.environ, "TERM": "xterm", "PS1": "$ ", "COLUMNS": "200"},
             start_new_session=True,
-            preexec_fn=_take_terminal,  # noqa: PLW1509 - nothing else runs in the child
+            preexec_fn=_take_terminal,  # noqa: PLW1509 - it takes no lock
         )
         os.close(terminal)
         threading.Thread(target=self._read, daemon=True).start()

@@ -90,6 +90,17 @@ def test_colours_are_for_terminals_that_want_them(on_terminal, plain: bool) -> N
     assert "no alias none:latest" in shown
 
 
+@pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_help_has_colours_on_a_terminal_alone_and_the_same_words(
+    on_terminal, conjoin, variables: dict[str, str]
+) -> None:
+    _, shown = on_terminal("resolve", "--help", both=True, **variables)
+    assert ("\x1b[" in shown) is not bool(variables)
+    plain = conjoin("resolve", "--help", env={**os.environ, "COLUMNS": "100"}).stdout
+    assert _ESCAPES.sub("", shown).replace("\r", "") == plain
+    assert "\x1b" not in plain
+
+
 def test_a_push_shows_how_much_went_out(on_terminal, called, world, tmp_path: Path) -> None:
     assert called("resolve", *world.asked, "--alias", "mine").returncode == 0
     done, shown = on_terminal("push", "mine", "--store", str(tmp_path / "team"))
