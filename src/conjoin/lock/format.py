@@ -14,16 +14,12 @@ import msgspec
 from conjoin.errors import IntegrityError, UsageError
 from conjoin.lock.identity import full_id, package_order, requirements_id
 from conjoin.lock.model import SCHEMA, Lock, LockedPackage
+from conjoin.spec.grammars import is_id, is_plain_file_name, is_sha256
 from conjoin.spec.platform import PLATFORMS
 
 __all__ = ["decode", "encode", "read_lock", "write_lock"]
 
-_ID = re.compile(r"[0-9a-f]{40}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _MD5 = re.compile(r"([0-9a-f]{32})?")
-# A file's name, and the parts conda makes folder names of: no separators, no leading dot, no controls. `!`
-# is the epoch of a version; `%` would be decoded in URLs.
-_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!~=-]*")
 
 
 def encode(lock: Lock) -> bytes:
@@ -120,7 +116,7 @@ def _check_shape(lock: Lock, where: str) -> None:
     problems += [
         f"{name} is not 40 hex digits"
         for name, value in (("req_id", lock.req_id), ("full_id", lock.full_id))
-        if not _ID.fullmatch(value)
+        if not is_id(value)
     ]
     for platform, locked in lock.platforms.items():
         if platform not in PLATFORMS:
@@ -141,13 +137,13 @@ def _package_problems(package: LockedPackage) -> list[str]:
     problems = [
         f"{field} {value!r} is not a plain name"
         for field, value in (("name", package.name), ("version", package.version), ("file", package.file))
-        if not _PLAIN.fullmatch(value)
+        if not is_plain_file_name(value)
     ]
     if package.size < 0:
         problems.append(f"size {package.size} is negative")
     if package.kind == "python":
         return problems
-    if not _SHA256.fullmatch(package.sha256):
+    if not is_sha256(package.sha256):
         problems.append("sha256 is not 64 hex digits")
     if not _MD5.fullmatch(package.md5):
         problems.append("md5 is not 32 hex digits")
@@ -158,6 +154,6 @@ def _package_problems(package: LockedPackage) -> list[str]:
     if package.kind == "conda":
         if not package.file.endswith((".conda", ".tar.bz2")):
             problems.append(f"file {package.file!r} is not a conda package")
-        if not _PLAIN.fullmatch(package.build):
+        if not is_plain_file_name(package.build):
             problems.append(f"build {package.build!r} is not a plain name")
     return problems

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
 from conjoin.errors import IntegrityError, UsageError
 from conjoin.lock.model import SCHEMA
+from conjoin.spec.grammars import ENVIRONMENT_ID, is_sha256
 
 __all__ = ["Outline", "OutlinedPackage", "OutlinedPlatform", "read_outline"]
-
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_BASE = re.compile(r"([0-9a-f]{40}):([0-9a-f]{40})")
 
 
 class OutlinedPackage(msgspec.Struct, frozen=True):
@@ -55,7 +51,7 @@ class Outline(msgspec.Struct, frozen=True):
             text = msgspec.json.decode(self.requirements, type=_Base).base
         except msgspec.DecodeError:
             return None
-        found = _BASE.fullmatch(text)
+        found = ENVIRONMENT_ID.fullmatch(text)
         return (found[1], found[2]) if found else None
 
 
@@ -82,6 +78,6 @@ def read_outline(data: bytes, where: str) -> Outline:
             where=where,
             advice="upgrade conjoin",
         )
-    if not all(_SHA256.fullmatch(each.sha256) for each in outline.packages):
+    if not all(is_sha256(each.sha256) for each in outline.packages):
         raise IntegrityError("the lock is damaged (no sha256)", where=where, advice="delete that file")
     return outline
