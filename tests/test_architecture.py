@@ -48,8 +48,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "resolving": frozenset(_PATH),
     "inventory": frozenset(_PATH),
     "collecting": frozenset(_PATH),
+    "requirements": frozenset({"spec"}),
     "api": frozenset({*_PATH, "resolving"}),
-    "__init__": frozenset({*_PATH, "resolving", "api"}),
+    "__init__": frozenset({*_PATH, "resolving", "requirements", "api"}),
     # Stands beside the path: it makes what the path reads, and shares with it only words.
     "forge": frozenset({"errors", "config", "spec"}),
     # Runs in containers that have nothing: of ours it shares the errors alone.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from conjoin.errors import ConjoinError
     from conjoin.lock.format import read_lock, write_lock
     from conjoin.lock.model import Lock
-    from conjoin.spec.requirements import Requirements
+    from conjoin.requirements import Requirements
     from conjoin.store.store import Store
     from conjoin.version import __version__
 
@@ -37,7 +37,7 @@ __all__ = [
 _HOMES = {
     "ConjoinError": "conjoin.errors",
     "Lock": "conjoin.lock.model",
-    "Requirements": "conjoin.spec.requirements",
+    "Requirements": "conjoin.requirements",
     "Store": "conjoin.store.store",
     "__version__": "conjoin.version",
     "hydrate": "conjoin.api",

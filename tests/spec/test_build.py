@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
+from conjoin import Requirements
 from conjoin.errors import UsageError
-from conjoin.spec import Requirements
 from conjoin.spec.asked import Asked
 from conjoin.spec.build import build_requirements
 from conjoin.spec.requirements import Credential

@@ -6,8 +6,8 @@ import sys
 import pytest
 from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
+from conjoin.spec.configured import index as configured_index
 from conjoin.spec.configured.index import configured_indexes
-from conjoin.spec.configured.request import index as configured_index
 from conjoin.spec.requirements import Credential
 
 

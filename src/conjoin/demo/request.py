@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from conjoin.config.load import load_settings
+from conjoin.spec.build import build_requirements
 from conjoin.spec.requirements import Requirements
 
 __all__ = ["NUMPYS", "PYPI", "conda_packages", "has_compiler", "requirements"]
@@ -31,4 +32,4 @@ def conda_packages() -> tuple[str, ...]:
 def requirements(channel: Path, conda: Sequence[str], pypi: Sequence[str] = ()) -> Requirements:
     """Return a request on the demo's channel and the user's PyPI index, deaf to all other settings."""
     settings = load_settings().only("index-url", "extra-index-urls")
-    return Requirements.build(conda=conda, pypi=pypi, channels=[str(channel)], settings=settings)
+    return build_requirements(conda=conda, pypi=pypi, channels=[str(channel)], settings=settings)

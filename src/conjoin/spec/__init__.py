@@ -48,7 +48,7 @@ _HOMES = {
     "from_canonical": "canonical",
     "host_platform": "platform",
     "marker_environment": "platform",
-    "read_requirements": "read",
+    "read_requirements": "readers.read_file",
     "req_id": "canonical",
     "virtual_packages": "platform",
 }

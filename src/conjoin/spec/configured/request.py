@@ -1,6 +1,6 @@
 """What is configured, written out into what is asked: the one place where settings reach a request.
 
-The command line, :meth:`Requirements.from_file <conjoin.spec.requirements.Requirements.from_file>` and the
+The command line, :meth:`conjoin.requirements.Requirements.from_file` and the
 Metaflow glue all come through here, so the same question has the same ``req_id`` whoever asks it.
 """
 
