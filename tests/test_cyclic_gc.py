@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from conjoin.cyclic_gc import few_collections, no_collection
+from conjoin.cyclic_gc import few_collections, few_collections_to_the_end, no_collection
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +36,14 @@ def test_few_collections_are_never_more_than_there_were(before: tuple[int, int, 
         assert within == before or (before[0] == 700 and within > before)
         raise KeyError
     assert gc.get_threshold() == before
+
+
+def test_to_the_end_it_looks_rarely_and_not_at_what_is_left() -> None:
+    gc.set_threshold(700, 10, 10)
+    try:
+        with suppress(KeyError), few_collections_to_the_end():
+            assert gc.get_threshold() > (700, 10, 10)
+            raise KeyError
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()

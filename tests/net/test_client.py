@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from conjoin.errors import Unreachable, UsageError
+from conjoin.errors import Unreachable
 from conjoin.net import client as http
 from conjoin.net.client import HttpClient, Response
 from loopback import LoopbackServer
@@ -94,21 +94,3 @@ def test_retry_after_a_date_to_come_is_the_time_until_then() -> None:
     import time
 
     assert 50 < http._retry_after(formatdate(time.time() + 60, usegmt=True)) <= 60
-
-
-@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"])
-def test_a_certificate_file_that_is_none_is_a_usage_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
-) -> None:
-    for other in http._CERTIFICATE_VARIABLES:
-        monkeypatch.delenv(other, raising=False)
-    (tmp_path / "bad.pem").write_text("no certificate")
-    monkeypatch.setenv(variable, str(tmp_path / "bad.pem"))
-    with pytest.raises(UsageError, match=variable):
-        run(lambda client: client.get("https://host.example/"))
-
-
-def test_without_any_variable_some_authority_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    for other in http._CERTIFICATE_VARIABLES:
-        monkeypatch.delenv(other, raising=False)
-    assert http.tls_context().verify_mode.name == "CERT_REQUIRED"

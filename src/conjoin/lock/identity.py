@@ -10,17 +10,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from conjoin.lock.model import SCHEMA, Lock, LockedPackage, LockedPlatform
-from conjoin.spec.grammars import ENVIRONMENT_ID, HEX_40, HEX_64, is_id, is_plain_file_name, is_sha256
 
 __all__ = [
-    "ENVIRONMENT_ID",
-    "HEX_40",
-    "HEX_64",
     "environment_name",
     "full_id",
-    "is_id",
-    "is_plain_file_name",
-    "is_sha256",
     "make_lock",
     "package_order",
     "requirements_id",
