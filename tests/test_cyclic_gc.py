@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
-from conjoin.cyclic_gc import few_collections, few_collections_to_the_end, no_collection
+import conjoin
+from conjoin.cyclic_gc import THRESHOLDS, few_collections, no_collection
+
+PACKAGE = Path(conjoin.__file__).parent
 
 
 @pytest.fixture(autouse=True)
@@ -38,12 +43,8 @@ def test_few_collections_are_never_more_than_there_were(before: tuple[int, int, 
     assert gc.get_threshold() == before
 
 
-def test_to_the_end_it_looks_rarely_and_not_at_what_is_left() -> None:
-    gc.set_threshold(700, 10, 10)
-    try:
-        with suppress(KeyError), few_collections_to_the_end():
-            assert gc.get_threshold() > (700, 10, 10)
-            raise KeyError
-        assert gc.get_freeze_count() > 0
-    finally:
-        gc.unfreeze()
+def test_the_command_line_says_the_same() -> None:
+    """It cannot import it: starting up would take longer."""
+    said = re.search(r"gc\.set_threshold\((.*)\)", (PACKAGE / "cli" / "main.py").read_text("utf-8"))
+    assert said is not None
+    assert tuple(int(number) for number in said[1].split(", ")) == THRESHOLDS
