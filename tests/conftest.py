@@ -25,7 +25,7 @@ def _no_network() -> str | None:
     import httpx
     from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
-    from conjoin.net.client import tls_context
+    from conjoin.net.transport import tls_context
 
     page = f"{PYPI_SIMPLE_ENDPOINT.rstrip('/')}/pip/"
     try:

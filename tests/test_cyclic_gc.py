@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
-from conjoin.cyclic_gc import few_collections, no_collection
+import conjoin
+from conjoin.cyclic_gc import THRESHOLDS, few_collections, no_collection
+
+PACKAGE = Path(conjoin.__file__).parent
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +41,10 @@ def test_few_collections_are_never_more_than_there_were(before: tuple[int, int, 
         assert within == before or (before[0] == 700 and within > before)
         raise KeyError
     assert gc.get_threshold() == before
+
+
+def test_the_command_line_says_the_same() -> None:
+    """It cannot import it: starting up would take longer."""
+    said = re.search(r"gc\.set_threshold\((.*)\)", (PACKAGE / "cli" / "main.py").read_text("utf-8"))
+    assert said is not None
+    assert tuple(int(number) for number in said[1].split(", ")) == THRESHOLDS

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from conjoin.errors import ConjoinError
     from conjoin.lock.format import read_lock, write_lock
     from conjoin.lock.model import Lock
-    from conjoin.spec.requirements import Requirements
+    from conjoin.requirements import Requirements
     from conjoin.version import __version__
 
 __all__ = [
@@ -36,7 +36,7 @@ __all__ = [
 _HOMES = {
     "ConjoinError": "conjoin.errors",
     "Lock": "conjoin.lock.model",
-    "Requirements": "conjoin.spec.requirements",
+    "Requirements": "conjoin.requirements",
     "Store": "conjoin.api",
     "__version__": "conjoin.version",
     "hydrate": "conjoin.api",

@@ -9,10 +9,13 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["few_collections", "no_collection"]
+__all__ = ["THRESHOLDS", "few_collections", "no_collection"]
 
-_THRESHOLDS = (200_000, 20, 100)
-"""New objects before the youngest are looked at, and how often before the older ones are."""
+THRESHOLDS = (200_000, 50, 100)
+"""New objects before the youngest are looked at, and how often before the older ones are.
+
+The command line says the same for all of its life, without importing this (``conjoin/cli/main.py``).
+"""
 
 
 @contextmanager
@@ -31,8 +34,8 @@ def no_collection() -> Iterator[None]:
 def few_collections() -> Iterator[None]:
     """Have it look rarely: for minutes of work, whose cycles must not fill the memory."""
     before = gc.get_threshold()
-    if 0 < before[0] < _THRESHOLDS[0]:  # 0: somebody has switched it off
-        gc.set_threshold(*_THRESHOLDS)
+    if 0 < before[0] < THRESHOLDS[0]:  # 0: somebody has switched it off
+        gc.set_threshold(*THRESHOLDS)
     try:
         yield
     finally:

@@ -7,7 +7,10 @@ never another exit code.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "FULL_DISK",
@@ -41,6 +44,18 @@ class ConjoinError(Exception):
         self.what = what
         self.where = where
         self.advice = advice
+
+    def add_place(self, where: str) -> None:
+        """Say where it happened, unless that is said already: for whoever knows the place alone."""
+        if self.where is None:
+            self.where = where
+
+    def reword(self, change: Callable[[str], str]) -> None:
+        """Change what is said, as to leave a secret out of it."""
+        self.what = change(self.what)
+        self.args = (self.what,)
+        if self.advice:
+            self.advice = change(self.advice)
 
     def __str__(self) -> str:
         line = f"{self.where}: {self.what}" if self.where else self.what

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conjoin.spec.requirements import Requirements
+from conjoin import Requirements
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

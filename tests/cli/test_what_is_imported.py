@@ -30,7 +30,6 @@ NEVER = {
     "httpx",
     "h2",
     "html",
-    "conjoin.index.pypi.simple_html",
     "conjoin.net.remote_zip",
     # reading metadata of what is installed, a mail parser included
     "importlib.metadata",

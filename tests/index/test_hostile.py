@@ -30,10 +30,11 @@ import conjoin
 from conjoin.build import sdist_metadata
 from conjoin.build.sdist_metadata import static_metadata
 from conjoin.errors import ConjoinError, IntegrityError, NoSolution, Unreachable
-from conjoin.index.pypi import simple_api as simple_page
+from conjoin.index.pypi import simple_api
 from conjoin.index.pypi.core_metadata import MetadataUnusable, parse_core_metadata
 from conjoin.index.pypi.file_rows import Page, files_of, parse_page
 from conjoin.net import client as http
+from conjoin.net import transport
 from loopback import PYPI_JSON, LoopbackServer
 from small_index import TINY
 from solving import World
@@ -101,7 +102,7 @@ def test_a_page_of_tags_that_never_end_is_read_once_not_a_million_times(piece: s
 
 
 def test_a_page_of_more_files_than_any_project_has_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simple_page, "_MOST_FILES", 3)
+    monkeypatch.setattr(simple_api, "_MOST_FILES", 3)
     files = "".join(f'<a href="tiny-{n}-py3-none-any.whl">x</a>' for n in range(5))
     with pytest.raises(Unreachable, match="more than 3 files"):
         parse_page(files.encode(), "text/html", URL, TINY)
@@ -334,7 +335,7 @@ def dripping(first: bytes, drop: bytes) -> Iterator[str]:
 
 
 def test_a_body_that_drips_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_GRACE", 0.3)
+    monkeypatch.setattr(transport, "_GRACE", 0.3)
     world.write()
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 99999999\r\n\r\n"
     with dripping(head, b"<") as url, pytest.raises(Unreachable, match="less than 500 bytes a second"):
@@ -342,7 +343,7 @@ def test_a_body_that_drips_is_given_up(world: World, monkeypatch: pytest.MonkeyP
 
 
 def test_a_head_that_drips_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_LONGEST_WAIT", 0.01)  # of 30 s
+    monkeypatch.setattr(transport, "_LONGEST_WAIT", 0.01)  # of 30 s
     world.write()
     with (
         dripping(b"HTTP/1.1 200 OK\r\nX: ", b"x") as url,

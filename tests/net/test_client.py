@@ -7,8 +7,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from conjoin.errors import Unreachable, UsageError
-from conjoin.net import client as http
+from conjoin.errors import Unreachable
 from conjoin.net.client import HttpClient, Response
 from loopback import LoopbackServer
 
@@ -79,21 +78,3 @@ def test_every_attempt_counts_as_a_request(server: LoopbackServer) -> None:
 
     answer, requests = run(question)
     assert (answer.status, requests) == (200, 3)
-
-
-@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"])
-def test_a_certificate_file_that_is_none_is_a_usage_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
-) -> None:
-    for other in http._CERTIFICATE_VARIABLES:
-        monkeypatch.delenv(other, raising=False)
-    (tmp_path / "bad.pem").write_text("no certificate")
-    monkeypatch.setenv(variable, str(tmp_path / "bad.pem"))
-    with pytest.raises(UsageError, match=variable):
-        run(lambda client: client.get("https://host.example/"))
-
-
-def test_without_any_variable_some_authority_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    for other in http._CERTIFICATE_VARIABLES:
-        monkeypatch.delenv(other, raising=False)
-    assert http.tls_context().verify_mode.name == "CERT_REQUIRED"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conjoin.net import keyring as keyring_command
+from conjoin.net import credentials as credentials_module
 from conjoin.net.client import HttpClient
 from conjoin.net.credentials import Credentials
 from conjoin.spec.configured import logins as configured_logins
@@ -228,7 +228,7 @@ class TestKeyring:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keyring: Path
     ) -> None:
         asked = fake_keyring(tmp_path / "bin", {INDEX: ("u", "p")}, seconds=600)
-        monkeypatch.setattr(keyring_command, "SECONDS", 0.2)
+        monkeypatch.setattr(credentials_module, "SECONDS", 0.2)
         credentials = Credentials(places=[INDEX])
         started = time.monotonic()
         assert not credentials.ask_keyring(f"{INDEX}/x/")

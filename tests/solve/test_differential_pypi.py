@@ -18,7 +18,7 @@ import pytest
 from uv import find_uv_bin
 
 import conjoin
-from conjoin.net.certificates import certificates
+from conjoin.net.transport import certificates
 from conjoin.spec.configured.index import configured_indexes
 from solving import World
 

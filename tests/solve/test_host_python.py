@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conjoin import Requirements
 from conjoin.solve.host_python import HostPythonSource, as_records
 from conjoin.solve.search.conda_side import CondaSolver, Unsatisfiable
 from conjoin.solve.solution import ChosenPython
-from conjoin.spec import Requirements
 
 PLATFORM = "linux-64"
 

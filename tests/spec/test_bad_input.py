@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conjoin import Requirements
 from conjoin.errors import UsageError
-from conjoin.spec import Requirements, read_requirements
+from conjoin.spec import read_requirements
 
 VERSION = "expected a conda version such as 1.2.*, ==1.2.3, >=1.2,<2 or 1.2.*|1.4.*"
 PEP_508 = (

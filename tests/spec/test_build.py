@@ -4,10 +4,10 @@ import hashlib
 
 import pytest
 
+from conjoin import Requirements
 from conjoin.errors import UsageError
-from conjoin.spec import Requirements
-from conjoin.spec.asked import Asked
 from conjoin.spec.build import build_requirements
+from conjoin.spec.partial_requirements import PartialRequirements
 from conjoin.spec.requirements import Credential
 
 INDEX = "https://index.example/simple/"
@@ -60,7 +60,7 @@ def test_a_channel_named_by_a_requirement_is_added_and_makes_the_priority_flexib
 
 
 def test_what_is_typed_precedes_what_files_say():
-    file = Asked(
+    file = PartialRequirements(
         channels=("theirs", "conda-forge"),
         index_url="https://file.example/simple/",
         strategy="lowest",

@@ -3,7 +3,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from rattler import Version, VersionSpec
 from rattler.exceptions import InvalidVersionSpecError
@@ -137,6 +137,8 @@ def test_what_is_no_version_is_refused_with_advice(text):
 
 
 @given(st.text(max_size=30))
+@example("20000000000000000000")
+@example("1!2.18446744073709551616")
 def test_no_text_whatever_ends_in_anything_but_an_answer_or_a_usage_error(text):
     with suppress(UsageError):
         assert VersionSpec(conda_version(text) or "*", strict=True)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conjoin import Requirements
 from conjoin.config.load import load_settings
 from conjoin.config.settings import Settings
 from conjoin.errors import UsageError
-from conjoin.spec import Requirements
 from conjoin.spec.build import build_requirements
 from conjoin.spec.canonical import canonical, from_canonical, req_id
 from conjoin.spec.requirements import Credential

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import time
 
-from conjoin.spec import Requirements, req_id
+from conjoin import Requirements
+from conjoin.spec import req_id
 from conjoin.spec.readers.environment_yml import read_environment_yml
 
 FULL = """\

@@ -25,7 +25,7 @@ def test_importing_the_package_loads_nothing_heavy():
 
 def test_naming_a_conda_request_loads_nothing_heavy():
     code = (
-        "from conjoin.spec import Requirements, req_id\n"
+        "from conjoin import Requirements; from conjoin.spec import req_id\n"
         "req_id(Requirements.build(conda=['numpy=1.26'], python='3.11', index_url='https://i.example/simple'))"
     )
     assert not loaded_after(code).intersection(HEAVY)

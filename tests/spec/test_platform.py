@@ -14,6 +14,7 @@ from conjoin.spec.platform import (
     host_platform,
     marker_environment,
     platform_name,
+    virtual_package,
     virtual_packages,
     wheel_platform_tags,
 )
@@ -124,3 +125,27 @@ def test_an_unknown_platform_is_refused_with_those_that_are_known():
 def test_a_glibc_that_is_no_version_is_refused():
     with pytest.raises(UsageError, match="__glibc=new is not a version"):
         wheel_platform_tags("linux-64", {"__glibc": "new"})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("__cuda=12.0", ("__cuda", "12.0")),
+        ("__cuda==12.0", ("__cuda", "12.0")),
+        ("__cuda 12.0", ("__cuda", "12.0")),
+        (" __GLIBC = 2.31 ", ("__glibc", "2.31")),
+        ("__glibc==2.31=0", ("__glibc", "2.31")),
+        ("__archspec=1=x86_64_v3", ("__archspec", "1=x86_64_v3")),
+        ("__cuda=", ("__cuda", "")),
+        ("__cuda=none", ("__cuda", "")),
+        ("__cuda=False", ("__cuda", "")),
+    ],
+)
+def test_spellings_of_a_virtual_package(text, expected):
+    assert virtual_package(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "cuda=12", "__cuda", "__cuda>=12", "__cuda=12 0", "__=1="])
+def test_what_is_no_virtual_package_is_refused(text):
+    with pytest.raises(UsageError, match="is not a virtual package; expected __name=version"):
+        virtual_package(text)

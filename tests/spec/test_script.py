@@ -4,7 +4,7 @@ import pytest
 
 from conjoin.errors import UsageError
 from conjoin.spec import read_requirements
-from conjoin.spec.readers.script import read_script
+from conjoin.spec.readers.read_file import read_script
 
 SCRIPT = """\
 #!/usr/bin/env python

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conjoin.build.key import build_key
+from conjoin.build.jobs import build_key
 from conjoin.errors import UsageError
 from conjoin.lock.model import LockedPackage
 from conjoin.store.builds import Builds, note_builds

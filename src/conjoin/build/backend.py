@@ -1,20 +1,24 @@
-"""What a project says about how it is built (PEP 517, PEP 518)."""
+"""What a project says about how it is built (PEP 517, PEP 518), and whether that compiles something."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from conjoin.build.sdist_metadata import has_member
+from conjoin.build.sources import Source
 from conjoin.errors import UsageError
 from conjoin.index.pypi.core_metadata import MetadataUnusable
+from conjoin.spec.names import pypi_name
 
 if TYPE_CHECKING:
     from conjoin.build.sources import Source
 
-__all__ = ["BuildSystem", "build_system", "requirements_in_one_spelling"]
+__all__ = ["BuildSystem", "build_system", "requirements_in_one_spelling", "what_compiles"]
 
 _LEGACY = ("setuptools>=40.8.0",)
 _LEGACY_BACKEND = "setuptools.build_meta:__legacy__"
@@ -72,3 +76,33 @@ def requirements_in_one_spelling(texts: Sequence[str]) -> tuple[str, ...]:
 
 def _are_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+_COMPILED = frozenset(
+    (".c", ".cc", ".cpp", ".cu", ".cxx", ".f", ".f90", ".f95", ".go", ".mm", ".pyx", ".rs", ".zig")
+)
+_TOOLS = frozenset(
+    (
+        *("cmake", "maturin", "meson-python", "nanobind", "pybind11"),
+        *("scikit-build", "scikit-build-core", "setuptools-rust"),
+    )
+)
+"""Build requirements that hardly anybody has without something to compile. Cython and cffi are none of them:
+what they make is often optional."""
+
+
+def what_compiles(source: Source) -> str | None:
+    """Return the build requirement that compiles what an archive holds.
+
+    :returns: empty where it holds code to compile (be it for its tests alone), and nothing says by what; None
+        where it holds none, or cannot be read.
+    :raises MetadataUnusable: where its pyproject.toml cannot be read.
+    """
+    if not has_member(source.path, _is_compiled):
+        return None
+    names = (pypi_name(Requirement(text).name) for text in build_system(source).requires)
+    return next((name for name in names if name in _TOOLS), "")
+
+
+def _is_compiled(member: str) -> bool:
+    return PurePosixPath(member).suffix.lower() in _COMPILED

@@ -8,15 +8,16 @@ there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
 from packaging.version import Version
 
+from conjoin.build.backend import what_compiles
 from conjoin.build.built_wheels import BuiltWheel, BuiltWheels, KeptBuilds
-from conjoin.build.compiled import what_compiles
 from conjoin.build.jobs import BuildJobs, Job
+from conjoin.build.requires import SolveBuild
 from conjoin.build.sdist_metadata import static_metadata
 from conjoin.build.sources import Source, Sources
 from conjoin.build.uv import UvBuild
@@ -37,6 +38,8 @@ class SourceBuilder:
     :param cache_dir: Conjoin's cache; ``built`` below it is used.
     :param kept: where wheels that were built before may be found.
     :param exclude_newer: what the indexes of build requirements are cut off at, empty for nothing.
+    :param builds_by: decides on build requirements, and is told what is being built; without it, nothing is
+        built that has any.
     :ivar jobs: does what has to be done.
     """
 
@@ -47,8 +50,10 @@ class SourceBuilder:
         cache_dir: Path,
         kept: KeptBuilds | None = None,
         exclude_newer: str = "",
+        builds_by: tuple[SolveBuild, Callable[[str], None]] | None = None,
     ) -> None:
-        self.jobs = BuildJobs(BuiltWheels(cache_dir / "built", kept), sources, UvBuild(cache_dir))
+        wheels = BuiltWheels(cache_dir / "built", kept)
+        self.jobs = BuildJobs(wheels, sources, UvBuild(cache_dir), *(builds_by or ()))
         self._sources = sources
         self._cache_dir = cache_dir
         self._exclude_newer = exclude_newer

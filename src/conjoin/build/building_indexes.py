@@ -61,15 +61,13 @@ class BuildingIndexes(PypiIndexes):
 
         folder = self._cache_dir / "sources"
         repositories = Repositories(folder / "git", self._logins, offline=self._offline)
-        builder = SourceBuilder(
+        return SourceBuilder(
             Sources(self._reader.download, folder, repositories),
             cache_dir=self._cache_dir,
             kept=self._kept_builds,
             exclude_newer=self._exclude_newer,
+            builds_by=self._builds_by,
         )
-        if self._builds_by is not None:
-            builder.jobs.solve, builder.jobs.say = self._builds_by
-        return builder
 
     async def named_source(
         self, file: Sdist, name: PypiName, python: tuple[int, int] | None, hashes: Sequence[str] = ()
@@ -105,7 +103,7 @@ class BuildingIndexes(PypiIndexes):
     async def what_would_compile(self, file: Sdist, name: PypiName) -> str | None:
         """Return what would compile a source distribution, as far as it can be told without building it.
 
-        :returns: see :func:`conjoin.build.compiled.what_compiles`; None where a pure wheel is there already.
+        :returns: see :func:`conjoin.build.backend.what_compiles`; None where a pure wheel is there already.
         :raises MetadataUnusable: where it cannot be read.
         :raises Unreachable: where the network fails.
         """

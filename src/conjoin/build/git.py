@@ -18,8 +18,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from conjoin.build.scratch import keep, note_use, scratch_beside
 from conjoin.errors import NoSolution, Unreachable, UsageError
-from conjoin.net.certificates import certificates
 from conjoin.net.credentials import Credentials
+from conjoin.net.transport import certificates
 from conjoin.spec.credentials import without_credentials
 
 __all__ = ["GitUrl", "Repositories"]

@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from packaging.version import Version
 
 from conjoin.build.backend import BuildSystem, build_system, requirements_in_one_spelling
 from conjoin.build.built_wheels import BuiltWheel, BuiltWheels, is_pure
 from conjoin.build.environment import BuildEnvironment
-from conjoin.build.key import build_key
 from conjoin.build.requires import BuildTool, SolveBuild, as_texts, solve_nothing
 from conjoin.build.scratch import keep, note_use, scratch_beside
 from conjoin.build.sources import Source, Sources
-from conjoin.build.turns import BuildTurns
 from conjoin.build.uv import UvBuild
 from conjoin.errors import NoSolution
 from conjoin.index.interpreters import HostPython
 from conjoin.index.pypi.core_metadata import MetadataUnusable
+from conjoin.net.single_flight import Once
 from conjoin.spec.names import PypiName
 from conjoin.spec.platform import host_platform
 
-__all__ = ["BuildJobs", "Job"]
+__all__ = ["BuildJobs", "BuildTurns", "Job", "build_key"]
 
+_T = TypeVar("_T")
+
+_inside: ContextVar[str] = ContextVar("conjoin_build", default="")
+"""The build for whose requirements this task works; empty for what was asked for itself."""
+
+_KEY_SCHEME = 1
 _BUILDS_AT_ONCE = 2
 
 
@@ -85,13 +94,20 @@ class BuildJobs:
 
     :param wheels: where they are kept.
     :param sources: brings the wheels to build with to this disk.
-    :ivar solve: decides on build requirements.
-    :ivar say: told what is being done, one short line each time.
+    :param solve: decides on build requirements.
+    :param say: told what is being done, one short line each time.
     """
 
-    def __init__(self, wheels: BuiltWheels, sources: Sources, uv: UvBuild) -> None:
-        self.solve: SolveBuild = solve_nothing
-        self.say: Callable[[str], None] = _silent
+    def __init__(
+        self,
+        wheels: BuiltWheels,
+        sources: Sources,
+        uv: UvBuild,
+        solve: SolveBuild = solve_nothing,
+        say: Callable[[str], None] = _silent,
+    ) -> None:
+        self._solve = solve
+        self._say = say
         self._wheels = wheels
         self._sources = sources
         self._uv = uv
@@ -151,7 +167,7 @@ class BuildJobs:
             environment, tools = await self._environment(job, work)
             (work / "metadata").mkdir()
             async with self._slots:
-                self.say(f"asking {job.label} what it depends on")
+                self._say(f"asking {job.label} what it depends on")
                 file = await asyncio.to_thread(environment.metadata, work / "metadata")
             if file is None:
                 await self._wheel(job, environment, tools, work)
@@ -179,7 +195,7 @@ class BuildJobs:
                 return self._wheels.point(job.requests[keys.index(found[0])], found[0], found[1])
         (work / "wheel").mkdir()
         async with self._slots:
-            self.say(f"building {job.label}")
+            self._say(f"building {job.label}")
             await asyncio.to_thread(environment.wheel, job.kind, work / "wheel")
         which = 0 if is_pure(work / "wheel") else 1
         if job.source.editable:
@@ -222,7 +238,7 @@ class BuildJobs:
         if not requires:
             return {}
         try:
-            tools = await self.solve(requires, interpreter)
+            tools = await self._solve(requires, interpreter)
         except NoSolution as error:
             raise MetadataUnusable(
                 f"cannot be built: what it is built with has no solution: {error.what}"
@@ -232,6 +248,77 @@ class BuildJobs:
 
     async def _path(self, tool: BuildTool) -> Path:
         return tool.path if tool.path is not None else await self._sources.file(tool.file)
+
+
+class BuildTurns:
+    """What is being built, and who waits for whom.
+
+    Build requirements may have to be built themselves, and so on. Two builds that wait for each other would
+    wait for ever: the second to ask is told so.
+    """
+
+    def __init__(self) -> None:
+        self._once = Once(MetadataUnusable)
+        self._labels: dict[str, str] = {}
+        self._waiting: list[tuple[str, str]] = []
+
+    async def once(self, key: str, label: str, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Do something once, whoever asks how often; a failure of the network is not remembered.
+
+        :param label: what it is, for messages.
+        :raises MetadataUnusable: where it would have to wait for itself; or as ``work`` does.
+        """
+        self._labels.setdefault(key, label)
+        parent = _inside.get()
+        if parent and (chain := self._chain(key, parent)):
+            names = " needs ".join(self._labels[each] for each in (*chain, key))
+            raise MetadataUnusable(f"cannot be built: {names} to be built")
+        edge = (parent, key)
+        self._waiting.append(edge)
+        try:
+            return await self._once.do(key, lambda: _in_turn(key, work))
+        finally:
+            self._waiting.remove(edge)
+
+    async def stop(self) -> None:
+        """Cancel what still runs, and wait for its end."""
+        await self._once.stop()
+
+    def _chain(self, key: str, end: str) -> list[str]:
+        """Return how ``key`` waits for ``end``: itself, and the builds up to there; empty if it does not."""
+        if key == end:
+            return [key]
+        for waiting, other in self._waiting:
+            if waiting == key and (rest := self._chain(other, end)):
+                return [key, *rest]
+        return []
+
+
+async def _in_turn(key: str, work: Callable[[], Awaitable[_T]]) -> _T:
+    _inside.set(key)  # of this task alone, and of those that it starts
+    return await work()
+
+
+def build_key(
+    identity: str, requires: Iterable[str], exclude_newer: str, abi: str = "none", platform: str = "any"
+) -> str:
+    """Return a key of a wheel: 64 hex digits of SHA-256.
+
+    A wheel has two. Its *build key* says what exactly it was built with: ``requires`` are files with their
+    hashes. Its *build request* says what was asked for: ``requires`` are requirements, as the project
+    declares them. By that it is found before anybody solves for its build requirements; else each release of
+    a build backend would have everybody build everything again.
+
+    :param identity: of the source.
+    :param requires: what it is built with, as said.
+    :param exclude_newer: what the index of the build requirements is cut off at, empty for nothing; of a
+        build key always empty, for its files are exact.
+    :param abi: of the Python that built it (``cp311``); ``none`` for a wheel that any serves.
+    :param platform: it was built on (``linux-64``); ``any`` for a wheel that serves any.
+    """
+    document = [_KEY_SCHEME, identity, sorted(set(requires)), exclude_newer, abi, platform]
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _keys(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from conjoin.errors import UsageError
 
-__all__ = ["copy_tree", "tree_sha256"]
+__all__ = ["copy_tree", "editable_sha256", "tree_sha256"]
 
 _MOST_FILES = 100_000
 _MOST_BYTES = 8 * 1024**3
@@ -142,3 +142,24 @@ def _one(path: Path, folder: Path, copy: Path | None) -> tuple[str, str, int]:
     if copy is not None:
         shutil.copymode(path, copy)
     return ("program" if facts.st_mode & stat.S_IXUSR else "file"), digest.hexdigest(), size
+
+
+_DECIDE = ("pyproject.toml", "setup.cfg", "setup.py")
+"""The files whose change makes an editable install another one: dependencies, scripts, layout."""
+
+
+def editable_sha256(folder: Path) -> str:
+    """Return the hash of what decides how a folder is installed: its path, and the files that configure it.
+
+    :raises UsageError: where they cannot be read.
+    """
+    digest = hashlib.sha256(f"{folder}\n".encode())
+    for name in _DECIDE:
+        try:
+            content = (folder / name).read_bytes()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise UsageError(f"cannot be read ({error.strerror})", where=str(folder / name)) from None
+        digest.update(f"{name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()

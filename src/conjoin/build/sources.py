@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urldefrag, urlsplit
 
-from conjoin.build.editable import editable_sha256
 from conjoin.build.git import GitUrl, Repositories, subdirectory_of
 from conjoin.build.scratch import keep, note_use, scratch_beside
 from conjoin.build.sdist_metadata import read_member
-from conjoin.build.source_tree import copy_tree, tree_sha256
+from conjoin.build.source_tree import copy_tree, editable_sha256, tree_sha256
 from conjoin.errors import IntegrityError, Unreachable, UsageError
 from conjoin.index.pypi.core_metadata import MetadataUnusable
 from conjoin.index.pypi.file_names import is_safe

@@ -10,7 +10,7 @@ from conjoin.errors import UsageError
 
 if TYPE_CHECKING:
     from conjoin.cli.reporter import Reporter
-    from conjoin.spec.asked import Asked
+    from conjoin.spec.partial_requirements import PartialRequirements
     from conjoin.spec.requirements import Requirements
 
 __all__ = ["is_request", "read_request"]
@@ -64,7 +64,7 @@ def read_request(options: RequestOptions, reporter: Reporter) -> Requirements:
     return requirements
 
 
-def _sources(options: RequestOptions) -> list[Asked]:
+def _sources(options: RequestOptions) -> list[PartialRequirements]:
     if (options.extra or options.group) and not options.pyproject:
         given = "--extra" if options.extra else "--group"
         raise UsageError(f"{given} needs a pyproject.toml", advice="give it with -p")
@@ -85,7 +85,7 @@ def _sources(options: RequestOptions) -> list[Asked]:
     ]
 
 
-def _bounds(options: RequestOptions) -> list[Asked]:
+def _bounds(options: RequestOptions) -> list[PartialRequirements]:
     if not (options.constraint or options.override):
         return []
     from conjoin.spec.readers.requirements_txt import read_constraints

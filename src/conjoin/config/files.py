@@ -153,7 +153,7 @@ def _layer(name: str, table: dict[str, Any], path: Path, text: str) -> Layer:
                 continue
             value = of_toml(setting, raw, f"tool.conjoin.{key}" if project else key)
         except UsageError as error:
-            error.where = where
+            error.add_place(where)
             raise
         if setting.name in values:
             raise UsageError(f"{setting.name} is said twice, in two spellings", where=where)

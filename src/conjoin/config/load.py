@@ -47,7 +47,7 @@ def _variables(environ: Mapping[str, str]) -> Layer:
         try:
             values[setting.name] = of_text(setting, text)
         except UsageError as error:
-            error.where = setting.variable
+            error.add_place(setting.variable)
             raise
     return Layer("variables", values, {one.name: one.variable for one in SETTINGS if one.name in values})
 

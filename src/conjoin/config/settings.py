@@ -132,7 +132,7 @@ class Settings:
             setting = setting_named(key)
             if setting is None:
                 error = unknown_key(key)
-                error.where = origin
+                error.add_place(origin)
                 raise error
             if value is None or value == "":
                 continue

@@ -18,6 +18,7 @@ from conjoin.errors import ConjoinError, NoSolution, NotFound
 from conjoin.prefix.activation import environment_variables
 from conjoin.prefix.prefix import read_marker
 from conjoin.resolving import Resolution, ResolveOptions, resolve_request
+from conjoin.spec.build import build_requirements
 from conjoin.spec.platform import host_platform
 from conjoin.spec.requirements import Requirements
 from conjoin.store.store import Store
@@ -137,7 +138,7 @@ def conda_packages() -> tuple[str, ...]:
 def requirements(channel: Path, conda: Sequence[str], pypi: Sequence[str] = ()) -> Requirements:
     """Return a request on the demo's channel and the user's PyPI index, deaf to all other settings."""
     settings = load_settings().only("index-url", "extra-index-urls")
-    return Requirements.build(conda=conda, pypi=pypi, channels=[str(channel)], settings=settings)
+    return build_requirements(conda=conda, pypi=pypi, channels=[str(channel)], settings=settings)
 
 
 def solve_conda_first(channel: Path, store: Store, *, offline: bool = False) -> CondaFirst:

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 from packaging.version import InvalidVersion, Version
 
 from conjoin.errors import Unreachable, UsageError
-from conjoin.index.conda_client import client_for
 from conjoin.net.credentials import Credentials
 from conjoin.net.urls import without_secrets
 from conjoin.spec.names import CondaName
@@ -22,8 +22,20 @@ from conjoin.spec.requirements import Credential
 
 if TYPE_CHECKING:
     from rattler import Channel, Gateway, MultiSource, RepoDataRecord
+    from rattler.networking import Client
 
-__all__ = ["ChannelUnreachable", "CondaChannels", "CondaPackage", "channel_error", "record_document"]
+__all__ = [
+    "ChannelUnreachable",
+    "CondaChannels",
+    "CondaPackage",
+    "channel_error",
+    "client_for",
+    "record_document",
+]
+
+_CLOUDS = ("s3", "gcs", "oci")
+_TRIES = 3
+
 
 _DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
 """What conda users know as `defaults` on POSIX platforms."""
@@ -332,3 +344,54 @@ def record_document(record: RepoDataRecord) -> dict[str, Any]:
     for key in ("url", "channel"):
         document[key] = without_login(document.get(key) or "")
     return document
+
+
+def client_for(channels: Sequence[str], credentials: Credentials) -> Client | None:
+    """Return a client for channels, None where py-rattler's own will do: nobody has to log in anywhere.
+
+    :param channels: their URLs.
+    """
+    there = [channel.rstrip("/") for channel in channels if channel.startswith(("http:", "https:"))]
+    for channel in there:
+        credentials.ask_keyring(channel)  # before: py-rattler does not tell us that it was refused
+    logins = {channel: login for channel in there if (login := credentials.find(channel))}
+    in_clouds = any(urlsplit(channel).scheme in _CLOUDS for channel in channels)
+    if not logins and not in_clouds:
+        return None
+    from rattler.networking import (
+        AddHeadersMiddleware,
+        AuthenticationMiddleware,
+        Client,
+        GCSMiddleware,
+        MirrorMiddleware,
+        OciMiddleware,
+        RetryMiddleware,
+        S3Middleware,
+    )
+
+    # What a channel's token does to its URL is done on the way out: a channel that is named with its token
+    # would leave it in the names and files of py-rattler's cache.
+    tokens = {
+        channel: [credentials.address(channel)]
+        for channel, login in logins.items()
+        if login.kind == "conda-token"
+    }
+    parts = [urlsplit(channel) for channel in there]
+
+    def headers_for(host: str, path: str) -> dict[str, str] | None:
+        same = [each for each in parts if each.hostname == host]
+        below = [each for each in same if f"{path}/".startswith(f"{each.path}/")]
+        longest = max((len(each.path) for each in below), default=0)
+        asked = [each for each in below if len(each.path) == longest] or same
+        headers = {credentials.authorization(each._replace(path=path).geturl()) for each in asked}
+        # Of two ports of one host we are not told which is asked: no login is shown to the other one.
+        header = headers.pop() if len(headers) == 1 else None
+        return {"Authorization": header} if header else None
+
+    layers: list[Any] = [RetryMiddleware(_TRIES), AddHeadersMiddleware(headers_for)]
+    if tokens:
+        layers.insert(1, MirrorMiddleware(tokens))
+    if in_clouds:
+        # rattler's own look into its store: for clouds alone, elsewhere it would be a second answer.
+        layers += [AuthenticationMiddleware(), OciMiddleware(), S3Middleware(), GCSMiddleware()]
+    return Client(layers)

@@ -6,29 +6,19 @@ httpx is imported when the first request is made: a run that the disk cache answ
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from conjoin.errors import Unreachable, UsageError
+from conjoin.errors import Unreachable
 from conjoin.net.credentials import Credentials
 from conjoin.net.retries import RETRIED, retry_after
+from conjoin.net.transport import Sink, Transport, pour
 from conjoin.net.urls import without_secrets
 
-if TYPE_CHECKING:
-    import ssl
-
-    import httpx
-
 __all__ = ["HttpClient", "Response", "Sink", "content_length"]
-
-Sink: TypeAlias = Callable[[bytes], None]
-"""Takes the next bytes of a body."""
 
 _REFUSED = frozenset({401, 403, 404})
 """What servers answer to whom they do not know; some do not even say that there is something."""
@@ -36,14 +26,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 10
 _MAX_WAIT = 30.0  # seconds; the longest Retry-After that is honoured
 _MAX_BODY = 64 * 1024 * 1024  # the largest page of a project is a fifth of it
-_GRACE = 30.0  # seconds within which a server may be as slow as it likes
-_LEAST_RATE = 500  # bytes a second after that: a modem is faster, and bytes that drip would never end
-_LONGEST_WAIT = 2.0  # times the timeout, for the head of an answer: it may drip as well
-# What httpx unpacks piece by piece. Others, or one over the other, could make gigabytes of a piece.
-_ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
 _LARGEST = 2**60  # bytes
-# As pip, curl and requests call the file that holds the trusted certificates.
-_CERTIFICATE_VARIABLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -85,8 +68,7 @@ class HttpClient:
         self.credentials = credentials or Credentials()
         self._attempts = attempts
         self._backoff = backoff
-        self._timeout = timeout
-        self._httpx: httpx.AsyncClient | None = None
+        self._transport = Transport(timeout)
 
     async def get(
         self, url: str, *, headers: Mapping[str, str] | None = None, limit: int = _MAX_BODY
@@ -185,9 +167,7 @@ class HttpClient:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        if self._httpx is not None:
-            await self._httpx.aclose()
-            self._httpx = None
+        await self._transport.aclose()
 
     async def _follow(
         self,
@@ -204,7 +184,7 @@ class HttpClient:
                 sent["authorization"] = authorization
             self.requests += 1
             bare = without_secrets(url)
-            raw = await self._head_of(method, self.credentials.address(bare), sent)
+            raw = await self._transport.send(method, self.credentials.address(bare), sent)
             try:
                 answer = Response(raw.status_code, bare, dict(raw.headers.items()))
                 location = raw.headers.get("location")
@@ -212,7 +192,7 @@ class HttpClient:
                     if receive is not None and raw.status_code not in RETRIED and method != "HEAD":
                         sink = receive(answer)
                         if sink is not None:
-                            await _pour(raw, sink, bare)
+                            await pour(raw, sink, bare)
                     return answer
             finally:
                 await raw.aclose()
@@ -222,51 +202,6 @@ class HttpClient:
             url = self.credentials.bare(target)
         raise Unreachable(f"more than {_MAX_REDIRECTS} redirects", where=without_secrets(url))
 
-    async def _head_of(self, method: str, address: str, headers: Mapping[str, str]) -> httpx.Response:
-        import httpx
-
-        client = self._client()
-        request = client.build_request(method, address, headers=headers)
-        try:
-            return await asyncio.wait_for(client.send(request, stream=True), _LONGEST_WAIT * self._timeout)
-        except asyncio.TimeoutError:
-            raise httpx.ReadTimeout("no answer in time") from None
-
-    def _client(self) -> httpx.AsyncClient:
-        if self._httpx is None:
-            from importlib.metadata import version
-
-            import httpx
-
-            self._httpx = httpx.AsyncClient(
-                http2=True,
-                verify=tls_context(),
-                timeout=httpx.Timeout(self._timeout, pool=None),
-                limits=httpx.Limits(max_connections=32, max_keepalive_connections=32),
-                headers={
-                    "user-agent": f"conjoin/{version('conjoin')}",
-                    "accept-encoding": "gzip, deflate",
-                },
-                follow_redirects=False,
-            )
-        return self._httpx
-
-
-async def _pour(raw: httpx.Response, sink: Sink, url: str) -> None:
-    """Hand a body over piece by piece, unless it is packed in a way nobody asked for, or drips."""
-    encoding = raw.headers.get("content-encoding", "").strip().lower()
-    if encoding not in _ENCODINGS:
-        raise Unreachable(f"the answer is encoded as {encoding[:40]!r}, which was not asked for", where=url)
-    started, received = time.monotonic(), 0
-    async for chunk in raw.aiter_bytes():
-        sink(chunk)
-        received += len(chunk)
-        spent = time.monotonic() - started
-        if spent > _GRACE and received < spent * _LEAST_RATE:
-            raise Unreachable(
-                f"sends less than {_LEAST_RATE} bytes a second", where=url, advice="try again later"
-            )
-
 
 def content_length(answer: Response) -> int | None:
     """Return how many bytes an answer announces (RFC 9110), None where it does not say."""
@@ -275,30 +210,3 @@ def content_length(answer: Response) -> int | None:
         return None
     length = int(text)
     return length if length <= _LARGEST else None
-
-
-def tls_context() -> ssl.SSLContext:
-    """Trust what the user's variables name, else the system, else (no system store found) certifi."""
-    import ssl
-    from pathlib import Path
-
-    for variable in _CERTIFICATE_VARIABLES:
-        place = os.environ.get(variable)
-        if not place:
-            continue
-        path = Path(place)
-        try:
-            if path.is_dir():
-                return ssl.create_default_context(capath=place)
-            return ssl.create_default_context(cafile=place)
-        except (OSError, ssl.SSLError) as error:
-            raise UsageError(
-                f"{variable} names no readable file of certificates ({error})", where=place
-            ) from None
-    context = ssl.create_default_context()
-    paths = ssl.get_default_verify_paths()
-    if not context.cert_store_stats()["x509_ca"] and not paths.capath:
-        import certifi
-
-        context.load_verify_locations(certifi.where())
-    return context

@@ -11,17 +11,195 @@ For each URL the first of these that has something counts:
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
 import threading
-from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 from urllib.parse import SplitResult, quote, urlsplit
 
-from conjoin.net.kept_logins import netrc_login, rattler_login
-from conjoin.net.keyring import Keyring
-from conjoin.net.login import Login
+import msgspec
+
+from conjoin.spec.credentials import CONDA_TOKEN_USER
 from conjoin.spec.requirements import Credential
 
-__all__ = ["Credentials"]
+__all__ = ["Credentials", "Keyring", "Login", "netrc_login", "rattler_login"]
+
+Kind = Literal["basic", "bearer", "conda-token"]
+
+
+_MARK = 4
+"""Bytes: two logins share one mark in four billion cases."""
+
+
+class Login(msgspec.Struct, frozen=True):
+    """A user name and a password, or a token.
+
+    :ivar kind: ``basic`` (RFC 7617), ``bearer`` (RFC 6750), or ``conda-token``: ``/t/<token>`` in the path,
+        as anaconda's servers have it.
+    :ivar username: of ``basic`` alone.
+    :ivar secret: the password or token.
+    """
+
+    kind: Kind
+    username: str = ""
+    secret: str = ""
+
+    def __repr__(self) -> str:
+        return f"Login(kind={self.kind!r}, username={self.username!r})"  # nobody reads the secret
+
+    @classmethod
+    def of(cls, credential: Credential) -> Login:
+        """Return what somebody wrote into a URL."""
+        if credential.username == CONDA_TOKEN_USER:
+            return cls("conda-token", secret=credential.password)
+        return cls("basic", credential.username, credential.password)
+
+    @property
+    def header(self) -> str | None:
+        """The value of the ``Authorization`` header, None where it belongs into the path."""
+        if self.kind == "basic":
+            login = f"{self.username}:{self.secret}".encode()
+            return "Basic " + base64.b64encode(login).decode("ascii")
+        return f"Bearer {self.secret}" if self.kind == "bearer" else None
+
+    def mark(self, origin: str) -> str:
+        """Return what tells two logins of a server apart and tells nothing of either; some milliseconds.
+
+        It is dear to compute and short: whoever reads it and guesses passwords finds thousands that fit.
+        """
+        login = f"{self.kind}\n{self.username}\n{self.secret}".encode()
+        return hashlib.scrypt(login, salt=origin.encode(), n=2**12, r=8, p=1, dklen=_MARK).hex()
+
+
+def netrc_login(host: str) -> Login | None:
+    """Return what ``NETRC``, else ``~/.netrc``, has for a host; its ``default`` entry counts too."""
+    path = Path(os.environ.get("NETRC") or Path.home() / ".netrc")
+    if not path.is_file():
+        return None
+    import netrc
+
+    try:
+        found = netrc.netrc(str(path)).authenticators(host)
+    except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
+        return None  # as pip and curl: a broken .netrc is as none
+    if not found or not (found[0] or found[2]):
+        return None
+    return Login("basic", found[0], found[2] or "")
+
+
+def rattler_login(host: str) -> Login | None:
+    """Return what rattler's store has for a host.
+
+    The file is ``RATTLER_AUTH_FILE``, else ``~/.rattler/credentials.json``: hosts, or ``*.host`` for all
+    below one, with ``BasicHTTP``, ``BearerToken`` or ``CondaToken``. One that cannot be read is as none.
+    """
+    path = Path(os.environ.get("RATTLER_AUTH_FILE") or Path.home() / ".rattler" / "credentials.json")
+    try:
+        kept = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(kept, dict):
+        return None
+    for name in _names(host):
+        if (login := _login(kept.get(name))) is not None:
+            return login
+    return None
+
+
+def _names(host: str) -> Iterator[str]:
+    """Yield what a host may stand under, the closest first."""
+    yield host
+    labels = host.split(".")
+    for first in range(len(labels)):
+        yield "*." + ".".join(labels[first:])
+
+
+def _login(entry: Any) -> Login | None:
+    match entry:
+        case {"BasicHTTP": {"username": str(username), "password": str(password)}}:
+            return Login("basic", username, password)
+        case {"BearerToken": str(token)}:
+            return Login("bearer", secret=token)
+        case {"CondaToken": str(token)}:
+            return Login("conda-token", secret=token)
+    return None
+
+
+SECONDS = 30.0
+"""What the command may take: some backends ask a server, and one that waits for somebody never ends."""
+
+
+class Keyring:
+    """Asks the ``keyring`` command, each question once; used from several threads at once.
+
+    It gets no terminal and no input: a backend that wants to ask somebody fails. After it did not answer in
+    time it is not asked again.
+
+    :param seconds: what an answer may take.
+    :ivar trouble: why it is of no use, for people; empty where it is.
+    """
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self.trouble = ""
+        self._seconds = SECONDS if seconds is None else seconds
+        self._answers: dict[tuple[str, str], Login | None] = {}
+        self._lock = threading.Lock()
+
+    def find(self, service: str, username: str = "") -> Login | None:
+        """Return the login of a service (a URL, or a host with its port), None where it knows none.
+
+        :param username: who, where that is known; else whoever the keyring has (``keyring`` 25.2.1).
+        """
+        with self._lock:
+            if (service, username) not in self._answers:
+                self._answers[service, username] = None if self.trouble else self._ask(service, username)
+            return self._answers[service, username]
+
+    def _ask(self, service: str, username: str) -> Login | None:
+        command = shutil.which("keyring")
+        if command is None:
+            self.trouble = "there is no keyring command on PATH"
+            return None
+        whom = [username] if username else ["--mode", "creds"]
+        process = subprocess.Popen(
+            [command, "get", service, *whom],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # backends may name secrets there
+            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+            start_new_session=True,  # without a terminal there is nobody it could ask and wait for
+        )
+        try:
+            told, _ = process.communicate(timeout=self._seconds)
+        except subprocess.TimeoutExpired:
+            self.trouble = f"the keyring command did not answer within {self._seconds:g} s"
+            _end(process)
+            return None
+        if process.returncode:
+            return None
+        lines = told.decode("utf-8", "replace").splitlines()
+        if not username:
+            username = lines.pop(0) if lines else ""
+        return Login("basic", username, lines[0]) if username and lines and lines[0] else None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a command and all that it started."""
+    with contextlib.suppress(OSError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    process.communicate()
+
 
 _PORTS = {"http": 80, "https": 443}
 _Origin: TypeAlias = tuple[str, str, int | None]

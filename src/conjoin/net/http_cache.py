@@ -18,7 +18,16 @@ from pathlib import Path
 
 import msgspec
 
-__all__ = ["Entry", "HttpCache", "freshness", "read_checked", "write_atomically", "write_checked"]
+__all__ = [
+    "DEFAULT_MAX_AGE",
+    "Entry",
+    "HttpCache",
+    "entry_path",
+    "freshness",
+    "read_checked",
+    "write_atomically",
+    "write_checked",
+]
 
 DEFAULT_MAX_AGE = 600
 """Seconds an answer counts as fresh where the server says nothing: what PyPI itself says of its pages."""
@@ -89,7 +98,7 @@ class HttpCache:
     def load(self, kind: str, url: str) -> Entry | None:
         """Return the entry, or None where there is none that can be read."""
         key = f"{kind} {url}"
-        payload = read_checked(self._path(key))
+        payload = read_checked(entry_path(self._folder, key))
         if payload is None:
             return None
         try:
@@ -123,7 +132,7 @@ class HttpCache:
             body=body,
             seen_by=seen_by,
         )
-        write_checked(self._path(entry.key), msgspec.msgpack.encode(entry))
+        write_checked(entry_path(self._folder, entry.key), msgspec.msgpack.encode(entry))
 
     def confirm(self, entry: Entry, headers: Mapping[str, str], now: float) -> None:
         """Keep an entry that the server confirmed (status 304) for another while."""
@@ -133,9 +142,11 @@ class HttpCache:
             kind, url, status=entry.status, headers=merged, body=entry.body, now=now, seen_by=entry.seen_by
         )
 
-    def _path(self, key: str) -> Path:
-        name = hashlib.sha256(key.encode()).hexdigest()
-        return self._folder / name[:2] / name[2:]
+
+def entry_path(folder: Path, key: str) -> Path:
+    """Return where a cache below ``folder`` keeps what it has under a key, whatever characters are in it."""
+    name = hashlib.sha256(key.encode()).hexdigest()
+    return folder / name[:2] / name[2:]
 
 
 def read_checked(path: Path) -> bytes | None:

@@ -6,9 +6,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from conjoin.spec.asked import Asked, combine
     from conjoin.spec.build import build_requirements
     from conjoin.spec.canonical import from_canonical, req_id
+    from conjoin.spec.partial_requirements import PartialRequirements, combine
     from conjoin.spec.platform import PLATFORMS, host_platform, marker_environment, virtual_packages
     from conjoin.spec.readers.read_file import read_requirements
     from conjoin.spec.requirements import (
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PLATFORMS",
-    "Asked",
     "CondaRequirement",
     "Credential",
+    "PartialRequirements",
     "PypiRequirement",
     "Requirements",
     "build_requirements",
@@ -38,13 +38,13 @@ __all__ = [
 # Imported when first asked for (PEP 562): a command that needs no reader pays for none.
 _HOMES = {
     "PLATFORMS": "platform",
-    "Asked": "asked",
+    "PartialRequirements": "partial_requirements",
     "CondaRequirement": "requirements",
     "Credential": "requirements",
     "PypiRequirement": "requirements",
     "Requirements": "requirements",
     "build_requirements": "build",
-    "combine": "asked",
+    "combine": "partial_requirements",
     "from_canonical": "canonical",
     "host_platform": "platform",
     "marker_environment": "platform",

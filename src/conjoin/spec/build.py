@@ -8,13 +8,13 @@ from pathlib import Path
 from conjoin.config.load import load_settings
 from conjoin.config.settings import Settings
 from conjoin.errors import UsageError
-from conjoin.spec.asked import Asked, combine
 from conjoin.spec.configured.index import configured_indexes
 from conjoin.spec.configured.request import with_settings
-from conjoin.spec.gather import PYTHON, Gathering
 from conjoin.spec.names import CondaName
+from conjoin.spec.partial_requirements import PartialRequirements, combine
 from conjoin.spec.python_version import joined
 from conjoin.spec.requirements import ChannelPriority, CondaRequirement, Credential, Requirements
+from conjoin.spec.requirements_parser import PYTHON, RequirementsParser
 
 __all__ = ["DEFAULT_CHANNELS", "build_requirements", "requirements_of"]
 
@@ -26,7 +26,7 @@ _ANY_PYTHON = CondaRequirement(CondaName(PYTHON))
 
 def build_requirements(
     *,
-    sources: Iterable[Asked] = (),
+    sources: Iterable[PartialRequirements] = (),
     conda: Iterable[str] = (),
     pypi: Iterable[str] = (),
     python: str | Iterable[str] = (),
@@ -67,7 +67,7 @@ def build_requirements(
     :raises UsageError: for a text that is not what it should be, and says what was expected; also in a
         configuration file.
     """
-    typed = Gathering()
+    typed = RequirementsParser()
     for texts, add in (
         (conda, typed.conda),
         (pypi, typed.pypi),
@@ -105,10 +105,10 @@ def build_requirements(
         typed.same_versions(same_versions)
     if prefer_conda is not None:
         typed.prefer_conda(prefer_conda)
-    return requirements_of(combine([typed.asked(), *sources]), settings)
+    return requirements_of(combine([typed.parsed(), *sources]), settings)
 
 
-def requirements_of(asked: Asked, settings: Settings | None = None) -> Requirements:
+def requirements_of(asked: PartialRequirements, settings: Settings | None = None) -> Requirements:
     """Return ``asked`` as requirements: sorted where order means nothing, defaults written out.
 
     :param settings: what is configured; default: what is for this process.
@@ -154,7 +154,9 @@ def requirements_of(asked: Asked, settings: Settings | None = None) -> Requireme
     )
 
 
-def _indexes(asked: Asked, settings: Settings) -> tuple[tuple[str, ...], tuple[Credential, ...]]:
+def _indexes(
+    asked: PartialRequirements, settings: Settings
+) -> tuple[tuple[str, ...], tuple[Credential, ...]]:
     """Return the indexes in order, extra ones first, and the credentials of those that are uv's or pip's."""
     if asked.no_index:
         return (), ()
@@ -166,7 +168,7 @@ def _indexes(asked: Asked, settings: Settings) -> tuple[tuple[str, ...], tuple[C
     return tuple(dict.fromkeys([*asked.extra_indexes, *extra, host.default])), host.credentials
 
 
-def _conda(asked: Asked) -> set[CondaRequirement]:
+def _conda(asked: PartialRequirements) -> set[CondaRequirement]:
     """Return the conda requirements; `python` alone says nothing where Python is asked for anyway."""
     found = set(asked.conda)
     if asked.python or asked.pypi or any(item.name == PYTHON and item != _ANY_PYTHON for item in found):

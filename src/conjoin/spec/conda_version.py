@@ -26,6 +26,8 @@ _TOKEN = re.compile(
 # CEP 33, "version literals"; a lone trailing underscore is openssl's (`1.0.1_`).
 _VERSION = re.compile(r"(?:\d+!)?[a-z0-9]+(?:[._-][a-z0-9]+)*_?(?:\+[a-z0-9]+(?:[._-][a-z0-9]+)*)?")
 _RELEASE = re.compile(r"(?:0*(?P<epoch>\d+)!)?(?P<release>\d+(?:\.\d+)*)")
+# rattler keeps a number in 64 bits, and no version has more than the 14 digits of a date and time.
+_HUGE = re.compile(r"[1-9][0-9]{19}")
 _BUILD = re.compile(r"[A-Za-z0-9_.+*-]+")
 
 _EXPECTED = "expected a conda version such as 1.2.*, ==1.2.3, >=1.2,<2 or 1.2.*|1.4.*"
@@ -164,6 +166,8 @@ class _Parser:
             raise self._error("a '*' is understood only at the end of a version")
         if not _VERSION.fullmatch(release) or ("-" in release and "_" in release):
             raise self._error(f"{version!r} is not a conda version")
+        if _HUGE.search(release):
+            raise self._error(f"{version!r} has a number of more than 19 digits")
         if not operator and not any(map(str.isdigit, release)):
             # Versions such as `main` exist, but `numpy pandas` is two packages on one line.
             raise self._error(f"{version!r} has no number", f"write =={version} if that is the version")

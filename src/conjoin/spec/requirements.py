@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from conjoin.spec.names import CondaName, ExtraName, PypiName
 
@@ -93,7 +92,7 @@ class Credential(NamedTuple):
 class Requirements:
     """Everything that decides which packages are chosen, in canonical form (design, section 4).
 
-    Built by the readers of :mod:`conjoin.spec` and by ``Requirements.build``; every field is canonical
+    Made by :func:`conjoin.spec.build.build_requirements`; every field is canonical
     already: names normalised, specifiers canonical, lists sorted where their order means nothing.
 
     :ivar conda: conda requirements, sorted; ``python`` without build and channel is in :attr:`python`.
@@ -155,28 +154,3 @@ class Requirements:
     named_indexes: tuple[str, ...] = field(default=(), compare=False)
     platforms: tuple[str, ...] = field(default=(), compare=False)
     credentials: tuple[Credential, ...] = field(default=(), compare=False, repr=False)
-
-    @classmethod
-    def build(cls, **texts: Any) -> Requirements:
-        """Return the requirements that raw texts spell: ``Requirements.build(conda=["numpy=1.26"])``.
-
-        Parameters and errors are those of :func:`conjoin.spec.build.build_requirements`.
-        """
-        from conjoin.spec.build import build_requirements
-
-        return build_requirements(**texts)
-
-    @classmethod
-    def from_file(cls, path: str | Path, **texts: Any) -> Requirements:
-        """Return what an environment.yml, requirements.txt, pyproject.toml or script (PEP 723) asks for.
-
-        :param texts: ``kind``, ``extras`` and ``groups`` as
-            :func:`conjoin.spec.readers.read_file.read_requirements` takes them; everything else, as
-            :meth:`build` takes it, is asked for beside the file.
-        :raises UsageError: where the file cannot be read, with line and what was expected.
-        """
-        from conjoin.spec.build import build_requirements
-        from conjoin.spec.readers.read_file import read_requirements
-
-        how = {name: texts.pop(name) for name in ("kind", "extras", "groups") if name in texts}
-        return build_requirements(sources=[read_requirements(path, **how)], **texts)

@@ -9,8 +9,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from conjoin.errors import UsageError
-from conjoin.index.pypi.dependency import Dependency, MeaninglessMarker, parse_dependency
-from conjoin.index.pypi.legacy_specifiers import repaired
+from conjoin.index.pypi.dependency import Dependency, MeaninglessMarker, parse_dependency, repaired
 from conjoin.index.pypi.project import CoreMetadata
 from conjoin.spec.names import PypiName, extra_name, pypi_name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import NewType
 
@@ -10,7 +11,20 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from conjoin.spec.names import ExtraName, PypiName
 
-__all__ = ["Condition", "Dependency", "MeaninglessMarker", "is_meaningful", "parse_dependency"]
+__all__ = ["Condition", "Dependency", "MeaninglessMarker", "is_meaningful", "parse_dependency", "repaired"]
+
+_ORDERED_PREFIX = re.compile(r"(>=|<=|(?<![=!~<>])[<>])(\s*[0-9]+(?:\.[0-9]+)*)\.\*")
+
+
+@lru_cache(maxsize=4096)  # thousands of files say the same
+def repaired(text: str) -> str:
+    """Return specifiers or a whole requirement without ``.*`` behind an ordered comparison.
+
+    >>> repaired(">=3.6.*, !=3.7.*")
+    '>=3.6, !=3.7.*'
+    """
+    return _ORDERED_PREFIX.sub(r"\1\2", text) if ".*" in text else text
+
 
 Condition = NewType("Condition", str)
 """The text of a valid marker: it stands for the parsed one, which is slow to compare and to print."""

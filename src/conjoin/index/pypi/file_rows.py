@@ -6,7 +6,6 @@ warm run reads those of the releases that it looks at, and never the HTML again.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import groupby
@@ -19,6 +18,7 @@ from conjoin.index.pypi.file_names import FileName, FileNameReader
 from conjoin.index.pypi.project import Releases, Sdist, Wheel, kind_of
 from conjoin.index.pypi.simple_api import Link, links
 from conjoin.net.checksum import announced
+from conjoin.spec.grammars import is_sha256
 from conjoin.spec.names import PypiName
 
 __all__ = ["FORMAT", "Page", "PageFile", "files_of", "parse_page", "releases_of", "rows_of"]
@@ -26,7 +26,6 @@ __all__ = ["FORMAT", "Page", "PageFile", "files_of", "parse_page", "releases_of"
 FORMAT = 4
 """Version of the rows and of what the parser makes of a page; kept rows of another one are dropped."""
 
-_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _FOLDED = "+"  # no URL begins with it: what follows is the URL up to the file's own name
 
 
@@ -128,7 +127,7 @@ def _rows_of(found: Iterable[Link], reader: FileNameReader) -> Page:
 
 def _row(link: Link, name: FileName, version: str, release: str, tags: int) -> PageFile:
     sha256 = link.hashes.get("sha256", "")
-    is_known = _SHA256.fullmatch(sha256) is not None
+    is_known = is_sha256(sha256.lower())
     folded = link.url.endswith(f"/{link.filename}")
     return PageFile(
         filename=link.filename,

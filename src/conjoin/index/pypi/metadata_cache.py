@@ -7,7 +7,6 @@ the index's word: what one index says of a wheel must not count for the same whe
 
 from __future__ import annotations
 
-import hashlib
 import time
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from packaging.version import InvalidVersion, Version
 from conjoin.index.pypi.core_metadata import MetadataUnusable
 from conjoin.index.pypi.dependency import Dependency
 from conjoin.index.pypi.project import CoreMetadata, IndexFile
-from conjoin.net.http_cache import DEFAULT_MAX_AGE, read_checked, write_checked
+from conjoin.net.http_cache import DEFAULT_MAX_AGE, entry_path, read_checked, write_checked
 from conjoin.spec.names import PypiName
 
 __all__ = ["MetadataCache"]
@@ -52,7 +51,7 @@ class MetadataCache:
     def load(self, file: IndexFile) -> CoreMetadata | MetadataUnusable | None:
         """Return what is known of a file: its metadata, why it has none, or None where nothing is known."""
         key = _key(file)
-        payload = read_checked(self._path(key))
+        payload = read_checked(entry_path(self._folder, key))
         if payload is None:
             return None
         try:
@@ -88,11 +87,7 @@ class MetadataCache:
             provides_extras=tuple(sorted(usable.provides_extras)) if usable else (),
             unusable=known.reason if isinstance(known, MetadataUnusable) else "",
         )
-        write_checked(self._path(key), msgspec.msgpack.encode(kept))
-
-    def _path(self, key: str) -> Path:
-        name = hashlib.sha256(key.encode()).hexdigest()
-        return self._folder / name[:2] / name[2:]
+        write_checked(entry_path(self._folder, key), msgspec.msgpack.encode(kept))
 
 
 def _key(file: IndexFile) -> str:

@@ -3,7 +3,7 @@
 A wheel built here serves another platform only if it is pure. Whether it will be is known for certain once it
 is built, which may take minutes, and compiling `xgboost` on Linux for a Mac is never of any use. So a source
 is refused without building it where two things come together: it holds code in a language that is compiled
-(see :mod:`conjoin.build.compiled`), and the project's wheels bear out that it is no optional part:
+(see :mod:`conjoin.build.backend`), and the project's wheels bear out that it is no optional part:
 
 - every wheel of that release is for one platform; or, where it has none,
 - it is built with a tool that does nothing but compile, or every wheel of the nearest releases before and

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping
 
 from conjoin.config.load import load_settings
 from conjoin.errors import UsageError
-from conjoin.spec.asked import Asked
 from conjoin.spec.configured.index import configured_indexes
 from conjoin.spec.configured.places import said_places
 from conjoin.spec.configured.request import with_settings
 from conjoin.spec.credentials import take_credentials
+from conjoin.spec.partial_requirements import PartialRequirements
 from conjoin.spec.requirements import Credential
 
 __all__ = ["configured_logins", "uses_keyring"]
@@ -44,7 +44,7 @@ def configured_logins(environ: Mapping[str, str] | None = None) -> tuple[Credent
         dict.fromkeys(
             [
                 *_own(),
-                *with_settings(Asked(), load_settings()).credentials,
+                *with_settings(PartialRequirements(), load_settings()).credentials,
                 *_of_names(environ),
                 *configured_indexes(environ).credentials,
             ]

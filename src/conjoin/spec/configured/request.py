@@ -1,6 +1,6 @@
 """What is configured, written out into what is asked: the one place where settings reach a request.
 
-The command line, :meth:`Requirements.from_file <conjoin.spec.requirements.Requirements.from_file>` and the
+The command line, :meth:`conjoin.requirements.Requirements.from_file` and the
 Metaflow glue all come through here, so the same question has the same ``req_id`` whoever asks it.
 """
 
@@ -14,10 +14,10 @@ from typing import Any
 from conjoin.config.settings import Layer, Said, Settings
 from conjoin.config.table import SETTINGS, Kind, Setting
 from conjoin.config.values import Value, of_text
-from conjoin.spec.asked import Asked, combine, located
-from conjoin.spec.gather import Gathering
+from conjoin.spec.partial_requirements import PartialRequirements, combine, located
+from conjoin.spec.requirements_parser import RequirementsParser
 
-__all__ = ["FIELDS", "check_settings", "gather", "read_words", "with_settings"]
+__all__ = ["FIELDS", "check_settings", "parse_setting", "read_words", "with_settings"]
 
 FIELDS = {
     "channels": "channels",
@@ -38,13 +38,13 @@ FIELDS = {
     "only-binary": "only_binary",
     "no-binary": "no_binary",
 }
-"""Settings that are part of a request, and where :class:`Asked` has them."""
+"""Settings that are part of a request, and where :class:`PartialRequirements` has them."""
 
 _ADDING = ("channel-aliases", "extra-index-urls", "virtual-packages")
 """Of these, what is asked goes before what is configured; of all others it takes its place."""
 
 
-def with_settings(asked: Asked, settings: Settings) -> Asked:
+def with_settings(asked: PartialRequirements, settings: Settings) -> PartialRequirements:
     """Return ``asked`` with what nobody asked for as it is configured.
 
     A request that names its default index, or asks none, means the same on every host: what is configured of
@@ -97,7 +97,7 @@ def _path(text: str, relative_to: Path | None) -> str:
     return f"./{os.path.relpath(absolute, relative_to)}" if relative_to else str(absolute)
 
 
-def gather(into: Gathering, name: str, value: Value, place: Callable[[str], str]) -> None:
+def parse_setting(into: RequirementsParser, name: str, value: Value, place: Callable[[str], str]) -> None:
     """Add a setting's value to what a source asks for.
 
     :param place: where a text stands.
@@ -114,13 +114,13 @@ def gather(into: Gathering, name: str, value: Value, place: Callable[[str], str]
             add(one)
 
 
-def _asked_of(name: str, said: Said) -> Asked:
-    into = Gathering(folder=said.folder)
-    gather(into, name, said.value, lambda _: said.where)
-    return into.asked()
+def _asked_of(name: str, said: Said) -> PartialRequirements:
+    into = RequirementsParser(folder=said.folder)
+    parse_setting(into, name, said.value, lambda _: said.where)
+    return into.parsed()
 
 
-def _ways(into: Gathering) -> dict[str, Callable[..., Any]]:
+def _ways(into: RequirementsParser) -> dict[str, Callable[..., Any]]:
     """Return what takes each setting's texts, flag, or name and texts of an entry."""
     return {
         "channels": into.channel,

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from conjoin.errors import UsageError
-from conjoin.spec.asked import Asked, combine, located
-from conjoin.spec.gather import Gathering
+from conjoin.spec.partial_requirements import PartialRequirements, combine, located
 from conjoin.spec.readers.requirements_txt import RequirementLines
 from conjoin.spec.readers.text_file import read_text
+from conjoin.spec.requirements_parser import RequirementsParser
 
 __all__ = ["read_environment_yml"]
 
@@ -20,7 +20,7 @@ Node: TypeAlias = Any
 _KEYS = "channels, dependencies, name, platforms, prefix, pypi-indices, variables"
 
 
-def read_environment_yml(path: Path, *, text: str | None = None) -> Asked:
+def read_environment_yml(path: Path, *, text: str | None = None) -> PartialRequirements:
     """Return what an environment.yml asks for.
 
     ``dependencies`` holds conda requirements and the mappings ``pip:`` (lines of pip's format) and ``sys:``
@@ -36,17 +36,17 @@ def read_environment_yml(path: Path, *, text: str | None = None) -> Asked:
 class _Document:
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.into = Gathering(folder=path.parent)
+        self.into = RequirementsParser(folder=path.parent)
         self.lines = RequirementLines(self.into, open_files=(path.resolve(),))
 
-    def read(self, text: str | None) -> Asked:
+    def read(self, text: str | None) -> PartialRequirements:
         root = _compose(self.path, read_text(self.path) if text is None else text)
         if root is None:
-            return self.into.asked()
+            return self.into.parsed()
         for key, key_node, value in self._pairs(root, f"a mapping with {_KEYS}"):
             with located(self._place(key_node)):
                 self._section(key, value)
-        return combine([self.into.asked(), *self.lines.nested])
+        return combine([self.into.parsed(), *self.lines.nested])
 
     def _section(self, key: str, value: Node) -> None:
         into = self.into

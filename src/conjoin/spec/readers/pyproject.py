@@ -10,12 +10,12 @@ from typing import Any
 from conjoin.config.files import TABLE
 from conjoin.config.toml import line_of, loads
 from conjoin.errors import UsageError
-from conjoin.spec.asked import Asked, located
-from conjoin.spec.gather import Gathering
 from conjoin.spec.names import extra_name
+from conjoin.spec.partial_requirements import PartialRequirements, located
 from conjoin.spec.pypi_requirement import pypi_requirement
 from conjoin.spec.readers.text_file import read_text
 from conjoin.spec.readers.tool_table import read_tool_table, texts
+from conjoin.spec.requirements_parser import RequirementsParser
 
 __all__ = ["read_pyproject"]
 
@@ -24,7 +24,7 @@ _NAME = re.compile(r"[-_.]+")
 
 def read_pyproject(
     path: Path, *, extras: Iterable[str] = (), groups: Iterable[str] = (), text: str | None = None
-) -> Asked:
+) -> PartialRequirements:
     """Return what a pyproject.toml asks for: its dependencies, and those of the extras and groups named.
 
     :param extras: keys of ``[project.optional-dependencies]``.
@@ -40,9 +40,9 @@ class _Pyproject:
         self.path = path
         self.text = text
         self.document = loads(self.text, where=str(path))
-        self.into = Gathering(folder=path.parent)
+        self.into = RequirementsParser(folder=path.parent)
 
-    def read(self, extras: tuple[str, ...], groups: tuple[str, ...]) -> Asked:
+    def read(self, extras: tuple[str, ...], groups: tuple[str, ...]) -> PartialRequirements:
         project = self._table(self.document, "project")
         self._project(project, extras)
         for group in groups:
@@ -52,7 +52,7 @@ class _Pyproject:
         self._poetry_sources(tool.get("poetry"))
         if "conjoin" in tool:
             read_tool_table(tool["conjoin"], self.into, self._place_in_tool_table)
-        return self.into.asked()
+        return self.into.parsed()
 
     def _project(self, project: dict[str, Any], extras: tuple[str, ...]) -> None:
         dynamic = texts(project.get("dynamic", []), "project.dynamic", self._place)

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from conjoin.errors import UsageError
-from conjoin.spec.asked import Asked, combine, located
 from conjoin.spec.credentials import without_credentials
-from conjoin.spec.gather import Gathering
 from conjoin.spec.local_path import local_path
+from conjoin.spec.partial_requirements import PartialRequirements, combine, located
 from conjoin.spec.pypi_requirement import is_location
 from conjoin.spec.readers.text_file import read_text
+from conjoin.spec.requirements_parser import RequirementsParser
 
 __all__ = ["RequirementLines", "read_constraints", "read_requirements_txt"]
 
@@ -57,7 +57,7 @@ _VALUES = frozenset(
 
 def read_requirements_txt(
     path: Path, environ: Mapping[str, str] | None = None, *, text: str | None = None
-) -> Asked:
+) -> PartialRequirements:
     """Return what a requirements.txt asks for, the files it names included.
 
     :param environ: what ``${VARIABLE}`` is read from, the environment of this process if None.
@@ -69,7 +69,7 @@ def read_requirements_txt(
 
 def read_constraints(
     path: Path, *, overrides: bool = False, environ: Mapping[str, str] | None = None
-) -> Asked:
+) -> PartialRequirements:
     """Return the constraints (or, as ``overrides``, the overrides) that a file in pip's format lists.
 
     :raises UsageError: with file and line, for what cannot be read.
@@ -79,7 +79,7 @@ def read_constraints(
 
 @dataclass
 class RequirementLines:
-    """Reads lines of pip's format into a :class:`Gathering`; also those of an environment.yml's ``pip:``.
+    """Reads lines of pip's format, also those of an environment.yml's ``pip:``.
 
     :ivar into: where the pieces go.
     :ivar as_: ``pypi``, ``constraints`` or ``overrides``: what a plain requirement becomes.
@@ -87,11 +87,11 @@ class RequirementLines:
     :ivar nested: what the files named by ``-r`` and ``-c`` ask for.
     """
 
-    into: Gathering
+    into: RequirementsParser
     as_: str = "pypi"
     environ: Mapping[str, str] | None = None
     open_files: tuple[Path, ...] = ()
-    nested: list[Asked] = field(default_factory=list)
+    nested: list[PartialRequirements] = field(default_factory=list)
 
     def line(self, text: str) -> None:
         """Read one logical line: comments gone, continuations joined.
@@ -207,16 +207,16 @@ class _File:
         self.open_files = open_files
         self.as_ = as_
 
-    def read(self, content: str | None = None) -> Asked:
+    def read(self, content: str | None = None) -> PartialRequirements:
         resolved = self.path.resolve()
         if resolved in self.open_files:
             raise UsageError(f"{self.path} names itself", advice="remove the circle of -r and -c lines")
-        into = Gathering(folder=self.path.parent)
+        into = RequirementsParser(folder=self.path.parent)
         lines = RequirementLines(into, self.as_, self.environ, (*self.open_files, resolved))
         for number, text in _logical_lines(read_text(self.path) if content is None else content):
             with located(f"{self.path}:{number}"):
                 lines.line(text)
-        return combine([into.asked(), *lines.nested])
+        return combine([into.parsed(), *lines.nested])
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:

@@ -12,9 +12,9 @@ from typing import Any
 from conjoin.config.files import key_of
 from conjoin.config.values import of_toml
 from conjoin.errors import UsageError
-from conjoin.spec.asked import located
-from conjoin.spec.configured.request import gather
-from conjoin.spec.gather import Gathering
+from conjoin.spec.configured.request import parse_setting
+from conjoin.spec.partial_requirements import located
+from conjoin.spec.requirements_parser import RequirementsParser
 
 __all__ = ["Place", "read_tool_table", "texts"]
 
@@ -22,7 +22,7 @@ Place = Callable[[str], str]
 """Where a text stands in the file: ``file:line``, or the file alone."""
 
 
-def read_tool_table(table: Any, into: Gathering, place: Place) -> None:
+def read_tool_table(table: Any, into: RequirementsParser, place: Place) -> None:
     """Read ``[tool.conjoin]``.
 
     :raises UsageError: with the place, for an unknown key, one that is not a project's to say, or a value
@@ -41,12 +41,12 @@ def read_tool_table(table: Any, into: Gathering, place: Place) -> None:
             seen.add(name)
             read = of_toml(setting, value, what) if setting is not None else None
         if setting is not None and read is not None:
-            gather(into, setting.name, read, place)
+            parse_setting(into, setting.name, read, place)
         else:
             _read_request_key(name, value, what, into, place)
 
 
-def _read_request_key(name: str, value: Any, what: str, into: Gathering, place: Place) -> None:
+def _read_request_key(name: str, value: Any, what: str, into: RequirementsParser, place: Place) -> None:
     """Read a key that asks for packages."""
     if name == "no-index":
         if not isinstance(value, bool):

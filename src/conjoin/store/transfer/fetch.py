@@ -251,8 +251,7 @@ class Fetcher:
     def _opened(self) -> httpx.Client:
         import httpx
 
-        from conjoin.net.client import tls_context
-        from conjoin.net.wide_reads import read_widely
+        from conjoin.net.transport import read_widely, tls_context
 
         with self._client_lock:
             if self._client is None:

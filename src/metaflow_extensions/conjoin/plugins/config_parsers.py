@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Iterable
 from metaflow_extensions.conjoin.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
-    from conjoin.spec.asked import Asked
+    from conjoin.spec.partial_requirements import PartialRequirements
     from conjoin.spec.requirements import CondaRequirement, PypiRequirement
 
 __all__ = ["req_parser", "toml_parser", "yml_parser"]
@@ -86,7 +86,7 @@ def yml_parser(content: str) -> dict[str, Any]:
     )
 
 
-def _of_pypi(asked: Asked, file: str) -> dict[str, Any]:
+def _of_pypi(asked: PartialRequirements, file: str) -> dict[str, Any]:
     _refuse(asked, file, "@pypi")
     extras = [
         *(["pre"] if asked.prereleases else []),
@@ -101,7 +101,7 @@ def _of_pypi(asked: Asked, file: str) -> dict[str, Any]:
     return {**said, "packages": _pypi(asked.pypi, file)}
 
 
-def _read(file: str, content: str) -> Asked:
+def _read(file: str, content: str) -> PartialRequirements:
     from conjoin.errors import ConjoinError
     from conjoin.spec.readers.environment_yml import read_environment_yml
     from conjoin.spec.readers.pyproject import read_pyproject
@@ -118,7 +118,7 @@ def _read(file: str, content: str) -> Asked:
         raise EnvironmentProblem(str(error), error.exit_code) from None
 
 
-def _refuse(asked: Asked, file: str, decorator: str, *also: str) -> None:
+def _refuse(asked: PartialRequirements, file: str, decorator: str, *also: str) -> None:
     """Refuse what no attribute of the decorator says, rather than to leave it out."""
     words = {
         "virtual_packages": "system packages (use @sys_packages)",
@@ -135,13 +135,13 @@ def _refuse(asked: Asked, file: str, decorator: str, *also: str) -> None:
         raise EnvironmentProblem(f"{file}: {decorator} takes no {', no '.join(found)}; {_ELSEWHERE}")
 
 
-def _python(asked: Asked) -> str:
+def _python(asked: PartialRequirements) -> str:
     from conjoin.spec.python_version import joined
 
     return joined(asked.python)
 
 
-def _indexes(asked: Asked) -> list[str]:
+def _indexes(asked: PartialRequirements) -> list[str]:
     # Decorators have no word for the default index; what they name is asked before it.
     return [*asked.extra_indexes, *([asked.index_url] if asked.index_url else [])]
 

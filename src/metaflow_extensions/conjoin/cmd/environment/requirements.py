@@ -16,7 +16,7 @@ from metaflow_extensions.conjoin.plugins.environment.request.step_requirements i
 
 if TYPE_CHECKING:
     from conjoin.lock.model import Lock
-    from conjoin.spec.asked import Asked
+    from conjoin.spec.partial_requirements import PartialRequirements
     from conjoin.spec.requirements import Requirements
 
 __all__ = ["ResolveRequest", "requirements_again", "requirements_of_files"]
@@ -53,8 +53,8 @@ def requirements_of_files(
     :param metaflow: whether its libraries belong to it.
     :raises conjoin.errors.UsageError: where something cannot be understood.
     """
-    from conjoin.spec.asked import combine
     from conjoin.spec.build import build_requirements
+    from conjoin.spec.partial_requirements import combine
     from conjoin.spec.platform import host_platform
     from conjoin.spec.readers.read_file import read_requirements
 
@@ -109,7 +109,7 @@ def requirements_again(lock: Lock, base: Lock | None, platforms: Sequence[str]) 
     return ResolveRequest(requirements, base, list(platforms or lock.platforms))
 
 
-def _libraries(asked: Asked, base: Lock | None, datastore: str) -> dict[str, list[str]]:
+def _libraries(asked: PartialRequirements, base: Lock | None, datastore: str) -> dict[str, list[str]]:
     """Return Metaflow's libraries that are missing, on the side where a step's requirements have them."""
     has = (
         frozenset(package.name for one in base.platforms.values() for package in one.packages) if base else ()
@@ -124,7 +124,7 @@ def _libraries(asked: Asked, base: Lock | None, datastore: str) -> dict[str, lis
     }
 
 
-def _virtual_packages(platforms: Sequence[str], asked: Asked) -> list[str]:
+def _virtual_packages(platforms: Sequence[str], asked: PartialRequirements) -> list[str]:
     said = {name for name, _ in asked.virtual_packages}
     found: dict[str, str] = {}
     for platform in platforms:

@@ -24,7 +24,7 @@ from metaflow_extensions.conjoin.plugins.environment.request.step_request import
 
 if TYPE_CHECKING:
     from conjoin.lock.model import Lock
-    from conjoin.spec.asked import Asked
+    from conjoin.spec.partial_requirements import PartialRequirements
     from conjoin.spec.requirements import Requirements
 
 __all__ = [
@@ -140,15 +140,15 @@ def _build(ask: Ask, where: str, **texts: Any) -> Requirements:
         raise EnvironmentProblem(f"{where}: {error}") from None
 
 
-def _options(ask: Ask) -> list[Asked]:
+def _options(ask: Ask) -> list[PartialRequirements]:
     """Return what pip's options among the attributes ask for."""
     if not ask.pip_options:
         return []
-    from conjoin.spec.gather import Gathering
     from conjoin.spec.readers.requirements_txt import RequirementLines
+    from conjoin.spec.requirements_parser import RequirementsParser
 
-    into = Gathering()
+    into = RequirementsParser()
     lines = RequirementLines(into)
     for option in ask.pip_options:
         lines.line("--" + option.lstrip("-"))
-    return [into.asked(), *lines.nested]
+    return [into.parsed(), *lines.nested]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from conjoin.index.pypi.legacy_specifiers import repaired
+from conjoin.index.pypi.dependency import repaired
 
 
 @pytest.mark.parametrize(

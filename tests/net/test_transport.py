@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import socket
 import ssl
@@ -8,12 +9,15 @@ import termios
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
 import pytest
 
-from conjoin.net.wide_reads import read_widely
+from conjoin.errors import UsageError
+from conjoin.net.client import HttpClient
+from conjoin.net.transport import CERTIFICATE_VARIABLES, read_widely, tls_context
 
 CONTENT = bytes(range(256)) * 400  # more than httpx reads at once, less than a socket holds
 RECORD = 16384
@@ -116,3 +120,21 @@ def test_connections_through_proxies_are_widened_too() -> None:
         pools = [transport._pool for transport in (client._transport, *client._mounts.values())]  # type: ignore[union-attr,attr-defined]
     assert len(pools) > 1
     assert {type(pool._network_backend).__module__ for pool in pools} == {read_widely.__module__}
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"])
+def test_a_certificate_file_that_is_none_is_a_usage_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    for other in CERTIFICATE_VARIABLES:
+        monkeypatch.delenv(other, raising=False)
+    (tmp_path / "bad.pem").write_text("no certificate")
+    monkeypatch.setenv(variable, str(tmp_path / "bad.pem"))
+    with pytest.raises(UsageError, match=variable):
+        asyncio.run(HttpClient().get("https://host.example/"))
+
+
+def test_without_any_variable_some_authority_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    for other in CERTIFICATE_VARIABLES:
+        monkeypatch.delenv(other, raising=False)
+    assert tls_context().verify_mode.name == "CERT_REQUIRED"

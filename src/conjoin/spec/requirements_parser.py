@@ -1,34 +1,35 @@
-"""Gathering: raw texts of one source in, canonical pieces out, secrets set apart on the way."""
+"""Raw texts of one source in, canonical pieces out, secrets set apart on the way."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, get_args
 
 from conjoin.errors import UsageError
-from conjoin.spec.asked import Asked
 from conjoin.spec.credentials import take_credentials, without_credentials
+from conjoin.spec.index_urls import find_links_url, index_url
 from conjoin.spec.local_path import local_path
 from conjoin.spec.names import pypi_name
+from conjoin.spec.partial_requirements import PartialRequirements
 from conjoin.spec.platform import platform_name
 from conjoin.spec.pypi_requirement import is_location, pypi_requirement, requirement_of_url
 from conjoin.spec.python_version import python_version, requires_python
 from conjoin.spec.requirements import ChannelPriority, Credential, PythonSource, Strategy
-from conjoin.spec.urls import find_links_url, index_url
 
-__all__ = ["Gathering"]
+__all__ = ["RequirementsParser", "instant"]
 
 PYTHON = "python"
 _ALIAS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
 
 
-class Gathering:
+class RequirementsParser:
     """What a source says, piece by piece. Every method takes a text as a user typed it.
 
     Each raises :class:`UsageError` for a text that is not what it should be; wrap calls in
-    :func:`~conjoin.spec.asked.located` to say where it stands.
+    :func:`~conjoin.spec.partial_requirements.located` to say where it stands.
 
     :param folder: what relative paths start from, the current directory if None.
     """
@@ -166,13 +167,11 @@ class Gathering:
 
     def exclude_newer(self, text: str) -> None:
         """Set the instant after which uploads do not count."""
-        from conjoin.spec.instant import instant
-
         self._values["exclude_newer"] = instant(text)
 
     def virtual_package(self, text: str) -> None:
         """Set a virtual package of the target, as in ``__cuda=12.0``."""
-        from conjoin.spec.virtual_package import virtual_package
+        from conjoin.spec.platform import virtual_package
 
         self._add("virtual_packages", virtual_package(text))
 
@@ -196,10 +195,12 @@ class Gathering:
         """Say what was read and left aside."""
         self._add("notes", text)
 
-    def asked(self) -> Asked:
-        """Return what was gathered."""
+    def parsed(self) -> PartialRequirements:
+        """Return all that was said."""
         pieces: dict[str, Any] = {name: tuple(dict.fromkeys(items)) for name, items in self._lists.items()}
-        return Asked(**pieces, **self._values, credentials=tuple(dict.fromkeys(self._credentials)))
+        return PartialRequirements(
+            **pieces, **self._values, credentials=tuple(dict.fromkeys(self._credentials))
+        )
 
     def _projects(self, name: str, text: str) -> None:
         for project in filter(None, (part.strip() for part in text.split(","))):
@@ -222,3 +223,46 @@ def _one_of(what: str, text: str, choices: Iterable[str]) -> str:
     if text.strip().lower() not in choices:
         raise UsageError(f"{text!r} is not {what}", advice=f"expected {', '.join(choices)}")
     return text.strip().lower()
+
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+# RFC 3339, section 5.6, the offset and the seconds optional.
+_MOMENT = re.compile(
+    r"(?P<day>\d{4}-\d{2}-\d{2})[Tt ](?P<minute>\d{2}:\d{2})(?P<second>:\d{2})?"
+    r"(?:\.(?P<fraction>\d{1,6})\d*)?(?P<offset>[Zz]|[+-]\d{2}:\d{2})?"
+)
+
+
+def instant(text: str) -> str:
+    """Return a date or an RFC 3339 date-time as RFC 3339 in UTC (``2026-11-20T00:00:00Z``).
+
+    A bare date includes that day, as uv has it; unlike uv, days and times without offset are UTC's: the
+    host's time zone must not decide what is chosen.
+
+    >>> instant("2026-11-20"), instant("2026-11-20T08:00:00+02:00")
+    ('2026-11-21T00:00:00Z', '2026-11-20T06:00:00Z')
+
+    :raises UsageError: where it is none.
+    """
+    try:
+        moment = _moment(text.strip())
+    except (ValueError, OverflowError):
+        moment = None
+    if moment is None:
+        raise UsageError(f"{text!r} is not a date", advice="expected 2026-11-20 or 2026-11-20T12:00:00Z")
+    return moment.isoformat(timespec="microseconds" if moment.microsecond else "seconds").replace(
+        "+00:00", "Z"
+    )
+
+
+def _moment(text: str) -> datetime | None:
+    if _DAY.fullmatch(text):
+        return datetime.fromisoformat(text).replace(tzinfo=timezone.utc) + timedelta(days=1)
+    match = _MOMENT.fullmatch(text)
+    if match is None:
+        return None
+    # Python 3.10 reads neither `Z` nor a fraction of other than three or six digits.
+    offset = "+00:00" if (match["offset"] or "Z") in "Zz" else match["offset"]
+    fraction = (match["fraction"] or "").ljust(6, "0")
+    time = f"{match['minute']}{match['second'] or ':00'}.{fraction}{offset}"
+    return datetime.fromisoformat(f"{match['day']}T{time}").astimezone(timezone.utc)

@@ -17,10 +17,10 @@ from conjoin.spec.requirements import (
     Strategy,
 )
 
-__all__ = ["Asked", "combine", "located"]
+__all__ = ["PartialRequirements", "combine", "located"]
 
 
-class Asked(NamedTuple):
+class PartialRequirements(NamedTuple):
     """The canonical pieces of one source.
 
     Fields are those of :class:`~conjoin.spec.requirements.Requirements`, but for:
@@ -66,7 +66,7 @@ class Asked(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def combine(sources: Iterable[Asked]) -> Asked:
+def combine(sources: Iterable[PartialRequirements]) -> PartialRequirements:
     """Return what all ``sources`` ask for together.
 
     Lists are joined, an earlier source's channels and indexes before a later one's; of single values the
@@ -74,13 +74,13 @@ def combine(sources: Iterable[Asked]) -> Asked:
     """
     every = tuple(sources)
     merged: dict[str, Any] = {}
-    for name, default in Asked._field_defaults.items():
+    for name, default in PartialRequirements._field_defaults.items():
         values = [getattr(source, name) for source in every]
         if isinstance(default, tuple):
             merged[name] = tuple(dict.fromkeys(item for value in values for item in value))
         else:
             merged[name] = next((value for value in values if value not in (None, "")), default)
-    return Asked(**merged)
+    return PartialRequirements(**merged)
 
 
 @contextmanager
@@ -92,10 +92,6 @@ def located(where: str) -> Iterator[None]:
     try:
         yield
     except UsageError as error:
-        error.what = without_credentials(error.what)
-        error.args = (error.what,)
-        if error.advice:
-            error.advice = without_credentials(error.advice)
-        if error.where is None:
-            error.where = where
+        error.reword(without_credentials)
+        error.add_place(where)
         raise

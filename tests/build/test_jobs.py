@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conjoin.build.turns import BuildTurns
+from conjoin.build.jobs import BuildTurns
 from conjoin.errors import Unreachable
 from conjoin.index.pypi.core_metadata import MetadataUnusable
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conjoin.errors import UsageError
-from conjoin.spec.instant import instant
+from conjoin.spec.requirements_parser import instant
 
 
 @pytest.mark.parametrize(

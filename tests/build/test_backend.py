@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conjoin.build.compiled import what_compiles
+from conjoin.build.backend import what_compiles
 from conjoin.build.sources import Source
 from conjoin.index.pypi.core_metadata import MetadataUnusable
 from worlds import write_sdist
