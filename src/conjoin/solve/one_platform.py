@@ -26,7 +26,6 @@ from conjoin.solve.platforms.bounds import Bounds, Key, Rank, versions_there
 from conjoin.solve.platforms.shared import Shared
 from conjoin.solve.preferences.pins import Pins, record_of
 from conjoin.solve.preferences.update import Former, Steering, move_little
-from conjoin.solve.report.explanation import Explanation
 from conjoin.solve.search.conda_side import CondaSolver, Unsatisfiable
 from conjoin.solve.search.joint import Answer, solve_jointly
 from conjoin.solve.search.provider import PypiWorld, Wishes
@@ -101,17 +100,18 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
             refuse_contradictions(self.requirements, self.pins, self.platform)
         try:
             solution = await self._solve()
-        except Explanation as error:
-            raise await self._told(error) from error
+        except Unsatisfiable as error:
+            raise await self._explained(error) from error
         solution.statistics.seconds = time.monotonic() - started
         solution.statistics.requests = self.indexes.requests - requests
         return solution
 
-    async def _told(self, error: Explanation) -> NoSolution:
-        """Return an error that says more: what was found out about what is absent, in the words of pins."""
+    async def _explained(self, error: Unsatisfiable) -> NoSolution:
+        """Return why there is no solution, with what can be found out of what is absent."""
+        from conjoin.solve.report.format import explain
         from conjoin.solve.report.hints import with_hints
 
-        told = await with_hints(error, self._surroundings())
+        told = await with_hints(await explain(error), self._surroundings())
         if self.pins is None:
             return told
         from conjoin.solve.report.pins import in_words_of_pins
@@ -128,7 +128,10 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
         former = self.former.solution.conda if self.former else ()
         pinned = self.pins.solution.conda if self.pins else ()
         there = replace(bounds, former=(*former, *pinned))
-        return await replace(self, bounds=there, may_build=may_build, progress=_silent)._solve()
+        try:
+            return await replace(self, bounds=there, may_build=may_build, progress=_silent)._solve()
+        except Unsatisfiable as error:
+            raise NoSolution("nothing lies within these bounds") from error
 
     async def on_this_host(self, requirements: Requirements, python: ChosenPython) -> PlatformSolution:
         """Return the decision of another request, on PyPI alone, for an interpreter of this host.
@@ -145,7 +148,12 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
             offline=self.offline,
             progress=_silent,
         )
-        return await request._solve_with(None, HostPythonSource(request.platform, [python]))
+        try:
+            return await request._solve_with(None, HostPythonSource(request.platform, [python]))
+        except Unsatisfiable as error:
+            from conjoin.solve.report.format import explain
+
+            raise await explain(error) from error
 
     async def versions(self, key: Key, bounds: Bounds) -> set[Rank]:
         """Return the versions of a package that there are for the platform, once it was solved for."""
@@ -231,7 +239,7 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
         async def attempt(steering: Steering) -> PlatformSolution | None:
             try:
                 return await self._solve_once(channels, host, steering, may_build=may_build)
-            except NoSolution:
+            except (NoSolution, Unsatisfiable):
                 return None
 
         self.progress(f"{self.platform}: moving as little as need be")
@@ -307,8 +315,8 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
         try:
             answer = await solve_jointly(in_vain or asked, world, solver, conda_first)
             return await reconsidered(answer, asked, world, solver, conda_first), world
-        except Explanation:
-            from conjoin.solve.report.no_file import could_be_built
+        except Unsatisfiable:
+            from conjoin.solve.report.files import could_be_built
 
             if not may_build or not could_be_built(asked, world):
                 raise
@@ -331,14 +339,7 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
         """Solve the conda side alone: if that has no solution, nothing has."""
         if not solver.conda_specs():
             return []
-        try:
-            return await solver.solve(preferred=staying)
-        except Unsatisfiable as error:
-            if self.bounds is not None:
-                raise NoSolution("nothing lies within these bounds") from error
-            from conjoin.solve.report.explain import explain
-
-            raise explain(await error.reasons(), self.requirements, None) from error
+        return await solver.solve(preferred=staying)
 
     async def _pythons(
         self, solver: CondaSolver, channels: CondaChannels | None, host: HostPythonSource | None

@@ -71,7 +71,7 @@ class Shared:
         """
         if platform == host_platform() or self._foreign is None:
             return None
-        from conjoin.solve.report.unbuildable import asked_in_vain
+        from conjoin.solve.report.files import asked_in_vain
 
         return await asked_in_vain(asked, world, self._foreign)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from conjoin.errors import ConjoinError, NoSolution
+from conjoin.errors import NoSolution
 from conjoin.index.pypi.project import Sdist, Wheel
 from conjoin.solve.candidates.encoding import Meaning
 from conjoin.solve.candidates.project_candidates import Candidate
@@ -61,7 +61,8 @@ async def solve_jointly(
 
     :param conda_first: the solution of the conda side alone, which is preferred where it can be kept.
     :param trial: give up soon, and without reasons.
-    :raises NoSolution: with the solver's reasons, or where a limit is reached.
+    :raises Unsatisfiable: where nothing satisfies them.
+    :raises NoSolution: where a limit is reached.
     :raises Unreachable: where an index or a channel cannot be reached.
     """
     records = PypiRecords(world)
@@ -103,7 +104,7 @@ async def solve_jointly(
                 continue
             if trial:
                 break
-            raise await explained(error, requirements, world, solver) from error
+            raise error.beside(world, requirements) from error
         if world.has_changed or (solver.bounds and solver.bounds.pypi_specs(world) != held):
             # More was shown while the solver was asking. What it had seen by then depends on which answer
             # came first, and the lock must not.
@@ -202,14 +203,3 @@ def _expect_python(ahead: LookAhead, records: Sequence[RepoDataRecord]) -> None:
     for record in records:
         if record.name.normalized == "python":
             ahead.expect_python(str(record.version), str(record.build))
-
-
-async def explained(
-    error: Unsatisfiable, requirements: Requirements, world: PypiWorld, solver: CondaSolver
-) -> ConjoinError:
-    """Return the solver's reasons in the words of the request; none where that set no bounds itself."""
-    from conjoin.solve.report.explain import Explanation, explain
-
-    if solver.bounds is not None:
-        return Explanation("nothing lies within these bounds", (), "", None)
-    return explain(await error.reasons(), requirements, world)
