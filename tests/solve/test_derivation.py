@@ -87,10 +87,10 @@ def test_a_proof_is_of_what_has_no_solution(
         assert not can_be_met(specs, told)
         assert not found.branches[-1].is_open
         # What is said to be against something is told above it.
-        above: list[object] = []
+        above: set[str] = set()
         for branch in walk(found.branches):
-            above.append(branch.demand)
-            assert branch.is_against_request or all(each in above for each in branch.against)
+            above.add(branch.demand.what)
+            assert branch.is_against_request or all(each.what in above for each in branch.against)
         # What is told is enough: the rest of what was asked for plays no part.
         roots = {branch.demand.what for branch in found.branches}
         against = {each.what for branch in walk(found.branches) for each in branch.against}

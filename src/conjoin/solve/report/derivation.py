@@ -199,15 +199,23 @@ class _Left(msgspec.Struct, frozen=True):
     """What is left of a package.
 
     :ivar places: of its records.
-    :ivar by: the demands that left these.
-    :ivar is_needed: whether one of them has to be taken.
+    :ivar by: the demands that left these, whichever options are taken.
+    :ivar sure: those of them that hold in any case.
+    :ivar is_needed: whether one of the records has to be taken.
     """
 
     places: frozenset[int]
-    by: tuple[Demand, ...]
-    is_needed: bool
+    by: tuple[Demand, ...] = ()
+    sure: tuple[Demand, ...] = ()
+    is_needed: bool = False
+
+    def after(self, demand: Demand, places: frozenset[int], *, is_needed: bool) -> _Left:
+        """Return what is left once a demand is met, too."""
+        return _Left(places, (*self.by, demand), (*self.sure, demand), is_needed)
 
 
+_ANYTHING = _Left(frozenset())
+"""Before anybody asks for a package; its records are not looked at then."""
 _Lefts: TypeAlias = Mapping[str, _Left]
 
 
@@ -308,7 +316,7 @@ class _Tracer:
         options += [Option(self._package(name, each), ground, (), False) for ground, each in out.items()]
         against: tuple[Demand, ...] = ()
         if not after and "contradicts" in out and left is not None:
-            against = self._against(frozenset(places), left.by)
+            against = self._against(frozenset(places), left)
         untold = 0 if after else self._untold(text, places)
         branch = Branch(demand, tuple(_merged(options)), bool(after), against, untold)
         return branch, _in_common(after) if after else None
@@ -333,9 +341,9 @@ class _Tracer:
     ) -> tuple[Option, _Lefts | None]:
         package = self._package(name, group)
         record = self._records[name][group[0]]
-        before = lefts.get(name)
+        before = lefts.get(name, _ANYTHING)
         left: dict[str, _Left] = {**lefts}
-        left[name] = _Left(frozenset(group), (*(before.by if before else ()), demand), True)
+        left[name] = before.after(demand, frozenset(group), is_needed=True)
         asker = None if name == CONDITIONAL_ROOT else package
         branches: list[Branch] = []
         for text, kind in self._bounds(record):
@@ -346,10 +354,10 @@ class _Tracer:
             there = left.get(target)
             rest = allowed if there is None else there.places & allowed
             if there is not None and there.is_needed and not rest:
-                branches.append(Branch(bound, (), False, self._against(allowed, there.by)))
+                branches.append(Branch(bound, (), False, self._against(allowed, there)))
                 return Option(package, "", tuple(branches), False), None
-            by = there.by if there else ()
-            left[target] = _Left(rest, (*by, bound), there is not None and there.is_needed)
+            there = there or _ANYTHING
+            left[target] = there.after(bound, rest, is_needed=there.is_needed)
             branches.append(Branch(bound))
         after: _Lefts = left
         for text in record.depends:
@@ -375,13 +383,13 @@ class _Tracer:
                 if self._takes_part(text):
                     yield text, "replaces" if is_evicting(text) else "admits only"
 
-    def _against(self, wanted: frozenset[int], by: Sequence[Demand]) -> tuple[Demand, ...]:
+    def _against(self, wanted: frozenset[int], left: _Left) -> tuple[Demand, ...]:
         """Return the plainest demand that rules out all that is wanted; else all that play a part."""
-        alone = [each for each in by if not wanted & self._wants[id(each)]]
+        alone = [each for each in left.sure if not wanted & self._wants[id(each)]]
         if alone:
             return (min(alone, key=lambda each: (each.is_bridge, not each.spec)),)
-        some = [each for each in by if not wanted <= self._wants[id(each)]]
-        return tuple(some or by)
+        some = [each for each in left.by if not wanted <= self._wants[id(each)]]
+        return tuple(some or left.by)
 
     # -- records
 
@@ -535,6 +543,7 @@ def _in_common(after: Sequence[_Lefts]) -> _Lefts:
             common[name] = _Left(
                 frozenset().union(*(one.places for one in each)),
                 tuple(dict.fromkeys(demand for one in each for demand in one.by)),
+                tuple(demand for demand in left.sure if all(demand in one.sure for one in each)),
                 all(one.is_needed for one in each),
             )
     return common
