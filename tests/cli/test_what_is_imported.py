@@ -50,13 +50,11 @@ NEVER = {
     "conjoin.solve.build_requirements",
     # explanations
     "conjoin.solve.report.unsat_core",
+    "conjoin.solve.report.derivation",
     "conjoin.solve.report.causes",
-    "conjoin.solve.report.clash",
-    "conjoin.solve.report.explain",
+    "conjoin.solve.report.format",
     "conjoin.solve.report.hints",
     "conjoin.solve.report.pins",
-    "conjoin.solve.report.reasons",
-    "conjoin.solve.report.translate",
     # other rooms
     "obstore",
     "conjoin.prefix",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conjoin.errors import NoSolution
-from conjoin.solve.report.explain import Explanation
+from conjoin.solve.report.format import Explanation
 from solving import PLATFORM, World
 
 

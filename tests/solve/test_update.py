@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import conjoin.solve.request
-from conjoin.errors import NotFound, UsageError
+from conjoin.errors import NoSolution, NotFound, UsageError
 from conjoin.lock.format import encode
 from conjoin.resolving import Resolution, ResolveOptions, resolve_request
 from conjoin.spec.build import build_requirements
@@ -181,3 +181,25 @@ def test_a_host_python_stays(world: World) -> None:
     assert [p for p in first.packages if p.kind == "python"] == [
         p for p in moved.lock.platforms[host_platform()].packages if p.kind == "python"
     ]
+
+
+def test_two_channels_may_have_a_file_of_the_same_name(world: World) -> None:
+    for channel in ("channel", "mirror"):
+        world.conda("app", "1.0", ["lib <2"], channel=channel)
+        world.conda("lib", "1.0", channel=channel)
+    channels = [world.channel_url, (world.root / "mirror").as_uri()]
+
+    def resolve(*conda: str, update: Sequence[str] | None = None) -> Resolution:
+        world.write()
+        asked = build_requirements(conda=conda, channels=channels)
+        return resolve_request(asked, [PLATFORM], update=update)
+
+    assert _versions(resolve("app", "lib")) == {"app": "1.0", "lib": "1.0"}
+    for channel in ("channel", "mirror"):
+        world.conda("app", "2.0", ["lib >=3"], channel=channel)
+        world.conda("lib", "2.0", channel=channel)
+    assert _moved(resolve("app", "lib", update=["lib", "app"])) == {}
+    for channel in ("channel", "mirror"):
+        del world._records[channel][PLATFORM]["app-1.0-0.conda"]
+    with pytest.raises(NoSolution, match=r"app 2\.0 needs lib >=3, and the newest of 2 versions of lib"):
+        resolve("app", "lib", update=["lib", "app"])

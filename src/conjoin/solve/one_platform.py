@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from conjoin.build.building_indexes import BuildingIndexes
-from conjoin.errors import ConjoinError, NoSolution, UsageError
+from conjoin.errors import NoSolution, UsageError
 from conjoin.index.conda import ChannelUnreachable, CondaChannels
 from conjoin.solve.candidates.applicable import applicable, unwanted
 from conjoin.solve.candidates.compatibility import Compatibility
@@ -28,7 +28,6 @@ from conjoin.solve.platforms.shared import PlatformAnswer, Shared
 from conjoin.solve.preferences.bounds import Bounds
 from conjoin.solve.preferences.pins import Pins, record_of
 from conjoin.solve.preferences.update import Previous, UpdateSteering, update_minimally
-from conjoin.solve.report.explanation import Explanation
 from conjoin.solve.search.conda_side import CondaSolver, Unsatisfiable
 from conjoin.solve.search.joint import solve_jointly
 from conjoin.solve.search.projects import Manifest
@@ -91,8 +90,8 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
             refuse_contradictions(self.requirements, self.pins, self.platform)
         try:
             answer = await self.decide()
-        except Explanation as error:
-            raise await self._told(error) from error
+        except Unsatisfiable as error:
+            raise await self._explained(error) from error
         statistics = replace(
             answer.solution.statistics,
             seconds=time.monotonic() - started,
@@ -100,11 +99,12 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
         )
         return replace(answer, solution=replaced(answer.solution, statistics=statistics))
 
-    async def _told(self, error: Explanation) -> NoSolution:
-        """Return an error that says more: what was found out about what is absent, in the words of pins."""
+    async def _explained(self, error: Unsatisfiable) -> NoSolution:
+        """Return why there is no solution, with what can be found out of what is absent."""
+        from conjoin.solve.report.format import explain
         from conjoin.solve.report.hints import with_hints
 
-        told = await with_hints(error, self._surroundings())
+        told = await with_hints(await explain(error), self._surroundings())
         if self.pins is None:
             return told
         from conjoin.solve.report.pins import in_words_of_pins
@@ -121,7 +121,10 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
         previous = self.previous.solution.conda if self.previous else ()
         pinned = self.pins.solution.conda if self.pins else ()
         there = replace(bounds, former=(*previous, *pinned))
-        return await replace(self, bounds=there, may_build=may_build, is_quiet=True).decide()
+        try:
+            return await replace(self, bounds=there, may_build=may_build, is_quiet=True).decide()
+        except Unsatisfiable as error:
+            raise NoSolution("nothing lies within these bounds") from error
 
     def on_this_host(self, requirements: Requirements, python: ChosenPython) -> PlatformRequest:
         """Return another request, on PyPI alone, for an interpreter of this host."""
@@ -135,9 +138,10 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
         )
 
     async def decide(self) -> PlatformAnswer:
-        """Return the decision; where there is none, nobody is asked for more than the solver says.
+        """Return the decision; where there is none, nobody is asked for the reasons.
 
-        :raises NoSolution: where nothing satisfies the request.
+        :raises Unsatisfiable: where nothing satisfies the request.
+        :raises NoSolution: where a limit is reached, or there is no Python.
         :raises Unreachable: where an index or a channel cannot be reached.
         :raises UsageError: for what is not supported.
         """
@@ -225,7 +229,7 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
         async def attempt(steering: UpdateSteering) -> PlatformSolution | None:
             try:
                 answers.append(await self._solve_once(channels, host, steering, may_build=may_build))
-            except NoSolution:
+            except (NoSolution, Unsatisfiable):
                 return None
             return answers[-1].solution
 
@@ -303,17 +307,14 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
         try:
             answer = await solve_jointly(part, provider, solver, conda_first)
             return await refined(answer, asked, provider, solver, conda_first), provider
-        except Unsatisfiable as error:
-            from conjoin.solve.report.no_file import could_be_built
+        except Unsatisfiable:
+            from conjoin.solve.report.files import could_be_built
 
             if not may_build or not could_be_built(asked, provider):
-                raise await self._explained(error, part, provider) from error
+                raise
         self._progress(f"{self.platform}: wheels alone have no solution; trying source distributions")
         provider = self._provider(asked, pythons, ownership, conda_first, sources=True)
-        try:
-            answer = await solve_jointly(asked, provider, solver, conda_first)
-        except Unsatisfiable as error:
-            raise await self._explained(error, asked, provider) from error
+        answer = await solve_jointly(asked, provider, solver, conda_first)
         return await refined(answer, asked, provider, solver, conda_first), provider
 
     async def _asked_in_vain(self, asked: Requirements, provider: PypiProvider) -> Requirements | None:
@@ -321,19 +322,9 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
         builds = self.shared.source_for(self.platform)
         if not isinstance(builds, ForeignBuilds):
             return None
-        from conjoin.solve.report.unbuildable import asked_in_vain
+        from conjoin.solve.report.files import asked_in_vain
 
         return await asked_in_vain(asked, provider, builds)
-
-    async def _explained(
-        self, error: Unsatisfiable, asked: Requirements, provider: PypiProvider | None
-    ) -> ConjoinError:
-        """Return the solver's reasons in the words of the request; none where other platforms set bounds."""
-        if self.bounds is not None:
-            return Explanation("nothing lies within these bounds", (), "", None)
-        from conjoin.solve.report.explain import explain
-
-        return explain(await error.reasons(), asked, provider)
 
     def _is_given(self, name: PypiName) -> bool:
         return self.pins is not None and self.pins.version_of(name) is not None
@@ -349,10 +340,7 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
         """Solve the conda side alone: if that has no solution, nothing has."""
         if not solver.conda_specs():
             return []
-        try:
-            return await solver.solve(preferred=staying)
-        except Unsatisfiable as error:
-            raise await self._explained(error, self.requirements, None) from error
+        return await solver.solve(preferred=staying)
 
     async def _pythons(
         self, solver: CondaSolver, channels: CondaChannels | None, host: HostPythonSource | None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rattler import RepoDataRecord
 
 __all__ = [
+    "CONDITIONAL_ROOT",
     "NO_SUCH_SUBDIR",
     "Answer",
     "Meaning",
@@ -26,6 +27,7 @@ __all__ = [
     "applies",
     "as_dependency",
     "evicting",
+    "is_evicting",
     "is_solver_name",
     "make_record",
     "read_name",
@@ -43,6 +45,8 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
 NO_SUCH_SUBDIR = "==0 no_such_subdir"
 """What no record of a package meets that is asked of a subdir which does not have it."""
 _EVICTED = "==0 replaced_by_wheel"
+CONDITIONAL_ROOT = f"{_PREFIX}request--conditional"
+"""The package that requirements with markers hang on; no project's name has two dashes in a row."""
 
 
 def solver_name(project: PypiName, extra: str = "") -> str:
@@ -83,6 +87,11 @@ def token_project(name: str) -> PypiName | None:
 def evicting(owner: CondaName) -> str:
     """Return a ``constrains`` entry that no record of ``owner`` meets, whatever its version."""
     return f"{owner} {_EVICTED}"
+
+
+def is_evicting(spec: str) -> bool:
+    """Tell whether a ``constrains`` entry is one of :func:`evicting`."""
+    return spec.endswith(_EVICTED)
 
 
 class Meaning(msgspec.Struct, frozen=True):

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,11 +18,10 @@ from conjoin.build.building_indexes import BuildingIndexes
 from conjoin.errors import ConjoinError
 from conjoin.index.conda import CondaChannels, without_login
 from conjoin.index.mapping import Mapping as NameMapping
-from conjoin.solve.report.causes import said_by
-from conjoin.solve.report.explanation import Explanation
-from conjoin.solve.report.popular import POPULAR
-from conjoin.solve.report.reasons import Demand
-from conjoin.solve.report.ruled_out import ruled_out
+from conjoin.solve.report.causes import Cause, asked_otherwise, said_by, versions_in
+from conjoin.solve.report.derivation import Demand
+from conjoin.solve.report.format import Explanation
+from conjoin.solve.report.unsat_core import UnsatCore
 from conjoin.spec.names import CondaName, PypiName, pypi_name
 from conjoin.spec.platform import PLATFORMS
 from conjoin.spec.requirements import Requirements
@@ -38,9 +37,6 @@ _NEAR = 3
 _CUTOFF = 0.75
 _LONGEST_NAME = 100
 _OF_ONE_SYSTEM = ("__osx", "__win", "__linux", "__unix")
-
-_Hint: TypeAlias = tuple[str, str | None]
-"""A sentence, and what would help."""
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,13 +62,13 @@ async def with_hints(error: Explanation, around: Surroundings) -> Explanation:
     from rattler.exceptions import GatewayError
 
     try:
-        hint = await asyncio.wait_for(_hint(error.absent[0], around), _SECONDS)
+        hint = await asyncio.wait_for(_hint(error.absent[0], error.core, around), _SECONDS)
     except (ConjoinError, GatewayError, asyncio.TimeoutError):
         return error
-    return error.told(*hint) if hint else error
+    return error.told((hint.text, *error.causes[1:]), hint.advice) if hint else error
 
 
-async def _hint(demand: Demand, around: Surroundings) -> _Hint | None:
+async def _hint(demand: Demand, core: UnsatCore | None, around: Surroundings) -> Cause | None:
     if demand.side == "pypi":
         project = await around.indexes.project(PypiName(demand.name))
         return await (_later_index if project.releases else _no_project)(demand, around)
@@ -84,79 +80,65 @@ async def _hint(demand: Demand, around: Surroundings) -> _Hint | None:
     records = (await around.channels.records([name]))[name]
     if not records:
         return await _no_conda_package(demand, around)
-    whose = CondaName(demand.who.partition(" ")[0])
-    theirs = (await around.channels.records([whose]))[whose] if demand.who_side == "conda" and whose else []
-    return _other_records(demand, records, theirs, around)
+    return _other_records(demand, records) or (
+        asked_otherwise(demand, core, around.requirements) if core else None
+    )
 
 
-def _virtual_package(demand: Demand, around: Surroundings) -> _Hint:
+def _virtual_package(demand: Demand, around: Surroundings) -> Cause:
     name = demand.name
     assumed = around.virtual_packages.get(name)
     if assumed is None and name in _OF_ONE_SYSTEM:
         text = f"{said_by(demand)} {demand.what}: it is not for {around.platform}"
-        return text, f"ask for another package on {around.platform}, or leave that platform out"
+        return Cause(text, f"ask for another package on {around.platform}, or leave that platform out")
     there = f"{name} {assumed} is" if assumed is not None else f"no {name} is"
-    number = re.search(r"\d[\w.]*", demand.what.removeprefix(name))
-    wanted = f"{name}={number[0] if number else '0'}"
+    wanted = f"{name}={next(iter(versions_in(demand.spec)), '0')}"
     text = f"{said_by(demand)} {demand.what}, and {there} assumed for {around.platform}"
-    return text, f"if every machine it will run on has it, say --virtual-package {wanted}"
+    return Cause(text, f"if every machine it will run on has it, say --virtual-package {wanted}")
 
 
-async def _no_conda_package(demand: Demand, around: Surroundings) -> _Hint:
+async def _no_conda_package(demand: Demand, around: Surroundings) -> Cause:
     assert around.channels is not None
     name = demand.name
     searched = ", ".join(around.requirements.channels)
     text = f"no channel has a package {name}" + (f", which {_needing(demand)} needs" if demand.who else "")
     others = await around.channels.platforms_of(CondaName(name), PLATFORMS)
     if others:
-        return f"{text} for {around.platform}, only for {', '.join(others)}", "leave that platform out"
+        return Cause(f"{text} for {around.platform}, only for {', '.join(others)}", "leave that platform out")
     near = _near(name, await around.channels.names())
     there = not demand.who and await _has_project(name, around)
     if near:
         # A slip of the finger often is somebody's PyPI project: that one comes second.
         more = f" (PyPI has a project {name}: --pypi {name})" if there else ""
-        return text, f"did you mean {' or '.join(near)}?{more} (searched: {searched})"
+        return Cause(text, f"did you mean {' or '.join(near)}?{more} (searched: {searched})")
     if there:
-        return f"{text}, but there is a PyPI project of that name", f"ask for it with --pypi {name}"
-    return text, f"check the name, or name the channel that has it with -c (searched: {searched})"
+        return Cause(f"{text}, but there is a PyPI project of that name", f"ask for it with --pypi {name}")
+    return Cause(text, f"check the name, or name the channel that has it with -c (searched: {searched})")
 
 
-def _other_records(
-    demand: Demand,
-    records: Sequence[RepoDataRecord],
-    theirs: Sequence[RepoDataRecord],
-    around: Surroundings,
-) -> _Hint | None:
+def _other_records(demand: Demand, records: Sequence[RepoDataRecord]) -> Cause | None:
+    """Return what channels have of a package in place of what is asked for; None where they have that."""
     from rattler import MatchSpec
 
-    channel, _, bare = demand.what.rpartition("::")
-    spec = MatchSpec(bare, strict=False)
+    name, said = demand.name, said_by(demand)
+    spec = MatchSpec(demand.what, strict=False)
     fitting = [record for record in records if spec.matches(record)]
     if fitting:
-        hidden = None if channel else _hidden_by_channel(demand, records, fitting)
-        return hidden or ruled_out(demand, around.requirements, theirs)
-    name, _, wanted = bare.partition(" ")
-    version, _, build = wanted.partition(" ")
+        return None if demand.channel else _hidden_by_channel(demand, records, fitting)
+    version, _, build = demand.spec.partition(" ")
+    newest_first = sorted(records, key=lambda each: each.version, reverse=True)
     built = MatchSpec(f"{name} {version or '*'}", strict=False)
-    if build and (others := [record for record in records if built.matches(record)]):
-        builds = list(
-            dict.fromkeys(
-                str(record.build) for record in sorted(others, key=lambda each: each.version, reverse=True)
-            )
-        )
-        text = f"{said_by(demand)} {demand.what}, and no build of {name} {version or ''}".rstrip()
-        return f"{text} is called that", f"there {'is' if len(builds) == 1 else 'are'} {_some(builds)}"
-    versions = list(
-        dict.fromkeys(
-            str(each.version) for each in sorted(records, key=lambda each: each.version, reverse=True)
-        )
-    )
+    if build and (others := [record for record in newest_first if built.matches(record)]):
+        builds = list(dict.fromkeys(str(record.build) for record in others))
+        text = f"{said} {demand.what}, and no build of {name} {version or ''}".rstrip()
+        return Cause(f"{text} is called that", f"there {'is' if len(builds) == 1 else 'are'} {_some(builds)}")
+    versions = list(dict.fromkeys(str(each.version) for each in newest_first))
     if _is_too_low(version, versions):
-        text = f"{said_by(demand)} {demand.what}, and the oldest of {len(versions)} versions of {name} on the"
-        return f"{text} channels is {versions[-1]}", f"there are {_some(versions[::-1])}"
+        text = f"{said} {demand.what}, and the oldest of {len(versions)} versions of {name} on the"
+        return Cause(f"{text} channels is {versions[-1]}", f"there are {_some(versions[::-1])}")
     only = "the only version" if len(versions) == 1 else f"the newest of {len(versions)} versions"
-    return (
-        f"{said_by(demand)} {demand.what}, and {only} of {name} on the channels is {versions[0]}",
+    return Cause(
+        f"{said} {demand.what}, and {only} of {name} on the channels is {versions[0]}",
         f"there are {_some(versions)}" if len(versions) > 1 else None,
     )
 
@@ -165,44 +147,46 @@ def _is_too_low(wanted: str, newest_first: Sequence[str]) -> bool:
     """Tell whether a version expression speaks of versions below all there are."""
     from rattler import Version
 
-    bounds = re.findall(r"\d[\w.]*", wanted)
+    bounds = versions_in(wanted)
     if len(newest_first) == 1 or not bounds:
         return False
-    return all(Version(bound.rstrip(".")) <= Version(newest_first[-1]) for bound in bounds)
+    return all(Version(bound) <= Version(newest_first[-1]) for bound in bounds)
 
 
 def _hidden_by_channel(
     demand: Demand, records: Sequence[RepoDataRecord], fitting: Sequence[RepoDataRecord]
-) -> _Hint | None:
+) -> Cause | None:
     first, theirs = _channel(records[0]), _channel(fitting[0])
     if first == theirs or any(_channel(record) == first for record in fitting):
         return None
     newest = max(fitting, key=lambda each: each.version)
-    return (
+    return Cause(
         f"{said_by(demand)} {demand.what}: {theirs} has {newest.version}, but {first} has {demand.name} too"
         " and comes first, which hides all others (strict channel priority)",
         f"--channel-priority flexible, or ask for {theirs}::{demand.name}",
     )
 
 
-async def _no_project(demand: Demand, around: Surroundings) -> _Hint | None:
+async def _no_project(demand: Demand, around: Surroundings) -> Cause | None:
     name = demand.name
     text = f"no project {name} on {', '.join(around.requirements.indexes) or 'any index'}"
     if demand.who:
         text = f"{text}, which {_needing(demand)} needs"
-    known = {*POPULAR, *(each for names in around.mapping.shipped.values() for each in names)}
+    known = {*_popular(), *(each for names in around.mapping.shipped.values() for each in names)}
     if around.channels is not None:
         if (await around.channels.records([CondaName(name)]))[CondaName(name)]:
-            return f"{text}, but there is a conda package of that name", f"ask for it with --conda {name}"
+            return Cause(
+                f"{text}, but there is a conda package of that name", f"ask for it with --conda {name}"
+            )
         known.update(await around.channels.names())
     # Names that only the index has are not proposed: near a famous one, they are as often as not a trap.
     near = [each for each in _near(name, known) if await _has_project(each, around)]
     if near:
-        return text, f"did you mean {' or '.join(near)}?"
-    return text, "check the name, or name the index that has it with --extra-index-url"
+        return Cause(text, f"did you mean {' or '.join(near)}?")
+    return Cause(text, "check the name, or name the index that has it with --extra-index-url")
 
 
-async def _later_index(demand: Demand, around: Surroundings) -> _Hint | None:
+async def _later_index(demand: Demand, around: Surroundings) -> Cause | None:
     """Tell of a version on an index that was not asked, since one before it has the project."""
     name = PypiName(demand.name)
     used = (await around.indexes.project(name)).index
@@ -216,13 +200,19 @@ async def _later_index(demand: Demand, around: Surroundings) -> _Hint | None:
             await there.aclose()
         fitting = [each for each in versions if _accepts(demand, str(each))]
         if fitting:
-            return (
+            return Cause(
                 f"{said_by(demand)} {demand.what}: {without_login(url)} has {max(fitting)}, but"
                 f" {without_login(used)} has {name} too and comes first, so it alone counts (the guard"
                 " against dependency confusion)",
                 f"put the index you trust for {name} first, or name the file by its URL",
             )
     return None
+
+
+def _popular() -> set[str]:
+    """Return PyPI projects that many people ask for."""
+    text = files("conjoin.solve.report").joinpath("popular.txt").read_text(encoding="utf-8")
+    return {name for line in text.splitlines() if not line.startswith("#") for name in line.split()}
 
 
 def _accepts(demand: Demand, version: str) -> bool:

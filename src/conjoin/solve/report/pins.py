@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
@@ -13,16 +12,15 @@ from conjoin.errors import NoSolution
 from conjoin.net.urls import without_secrets
 from conjoin.solve.host_python import HostPythonSource
 from conjoin.solve.preferences.pins import Pins, record_of
-from conjoin.solve.report.explanation import Explanation
-from conjoin.spec.names import CondaName
+from conjoin.solve.report.derivation import Branch, walk
+from conjoin.solve.report.format import Explanation, shown_demand, shown_package
+from conjoin.spec.names import CondaName, PypiName
 from conjoin.spec.platform import marker_environment
 from conjoin.spec.requirements import PypiRequirement, Requirements
 
 __all__ = ["in_words_of_pins", "refuse_contradictions"]
 
 _MOST_PINS = 3
-_PARENT = re.compile(r"^[\s│├└─]*(?P<who>\S.*?)(?: would require|,? (?:which )?can(?:not)? be installed)")
-_UNMET = re.compile(r"^[\s│├└─]*(?P<what>\S+)[^,]*?(?: \(PyPI\))?, for which no candidates were found")
 
 
 def refuse_contradictions(requirements: Requirements, pins: Pins, platform: str) -> None:
@@ -32,20 +30,20 @@ def refuse_contradictions(requirements: Requirements, pins: Pins, platform: str)
     """
     causes = [*_conda(requirements, pins), *_pypi(requirements, pins, platform)]
     if causes:
-        raise Explanation(causes[0], tuple(causes), "", _advice(pins))
+        raise Explanation(causes[0], tuple(causes), _advice(pins))
 
 
 def in_words_of_pins(error: Explanation, pins: Pins) -> NoSolution:
     """Return the reasons of a solve as what a pin of the environment stands in the way of."""
-    named = [name for name in _names(pins) if _mentions(error.account, name)]
-    causes = list(dict.fromkeys(_wishes(error.account, pins)))
+    branches = list(walk(error.branches))
+    causes = list(dict.fromkeys(_wishes(branches, pins)))
+    spoken_of = {branch.demand.name for branch in branches}
+    named = [name for name in _names(pins) if name in spoken_of]
     if not causes and named:
         listed = ", ".join(_pin(pins, name) for name in named[:_MOST_PINS])
         more = f" and {len(named) - _MOST_PINS} more" if len(named) > _MOST_PINS else ""
         causes = [*(error.causes or [error.what]), f"{pins.name} pins {listed}{more}"]
-    if not causes:
-        return error
-    return Explanation(causes[0], tuple(causes), error.reasons, _advice(pins), account=error.account)
+    return error.told(causes, _advice(pins)) if causes else error
 
 
 def _advice(pins: Pins) -> str:
@@ -126,10 +124,6 @@ def _names(pins: Pins) -> list[str]:
     return sorted({*map(str, pins.conda), *map(str, pins.wheels)})
 
 
-def _mentions(text: str, name: str) -> bool:
-    return re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", text) is not None
-
-
 def _pin(pins: Pins, name: str) -> str:
     package = pins.conda.get(CondaName(name))
     if package is not None:
@@ -138,20 +132,14 @@ def _pin(pins: Pins, name: str) -> str:
     return f"{name} {wheel.wheel.version} (pypi)"
 
 
-def _wishes(reasons: str, pins: Pins) -> Iterator[str]:
-    """Yield who wants of a pinned package what it is not, as the solver's tree tells."""
-    names = set(_names(pins)) | {str(project) for project in pins.owners}
-    parents: list[tuple[int, str]] = []
-    for line in reasons.splitlines():
-        indent = len(line) - len(line.lstrip(" │├└─"))
-        while parents and parents[-1][0] >= indent:
-            parents.pop()
-        text = line.strip(" │├└─")
-        name = re.split(r"[\s\[<>=!~,;]", text, maxsplit=1)[0]
-        if name in names and parents and parents[-1][1].endswith("would require"):
-            who = parents[-1][1].removesuffix(" would require")
-            want = re.split(r", (?:which|for which)", text)[0]
-            pinned = _pin(pins, name) if name in _names(pins) else _pin(pins, str(pins.owners[name].name))  # type: ignore[index]
-            if name != re.split(r"\s", who, maxsplit=1)[0] and re.search(r"[<>=!~]", want):
-                yield f"{pins.name} pins {pinned}, and {who} wants {want}"
-        parents.append((indent, text))
+def _wishes(branches: Iterable[Branch], pins: Pins) -> Iterator[str]:
+    """Yield who wants of a pinned package what it is not."""
+    there = set(_names(pins))
+    for branch in branches:
+        demand = branch.demand
+        owner = pins.owners.get(PypiName(demand.name))
+        name = demand.name if demand.name in there else str(owner.name) if owner else ""
+        who = demand.who
+        if not name or who is None or who.project == demand.name or branch.is_open or not demand.spec:
+            continue
+        yield f"{pins.name} pins {_pin(pins, name)}, and {shown_package(who)} wants {shown_demand(demand)}"

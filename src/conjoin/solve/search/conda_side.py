@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -15,31 +15,43 @@ from conjoin.solve.preferences.pins import Pins
 from conjoin.solve.preferences.update import UpdateSteering
 from conjoin.solve.search.resolvo import Question, Resolvo, parsed
 from conjoin.solve.search.unsat_probe import WayOut
+from conjoin.spec.names import name_of_spec
 from conjoin.spec.requirements import CondaRequirement, Requirements
 
 if TYPE_CHECKING:
     from rattler import RepoDataRecord
     from rattler.repo_data.source import RepoDataSource
 
+    from conjoin.solve.search.provider import PypiProvider
+
 __all__ = ["CondaSolver", "Unsatisfiable"]
 
 
 class Unsatisfiable(Exception):
-    """The solver found that nothing satisfies the specs.
+    """Nothing satisfies the specs; what was asked, for who wants to find out why.
 
-    :param account: finds out why.
+    :ivar question: that has no answer.
+    :ivar resolvo: what was asked.
+    :ivar requirements: what of the request the question is about.
+    :ivar provider: the PyPI side, None where the conda side alone has no solution.
     """
 
-    def __init__(self, account: Callable[[], Awaitable[str]]) -> None:
-        super().__init__()
-        self._account = account
-        self._reasons: str | None = None
+    def __init__(
+        self,
+        question: Question,
+        resolvo: Resolvo,
+        requirements: Requirements,
+        provider: PypiProvider | None = None,
+    ) -> None:
+        super().__init__("nothing satisfies the specs")
+        self.question = question
+        self.resolvo = resolvo
+        self.requirements = requirements
+        self.provider = provider
 
-    async def reasons(self) -> str:
-        """Return an account of the conflict, a tree of text lines."""
-        if self._reasons is None:
-            self._reasons = await self._account()
-        return self._reasons
+    def beside(self, provider: PypiProvider, requirements: Requirements) -> Unsatisfiable:
+        """Return it as that of a request with a PyPI side."""
+        return Unsatisfiable(self.question, self.resolvo, requirements, provider)
 
 
 class CondaSolver:
@@ -97,11 +109,7 @@ class CondaSolver:
 
     def admitted_pythons(self, records: Sequence[RepoDataRecord]) -> list[RepoDataRecord]:
         """Return the records of ``python`` that the request admits."""
-        specs = parsed(
-            spec
-            for spec in self.conda_specs()
-            if re.split(r"[ =<>!~\[]", spec.split("::")[-1])[0] == "python"
-        )
+        specs = parsed(spec for spec in self.conda_specs() if name_of_spec(spec) == "python")
         return [record for record in records if all(spec.matches(record) for spec in specs)]
 
     def exclude_python(self, version: str) -> None:
@@ -143,13 +151,8 @@ class CondaSolver:
             replace(question, specs=way_out.specs(question.specs), sources=[*question.sources, way_out])
         )
         if way_out.was_taken(found):
-            raise Unsatisfiable(lambda: self._account(question))
+            raise Unsatisfiable(question, self._resolvo, self._requirements)
         return way_out.without(found)
-
-    async def _account(self, question: Question) -> str:
-        from conjoin.solve.report.unsat_core import account
-
-        return await account(self._resolvo, question)
 
     def _bounds(self) -> list[str]:
         """Return what must hold of conda packages that nobody has asked for."""

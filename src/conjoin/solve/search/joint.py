@@ -50,7 +50,7 @@ async def solve_jointly(
 
     :param conda_first: the solution of the conda side alone, which is preferred where it can be kept.
     :param trial: give up soon, and without reasons.
-    :raises Unsatisfiable: where there is no solution.
+    :raises Unsatisfiable: where nothing satisfies them.
     :raises NoSolution: where a limit is reached.
     :raises Unreachable: where an index or a channel cannot be reached.
     """
@@ -86,7 +86,7 @@ async def solve_jointly(
             solved = await solver.solve(
                 [*root, *specs], source=records, constraints=[*constraints, *held], preferred=preferred
             )
-        except Unsatisfiable:
+        except Unsatisfiable as error:
             if provider.window.has_changed or (not trial and provider.window.widen(projects.loaded())):
                 continue
             if expecting:
@@ -95,7 +95,7 @@ async def solve_jointly(
                 continue
             if trial:
                 break
-            raise
+            raise error.beside(provider, requirements) from error
         if provider.window.has_changed or (
             solver.bounds and solver.bounds.pypi_specs(projects.loaded()) != held
         ):

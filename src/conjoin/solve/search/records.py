@@ -11,6 +11,7 @@ from packaging.version import InvalidVersion, Version
 
 from conjoin.index.pypi.project import CoreMetadata, Sdist, Wheel
 from conjoin.solve.candidates.encoding import (
+    CONDITIONAL_ROOT,
     Meaning,
     Variant,
     as_dependency,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PypiRecords"]
 
-_CONDITIONAL = "pypi--request--conditional"  # no project's name has two dashes in a row
 _NOTHING = CoreMetadata(name=PypiName("request"), version=Version("0"))
 # Build numbers decide between a wheel and a bridge of the same version (design 5, preference 3).
 _FAVOURED_BRIDGE, _WHEEL, _BRIDGE = 2, 1, 0
@@ -162,14 +162,14 @@ class PypiRecords:
         """
         if not requirements and not constraints:
             return []
-        if _CONDITIONAL not in self._records:
+        if CONDITIONAL_ROOT not in self._records:
             wanted = [as_dependency(item) for item in requirements]
             bounds = [as_dependency(item) for item in constraints]
             known = Known(_NOTHING, (*wanted, *bounds))
             parts = variants(self._provider.pythons.all, known, "", self._provider.pythons)
-            self._records[_CONDITIONAL] = [
+            self._records[CONDITIONAL_ROOT] = [
                 make_record(
-                    _CONDITIONAL,
+                    CONDITIONAL_ROOT,
                     1,
                     f"r{number}",
                     depends=[
@@ -186,7 +186,7 @@ class PypiRecords:
                 )
                 for number, part in enumerate(parts)
             ]
-        return [_CONDITIONAL]
+        return [CONDITIONAL_ROOT]
 
     async def fetch_package_records(self, platform: Subdir, name: PackageName) -> list[RepoDataRecord]:
         """Return the records of one name; py-rattler asks for every name it meets."""

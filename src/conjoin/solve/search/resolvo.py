@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -27,14 +28,10 @@ if TYPE_CHECKING:
     )
     from rattler.repo_data.source import RepoDataSource
 
-__all__ = ["Question", "Refused", "Resolvo", "parsed", "solver_versions"]
+__all__ = ["Question", "Resolvo", "parsed", "solver_versions"]
 
 _TIMEOUT = timedelta(seconds=120)
 """For one question; real requests take well under a second."""
-
-
-class Refused(Exception):
-    """Nothing satisfies the specs. Its text is the solver's account, a tree of lines."""
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -59,7 +56,9 @@ class Resolvo:
     """The solver, as a request and a platform have it.
 
     :param channels: None where no channel takes part.
-    :param virtual_packages: name to ``version`` or ``version=build``.
+    :ivar virtual_packages: name to ``version`` or ``version=build``.
+    :ivar is_strict: whether the first channel that has a name hides all others.
+    :ivar cutoff: what is newer does not count; None where there is no such limit.
     """
 
     def __init__(
@@ -71,8 +70,10 @@ class Resolvo:
     ) -> None:
         self.channels = channels
         self.platform = platform
+        self.virtual_packages = dict(virtual_packages)
+        self.is_strict = _priority_name(requirements) == "strict"
+        self.cutoff = _cutoff(requirements)
         self._requirements = requirements
-        self._virtual_packages = dict(virtual_packages)
 
     @cached_property
     def _own_gateway(self) -> Gateway:
@@ -82,10 +83,13 @@ class Resolvo:
         return Gateway()
 
     async def ask(self, question: Question, *, without_channels: bool = False) -> list[RepoDataRecord]:
-        """Return the records that answer a question.
+        """Return the records that answer a question, one that has an answer.
+
+        Of a question without one, py-rattler would write down every way in which that comes about (see
+        :mod:`conjoin.solve.search.unsat_probe`).
 
         :param without_channels: the question's own sources have everything.
-        :raises Refused: where nothing does.
+        :raises NoSolution: where the solver was not done in time.
         :raises Unreachable: where a channel or an index cannot be reached.
         """
         from rattler import solve
@@ -99,6 +103,7 @@ class Resolvo:
         platforms = [self.platform, "noarch"] if channels else [self.platform]
         virtual_packages = self._generic_virtual_packages()
         given = {record.name.normalized for record in question.pinned}
+        started = time.monotonic()
         try:
             return await solve(
                 [*(channels.sources if channels else ()), *([own] if question.sources else ())],
@@ -112,18 +117,18 @@ class Resolvo:
                 virtual_packages=virtual_packages,
                 timeout=_TIMEOUT,
                 channel_priority=_priority(self._requirements),
-                exclude_newer=_cutoff(self._requirements),
+                exclude_newer=self.cutoff,
                 strategy=question.strategy,
                 constraints=constraints,
             )
         except SolverError as error:
             own.raise_first()
-            if "cancelled" in str(error).lower():
+            if time.monotonic() - started >= _TIMEOUT.total_seconds():
                 raise NoSolution(
                     f"the solver gave up after {_TIMEOUT.total_seconds():.0f} s",
                     advice="narrow the request: name versions, or fewer packages at once",
                 ) from error
-            raise Refused(str(error)) from error
+            raise
         except ConjoinError:
             raise
         except Exception as error:
@@ -135,7 +140,7 @@ class Resolvo:
         from rattler.package import BuildString
 
         found = []
-        for name, text in sorted(self._virtual_packages.items()):
+        for name, text in sorted(self.virtual_packages.items()):
             version, _, build = text.partition("=")
             try:
                 package = GenericVirtualPackage(
@@ -202,15 +207,20 @@ def parsed(specs: Iterable[str]) -> list[MatchSpec]:
         raise UsageError(f"{spec!r} is not a conda requirement: {error}") from error
 
 
+def _priority_name(requirements: Requirements) -> str:
+    # A channel named for one package only (`channel::name`) must not hide the others.
+    named = requirements.channel_priority
+    return "flexible" if named == "strict" and any(item.channel for item in requirements.conda) else named
+
+
 def _priority(requirements: Requirements) -> ChannelPriority:
     from rattler import ChannelPriority
 
-    if requirements.channel_priority == "disabled":
-        return ChannelPriority.Disabled
-    # A channel named for one package only (`channel::name`) must not hide the others.
-    if requirements.channel_priority == "flexible" or any(item.channel for item in requirements.conda):
-        return ChannelPriority.Flexible
-    return ChannelPriority.Strict
+    return {
+        "strict": ChannelPriority.Strict,
+        "flexible": ChannelPriority.Flexible,
+        "disabled": ChannelPriority.Disabled,
+    }[_priority_name(requirements)]
 
 
 def _cutoff(requirements: Requirements) -> datetime | None:

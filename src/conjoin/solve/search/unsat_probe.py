@@ -10,7 +10,6 @@ is the one that the bare request would have.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from rattler import PackageName, RepoDataRecord, Subdir
 
 __all__ = ["WayOut"]
-
-_BRACKETS = re.compile(r"(?P<before>[^\[\]]*)\[(?P<inside>.*)\]\s*", re.DOTALL)
 
 
 class WayOut:
@@ -63,6 +60,5 @@ class WayOut:
 
 def _conditional(spec: str, condition: str) -> str:
     """Return a MatchSpec that applies where another one is met (py-rattler's ``when``)."""
-    found = _BRACKETS.fullmatch(spec)
-    before, inside = (found["before"], f"{found['inside']}, ") if found else (spec, "")
-    return f'{before}[{inside}when="{condition}"]'
+    before, bracket, inside = spec.rstrip().removesuffix("]").partition("[")
+    return f'{before}[{inside}, when="{condition}"]' if bracket else f'{before}[when="{condition}"]'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conjoin.errors import NoSolution
-from conjoin.solve.report.explain import Explanation
+from conjoin.solve.report.format import Explanation
 from solving import World
 
 

@@ -1,20 +1,26 @@
-"""Why no file of a project can be used: each refused, with the reason, and what would help."""
+"""Why no file of a project can be used: each refused, with the reason, and what would help.
+
+What was asked for and cannot be had is found out first, and told without a look at the rest. Sources are read
+last, for that may take a build. Those that would be built in vain (see
+:mod:`conjoin.solve.candidates.foreign_builds`) take none, and hundreds of other packages need not be looked
+at before.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from packaging.specifiers import SpecifierSet
 
 from conjoin.index.pypi.project import Sdist, Wheel
-from conjoin.solve.candidates.foreign_builds import IN_VAIN
+from conjoin.solve.candidates.foreign_builds import IN_VAIN, ForeignBuilds
 from conjoin.solve.candidates.policy import Refusal
 from conjoin.solve.candidates.project_candidates import ProjectCandidates
 from conjoin.solve.search.provider import PypiProvider
-from conjoin.spec.requirements import Requirements
+from conjoin.spec.requirements import PypiRequirement, Requirements
 
-__all__ = ["advice", "could_be_built", "has_usable", "in_words", "refusals"]
+__all__ = ["advice", "asked_in_vain", "could_be_built", "has_usable", "in_words", "refusals"]
 
 _SHOWN = 3
 
@@ -89,9 +95,10 @@ def advice(name: str, refused: Sequence[Refusal], requirements: Requirements) ->
         return None
     newest = _newest(refused)[0]
     reason, version = newest.reason, newest.version
-    glibc = re.search(r"needs glibc (\S+?),", reason)
-    if glibc:
-        return f"if every machine it will run on has it, say --virtual-package __glibc={glibc[1]}"
+    _, needs_glibc, glibc = reason.partition("needs glibc ")
+    if needs_glibc:
+        least = glibc.partition(",")[0]
+        return f"if every machine it will run on has it, say --virtual-package __glibc={least}"
     for sign, text in (
         (
             IN_VAIN,
@@ -125,3 +132,36 @@ def _other_python(name: str, requirements: Requirements) -> str:
             f"you asked for Python {requirements.python}: ask for one it takes, or another release of {name}"
         )
     return f"ask for another release of {name}, or a channel with a Python it takes"
+
+
+async def asked_in_vain(
+    asked: Requirements, provider: PypiProvider, builds: ForeignBuilds
+) -> Requirements | None:
+    """Return the request without those of its PyPI requirements that something may meet.
+
+    Where a single requirement cannot be met, all of them cannot, and the reason is that of the one.
+
+    :returns: None where something may meet each of them.
+    :raises Unreachable: where an index or a channel cannot be reached.
+    """
+    if provider.pins is not None:
+        return None
+    overridden = {item.name for item in asked.overrides}
+    wanted = [item for item in asked.pypi if not item.url and not item.marker and item.name not in overridden]
+    await provider.projects.get_all(item.name for item in wanted)
+    in_vain = [item for item in wanted if await _is_in_vain(item, provider, builds)]
+    return replace(asked, pypi=tuple(in_vain)) if in_vain else None
+
+
+async def _is_in_vain(item: PypiRequirement, provider: PypiProvider, builds: ForeignBuilds) -> bool:
+    """Tell whether there are sources alone, all to be built in vain; each is refused with the reason."""
+    pool = await provider.projects.get(item.name)
+    allowed = pool.ordinals.allowed(item.specifier)
+    if not pool.has_unbuilt or pool.bridges or next(pool.downwards(allowed), None) is not None:
+        return False
+    await provider.specs.specs(item)  # lets its sources take part
+    for candidate in pool.downwards(allowed):
+        if not isinstance(candidate.file, Sdist) or not await builds.is_in_vain(candidate.file, item.name):
+            return False
+        await provider.learn([candidate])
+    return pool.is_exhausted(item.specifier)

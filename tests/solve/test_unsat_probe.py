@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conjoin.solve.report.explain import Explanation
-from conjoin.solve.report.unsat_core import LONGEST_TEXT
+from conjoin.solve.report.format import LONGEST_TEXT, Explanation
 from solving import World
 
 COUNT = 8  # projects, and versions of each

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conjoin.solve.report.explain import Explanation
-from conjoin.solve.report.unsat_core import smallest
+from conjoin.solve.report.format import Explanation
+from conjoin.solve.report.unsat_core import quickxplain
 from solving import World
 
 SIZE = 8  # packages, and versions of each
@@ -26,7 +26,7 @@ def test_what_is_left_refuses_and_nothing_of_it_can_be_left_out(reasons: list[se
         asked.append(list(items))
         return any(reason <= set(items) for reason in reasons)
 
-    found = asyncio.run(smallest(range(16), refuse))
+    found = asyncio.run(quickxplain(range(16), refuse))
     assert set(found) in reasons
     assert not any(reason < set(found) for reason in reasons)
     assert len(asked) <= 16 * (len(found) + 1)
@@ -36,7 +36,7 @@ def test_a_search_without_time_returns_what_refuses() -> None:
     async def refuse(items: Sequence[int]) -> bool:
         return 7 in items
 
-    assert 7 in asyncio.run(smallest(range(100), refuse, deadline=0.0))
+    assert 7 in asyncio.run(quickxplain(range(100), refuse, deadline=0.0))
 
 
 def _entangled(world: World, seed: int) -> list[str]:
