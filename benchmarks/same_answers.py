@@ -34,6 +34,9 @@ _PORT = re.compile(r"127\.0\.0\.1:\d+")
 # Follow from where a loopback server listened, and from the name of the package.
 _IDS = re.compile(r'"(req_id|full_id)": "\w+"')
 
+_WORK = "answer"
+"""The word that has this file answer for the package on its path."""
+
 Answer = str
 Case = tuple[str, Callable[[], Answer]]
 
@@ -74,7 +77,8 @@ def _difference(old: Answer, new: Answer, most: int = 20) -> Iterator[str]:
 
 def _answers(checkout: Path, part: str, folder: Path, worlds: int, seed: int) -> dict[str, Answer]:
     """Return the answers of one checkout by request."""
-    package = "conjoin" if (checkout / "src" / "conjoin").is_dir() else "holdfast"
+    # Whatever the package is called in that commit.
+    [package] = [path.parent.name for path in (checkout / "src").glob("*/api.py")]
     work = folder / part
     shutil.rmtree(work, ignore_errors=True)  # at the same place for both: locks hold URLs of folders
     work.mkdir()
@@ -90,7 +94,7 @@ def _answers(checkout: Path, part: str, folder: Path, worlds: int, seed: int) ->
     environment[f"{package.upper()}_CONFIG"] = str(work / "config.toml")
     environment[f"{package.upper()}_PROJECT"] = os.devnull
     environment["PYTHONPATH"] = os.pathsep.join([str(checkout / "src"), str(checkout / "tests")])
-    command = [sys.executable, __file__, package, part, str(work), str(worlds), str(seed)]
+    command = [sys.executable, __file__, _WORK, package, part, str(work), str(worlds), str(seed)]
     done = subprocess.run(
         command, env=environment, cwd=checkout, stdout=subprocess.PIPE, text=True, check=True
     )
@@ -99,7 +103,7 @@ def _answers(checkout: Path, part: str, folder: Path, worlds: int, seed: int) ->
 
 def _work() -> None:
     """Print the answers of the package that is found on the path, a line each."""
-    package, part, work, worlds, seed = sys.argv[1:6]
+    package, part, work, worlds, seed = sys.argv[2:7]
     cases = {
         "packse": lambda: _packse(Path(work)),
         "worlds": lambda: _worlds(package, Path(work), int(worlds), int(seed)),
@@ -114,7 +118,7 @@ def _work() -> None:
         except getattr(failed, f"{package.title()}Error") as error:
             answer = str(error)
         answer = _IDS.sub(r'"\1": ""', _PORT.sub("127.0.0.1", answer)) if part != "worlds" else answer
-        answer = answer.replace("holdfast", "conjoin").replace("Holdfast", "Conjoin")
+        answer = answer.replace(package, "PACKAGE").replace(package.title(), "Package")
         print(json.dumps([name, answer]), flush=True)
 
 
@@ -238,7 +242,7 @@ class _RandomWorld:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 2 and sys.argv[1] in ("conjoin", "holdfast"):
+    if sys.argv[1:2] == [_WORK]:
         _work()
     else:
         sys.exit(main())

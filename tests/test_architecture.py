@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,10 @@ PACKAGE = SOURCES / "conjoin"
 EXTENSION = SOURCES / "metaflow_extensions"
 
 MOST_LINES = 700
-"""Longer than this, a module has two jobs (style.md)."""
+"""Longer than this, a module has two concepts."""
+
+LEAST_LINES = 80
+"""Shorter than this and with a single importer, a module is a splinter of that importer."""
 
 # The path of the data, and which rooms each room may use: always further left, never right.
 _PATH = (
@@ -78,6 +81,14 @@ HEAVY = (
 """Third parties whose import is noticeable (or drags in one that is)."""
 
 
+MOST_MODULES = 13
+CROWDED: dict[str, str] = {}
+"""Folders with more modules than that, and why they have no sub-rooms."""
+
+SPLINTERS: dict[str, str] = {}
+"""Short modules with one importer that stay, and why."""
+
+
 @dataclass(frozen=True)
 class Import:
     """One imported module as it is written in a file; ``top_level`` if it runs when the file is imported."""
@@ -115,15 +126,21 @@ def imports_of(file: Path) -> Iterator[Import]:
             elif isinstance(child, ast.ImportFrom):
                 assert child.level == 0, f"{file}:{child.lineno}: a relative import hides where it points"
                 module = child.module or ""
-                if module == "conjoin":  # `from conjoin import api` imports conjoin.api
-                    for alias in child.names:
-                        yield Import(file, child.lineno, f"conjoin.{alias.name}", top_level)
-                else:
+                # `from conjoin import api` imports conjoin.api
+                inner = {name for alias in child.names if (name := f"{module}.{alias.name}") in _names()}
+                if inner != {f"{module}.{alias.name}" for alias in child.names}:
                     yield Import(file, child.lineno, module, top_level)
+                for name in sorted(inner):
+                    yield Import(file, child.lineno, name, top_level)
             inside = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
             yield from walk(child, top_level and not inside and not _only_for_types(child))
 
     yield from walk(tree, True)
+
+
+@functools.cache
+def _names() -> frozenset[str]:
+    return frozenset(module_name(file) for file in modules())
 
 
 def _only_for_types(node: ast.AST) -> bool:
@@ -216,20 +233,84 @@ def test_there_is_one_parser_of_command_lines() -> None:
     assert [str(one) for one in every_import() if one.root in others and _in(one, "")] == []
 
 
-def test_no_two_modules_need_each_other_to_be_imported() -> None:
-    """Within a room, too, imports have an order."""
-    names = {module_name(file): file for file in modules(PACKAGE)}
-    needs = {
-        name: {
-            one.module for one in every_import() if one.file == file and one.top_level and one.module in names
-        }
-        - {name}
-        for name, file in names.items()
+@functools.cache
+def needs() -> dict[str, frozenset[str]]:
+    """Return which modules of ours each one imports: at its top, inside functions, and for types alone."""
+    found: dict[str, set[str]] = {name: set() for name in _names()}
+    for one in every_import():
+        name = module_name(one.file)
+        if one.module in found and one.module != name:
+            found[name].add(one.module)
+    return {name: frozenset(needed) for name, needed in found.items()}
+
+
+def circles(needed: Mapping[str, Set[str]]) -> list[str]:
+    """Return what is left when all that needs nothing else of what is left has been taken away."""
+    left = {name: set(others) & needed.keys() for name, others in needed.items()}
+    while free := {name for name, others in left.items() if not others}:
+        left = {name: others - free for name, others in left.items() if name not in free}
+    # What only leads to a circle is no part of one.
+    while ends := set(left) - {other for others in left.values() for other in others}:
+        left = {name: others for name, others in left.items() if name not in ends}
+    return sorted(left)
+
+
+def test_circles_are_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == ["b", "c"]
+
+
+def test_no_two_modules_need_each_other() -> None:
+    """Whatever kind of import it is: a circle of modules cannot be read, tested or moved one by one."""
+    assert circles(needs()) == []
+
+
+@pytest.mark.parametrize("room", sorted({room_of(file) for file in modules(PACKAGE)}))
+def test_sub_rooms_import_one_way(room: str) -> None:
+    """Within a room a folder counts as one, and so does each module that lies in no folder of the room."""
+    inside = f"conjoin.{room}."
+
+    def part(name: str) -> str:
+        return name.removeprefix(inside).partition(".")[0]
+
+    needed: dict[str, set[str]] = {}
+    for name, others in needs().items():
+        if name.startswith(inside):
+            mine = needed.setdefault(part(name), set())
+            mine |= {part(other) for other in others if other.startswith(inside)} - {part(name)}
+    assert circles(needed) == []
+
+
+def test_no_room_is_crowded() -> None:
+    """A folder of more than a dozen modules has sub-rooms, or a reason."""
+    folders = {file.parent for file in modules()}
+    counts = {
+        str(folder.relative_to(SOURCES)): sum(file.name != "__init__.py" for file in folder.glob("*.py"))
+        for folder in folders
     }
-    done: set[str] = set()
-    while free := {name for name, needed in needs.items() if name not in done and needed <= done}:
-        done |= free
-    assert sorted(set(needs) - done) == []
+    assert {folder for folder, count in counts.items() if count > MOST_MODULES} == set(CROWDED)
+
+
+def test_no_module_is_a_splinter_of_its_only_importer() -> None:
+    importers: dict[str, set[str]] = {}
+    for name, others in needs().items():
+        for other in others:
+            importers.setdefault(other, set()).add(name)
+    splinters = {
+        name
+        for file in modules()
+        if len(importers.get(name := module_name(file), ())) == 1
+        and file.name not in ("__init__.py", "__main__.py")
+        and len(file.read_text("utf-8").splitlines()) < LEAST_LINES
+    }
+    assert splinters == set(SPLINTERS)
+
+
+def test_a_report_reads_no_prose() -> None:
+    """Reasons are data until the line that prints them: nothing there takes a text apart."""
+    report = modules(PACKAGE / "solve" / "report")
+    assert report
+    assert [str(one) for one in every_import() if one.file in report and one.root in ("re", "regex")] == []
 
 
 def test_rattler_is_imported_only_where_it_is_used() -> None:

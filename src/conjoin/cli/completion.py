@@ -55,17 +55,18 @@ COMMAND = Command(
 )
 
 
-def complete() -> int:
-    """Answer a shell, by argcomplete's protocol: candidates go where it listens, and nothing to stdout."""
+def complete(root: Command) -> int:
+    """Answer a shell, by argcomplete's protocol: candidates go where it listens, and nothing to stdout.
+
+    :param root: the program, under which all commands are found.
+    """
     from argcomplete.completers import SuppressCompleter
     from argcomplete.finders import CompletionFinder
     from argcomplete.lexers import split_line
 
-    from conjoin.cli.root import ROOT
-
     _, _, _, words, _ = split_line(os.environ["COMP_LINE"], int(os.environ["COMP_POINT"]))
     start = int(os.environ["_ARGCOMPLETE"])
-    command, name, taken = _command_of(ROOT, words[start:])
+    command, name, taken = _command_of(root, words[start:])
     # argcomplete takes what follows for the command's own words.
     os.environ["_ARGCOMPLETE"] = str(start + taken)
     parser = Parser(command, name)

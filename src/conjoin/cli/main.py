@@ -39,8 +39,9 @@ def _main(arguments: list[str]) -> int:
     try:
         if "_ARGCOMPLETE" in os.environ and "COMP_LINE" in os.environ:  # a shell asks what comes next
             from conjoin.cli.completion import complete
+            from conjoin.cli.root import ROOT
 
-            return complete()
+            return complete(ROOT)
         if arguments in _VERSION:
             from conjoin.version import __version__
 
