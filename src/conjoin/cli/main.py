@@ -37,9 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: list[str]) -> int:
     try:
-        if (
-            "_ARGCOMPLETE" in os.environ and "COMP_LINE" in os.environ
-        ):  # a shell asks what comes next
+        if "_ARGCOMPLETE" in os.environ and "COMP_LINE" in os.environ:  # a shell asks what comes next
             from conjoin.cli.completion import complete
 
             return complete()
