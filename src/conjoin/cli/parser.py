@@ -88,6 +88,9 @@ def read(command: Command, name: str, words: Sequence[str]) -> dict[str, Any]:
         typed, others = parser.parse_known_args(mine)
     except argparse.ArgumentError as error:
         raise parser.refused(error, mine) from None
+    except IndexError:  # what argparse of some Pythons has to say of -q=
+        word = next(word for word in mine if len(word) > 2 and word.endswith("="))
+        raise _wrong(name, f"option {word[:2]} takes no value") from None
     for word in others:
         if word.startswith("-") and word != "-":
             switch = word.partition("=")[0]
@@ -147,7 +150,6 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
             exit_on_error=False,
         )
-        self.color = False  # argparse's, since Python 3.14: ours are the same everywhere
         options = list(command.options)
         for option in options:
             self._add_option(option)
@@ -303,6 +305,10 @@ class _Listed(argparse.Action):
 
 
 class _Formatter(argparse.HelpFormatter):
+    def _set_color(self, color: bool, **_: Any) -> None:
+        """Have none of argparse's colours (Python 3.14): ours are the same everywhere."""
+        super()._set_color(False)  # type: ignore[misc]
+
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return "\n\n".join(
             super(_Formatter, self)._fill_text(one, width, indent) for one in text.split("\n\n")
