@@ -123,33 +123,29 @@ def _work() -> None:
 
 
 def _packse(work: Path) -> Iterator[Case]:
-    from packse import scenarios_below  # of the checkout's tests
-
+    scenarios_below = importlib.import_module("packse").scenarios_below  # of the checkout's tests
     for place in (SHARED / "packse", ROOT / "tests" / "solve" / "packse"):
         for scenario in scenarios_below(place):
             yield scenario.identity, lambda each=scenario: each.resolve(work / each.identity)  # type: ignore[misc]
 
 
 def _mixed(package: str, work: Path) -> Iterator[Case]:
-    from loopback import LoopbackServer
-
+    serve = importlib.import_module("loopback").LoopbackServer
     api = importlib.import_module(package)
     folder = work / "sample"
     shutil.copytree(SHARED / "conda-forge-sample", folder)
-    with LoopbackServer(folder) as server:
+    with serve(folder) as server:
         for case in json.loads((SHARED / "mixed-cases.json").read_text("utf-8"))["cases"]:
             asked = api.Requirements.build(conda=case["conda"], pypi=case["pypi"], channels=[server.url])
             yield case["id"], lambda asked=asked: api.resolve(asked, platforms=["linux-64"])  # type: ignore[misc]
 
 
 def _sets(package: str, work: Path) -> Iterator[Case]:
-    from solving import World
-
     tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     api = importlib.import_module(package)
     listed = (ROOT / "tests" / "solve" / "differential" / "pypi.toml").read_text("utf-8")
     for asked in tomllib.loads(listed)["set"]:
-        world = World(work / asked["id"])
+        world = importlib.import_module("solving").World(work / asked["id"])
         python = asked.get("python", "3.12.8")
         world.python(python)
         world.write()
@@ -173,10 +169,8 @@ class _RandomWorld:
     PLATFORMS = ("linux-64", "osx-arm64")
 
     def __init__(self, seed: int, root: Path) -> None:
-        from solving import World
-
         self._random = random.Random(seed)
-        self._world = World(root)
+        self._world = importlib.import_module("solving").World(root)
         self._late: list[tuple[Any, ...]] = []
         chance, sample = self._random.random, self._random.choice
         self._names = [f"p{number}" for number in range(self._random.randint(4, 12))]

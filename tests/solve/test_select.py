@@ -12,11 +12,13 @@ from packaging.version import Version
 
 import conjoin.solve.request
 import conjoin.solve.search.joint
+from conjoin.solve.search import select
 from conjoin.solve.search.conda_side import CondaSolver
 from fuzzing import examples
 from rules_worlds import NAMES, Chosen, RulesWorld, built, reached, solved, worlds
 from sdists import make_building_sdist
 from solving import World, always_search
+from worlds import make_wheel, rewrite_zip
 
 
 class Searches:
@@ -284,3 +286,56 @@ def test_it_is_the_answer_that_a_search_finds_and_no_wheel_could_be_better(
             if other == name and Version(higher) > Version(version):
                 better: Chosen = {**answer.wheels, name: higher}
                 assert reached(small, answer.python, conda, better) != {*conda, *better}
+
+
+@pytest.fixture
+def turns(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What is picked at the end of each repetition of the walk."""
+    counted: list[object] = []
+    real = select._Turn.picks
+
+    async def picks(self: select._Turn, roots: Any) -> Any:
+        counted.append(await real(self, roots))
+        return counted[-1]
+
+    monkeypatch.setattr(select._Turn, "picks", picks)
+    return counted
+
+
+def test_a_walk_that_stayed_consistent_is_the_answer_and_not_repeated(
+    plain: World, searches: Searches, turns: list[object]
+) -> None:
+    for version in ("1.0", "2.0"):
+        plain.wheel("app", version, ["lib>=1", "tool"])
+        plain.wheel("lib", version, ["tool"])
+        plain.wheel("tool", version)
+    assert plain.solve(["python"], ["app"]).wheels == {"app": "2.0", "lib": "2.0", "tool": "2.0"}
+    assert (searches.count, turns) == (0, [])
+
+
+def test_a_walk_that_gave_something_up_is_repeated_until_nothing_changes(
+    plain: World, searches: Searches, turns: list[object]
+) -> None:
+    """`tool` was picked for `app`, before `lib` asked for an older one."""
+    for version in ("1.0", "2.0"):
+        plain.wheel("app", version, ["lib", "tool"])
+        plain.wheel("lib", version, ["last"])
+        plain.wheel("last", version, ["tool<2"])
+        plain.wheel("tool", version)
+    solved = plain.solve(["python"], ["app"])
+    assert solved.wheels == {"app": "2.0", "lib": "2.0", "last": "2.0", "tool": "1.0"}
+    assert searches.count == 0
+    assert len(turns) > 0
+
+
+def test_another_wheel_of_a_version_stands_in_for_one_that_is_unusable(
+    plain: World, searches: Searches
+) -> None:
+    tags = "cp312-cp312-manylinux_2_17_x86_64"
+    broken = make_wheel(plain.root / "broken", "app", "2.0", tags=tags)
+    plain.add(rewrite_zip(broken, {"app-2.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: other\n"}))
+    plain.wheel("app", "2.0", ["lib"])
+    for name in ("app", "lib"):
+        plain.wheel(name, "1.0")
+    assert plain.solve(["python"], ["app"]).wheels == {"app": "2.0", "lib": "1.0"}
+    assert searches.count == 0

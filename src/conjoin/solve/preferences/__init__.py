@@ -1,1 +1,1 @@
-"""What an answer should stay near: pins and former solutions."""
+"""What an answer has to stay near: pins, previous solutions, bounds that other platforms set."""

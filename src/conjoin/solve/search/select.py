@@ -16,9 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
-
-import msgspec
+from typing import TYPE_CHECKING, TypeAlias
 
 from conjoin.index.pypi.project import Sdist
 from conjoin.solve.candidates.encoding import Answer, Meaning, applies, as_dependency
@@ -101,7 +99,7 @@ class _CondaSide:
         """Tell whether a package is here for the PyPI side alone."""
         return all(each.name.normalized != name for each in self._first)
 
-    def is_all_needed(self, picked: Iterable[Candidate | Bridge | None]) -> bool:
+    def is_all_needed(self, picked: Iterable[Candidate | Bridge]) -> bool:
         """Tell whether everything that was added still serves."""
         return self._specs.keys() <= {each for each in picked if isinstance(each, Bridge)}
 
@@ -269,18 +267,7 @@ class CandidateSelector:
         return None
 
 
-class _Asked(msgspec.Struct):
-    """What is asked of one project on a walk, and what was picked for it.
-
-    :ivar is_certain: whether the pick was not just taken as it is.
-    :ivar followed: the extras whose requirements were followed, and ``""``.
-    """
-
-    allowed: set[int]
-    extras: set[str] = msgspec.field(default_factory=set)
-    picked: Candidate | Bridge | None = None
-    is_certain: bool = True
-    followed: set[str] = msgspec.field(default_factory=set)
+_Picks: TypeAlias = "dict[PypiName, Candidate | Bridge]"
 
 
 class _Walk:
@@ -292,7 +279,13 @@ class _Walk:
         self._provider = provider
         self._projects = provider.projects
         self._selector = selector
-        self._asked: dict[PypiName, _Asked] = {}
+        self._allowed: dict[PypiName, set[int]] = {}
+        self._extras: dict[PypiName, set[str]] = {}
+        self._followed: dict[PypiName, set[str]] = {}
+        """The extras whose requirements were followed, and ``""``."""
+        self._picked: _Picks = {}
+        self._uncertain: set[PypiName] = set()
+        """Of which the pick was taken as it is."""
 
     async def follow(self, dependencies: Iterable[Dependency]) -> bool:
         """Pick for these dependencies, for those of what was picked, and so on.
@@ -305,8 +298,8 @@ class _Walk:
             if not frontier:
                 return True
             touched = sorted(await self._demand(frontier))
-            await self._settle([name for name in touched if self._is_open(self._asked[name])])
-            frontier = [need for name in touched for need in self._newly_needed(self._asked[name])]
+            await self._settle([name for name in touched if self._is_open(name)])
+            frontier = [need for name in touched for need in self._newly_needed(name)]
         return False
 
     async def _demand(self, dependencies: Sequence[Dependency]) -> set[PypiName]:
@@ -316,81 +309,84 @@ class _Walk:
             if self._projects.is_foreign_url(dependency):
                 self._trouble()
             specifier, extras = self._projects.demanded(dependency)
-            asked = self._asked.get(project.name)
-            if asked is None:
-                asked = self._asked[project.name] = self._begin(project)
+            if project.name not in self._allowed:
+                every = set(project.ordinals.allowed(""))
+                self._allowed[project.name] = every - self._projects.excluded(project)
+                self._extras[project.name] = set()
             if specifier:
-                self._narrow(asked, set(project.ordinals.allowed(specifier)))
-            asked.extras.update(extras)
+                self._narrow(project.name, set(project.ordinals.allowed(specifier)))
+            self._extras[project.name].update(extras)
         return {project.name for project in projects}
 
-    def _begin(self, project: ProjectCandidates) -> _Asked:
-        return _Asked(set(project.ordinals.allowed("")) - self._projects.excluded(project))
-
-    def _narrow(self, asked: _Asked, allowed: set[int]) -> None:
-        asked.allowed &= allowed
+    def _narrow(self, name: PypiName, allowed: set[int]) -> None:
+        self._allowed[name] &= allowed
 
     async def _settle(self, names: Sequence[PypiName]) -> None:
         """Pick a candidate for each project; where its metadata speaks against it, the next."""
         waiting: dict[PypiName, ProjectCandidates] = {}
         for name in names:
             project = await self._projects.get(name)
-            asked = self._asked[name]
-            asked.picked, asked.is_certain = self._bridge(project, asked), True
-            asked.followed.clear()
-            if asked.picked is None:
+            self._picked.pop(name, None)
+            self._uncertain.discard(name)
+            self._followed[name] = set()
+            if bridge := self._bridge(project):
+                self._picked[name] = bridge
+            else:
                 waiting[name] = project
         first = {
             name: candidate
             for name, project in waiting.items()
-            for candidate in islice(self._selector.hopeful(project, self._asked[name].allowed), 1)
+            for candidate in islice(self._selector.hopeful(project, self._allowed[name]), 1)
         }
         # For nearly all of them the first will do: what is read of these is asked for at once.
         await self._selector.read_ahead(first.values())
         left = []
         for name, candidate in first.items():
             if await self._selector.will_do(candidate):
-                self._asked[name].picked = candidate
+                self._picked[name] = candidate
             else:
                 left.append(name)
         if left:
             await asyncio.gather(*(self._pick(waiting[name]) for name in left))
         for name in names:
-            await self._weigh(name, self._asked[name])
+            await self._weigh(await self._projects.get(name))
 
     async def _pick(self, project: ProjectCandidates) -> None:
-        asked = self._asked[project.name]
-        picked = await self._selector.pick(project, asked.allowed, self.most_in_vain)
-        asked.picked, asked.is_certain = picked
+        picked, is_certain = await self._selector.pick(
+            project, self._allowed[project.name], self.most_in_vain
+        )
+        if picked is not None:
+            self._picked[project.name] = picked
+        if not is_certain:
+            self._uncertain.add(project.name)
 
-    def _newly_needed(self, asked: _Asked) -> list[Dependency]:
-        if isinstance(asked.picked, Bridge) and asked.extras:
+    def _newly_needed(self, name: PypiName) -> list[Dependency]:
+        picked, followed = self._picked.get(name), self._followed.setdefault(name, set())
+        if isinstance(picked, Bridge) and self._extras[name]:
             self._trouble()  # what its extras ask for may move the conda side
         needed: list[Dependency] = []
-        if asked.picked is None:
-            return needed
-        for extra in ["", *sorted(asked.extras)]:
-            if extra not in asked.followed:
-                asked.followed.add(extra)
-                needed += self._selector.needs(asked.picked, extra)
+        for extra in ["", *sorted(self._extras[name])] if picked else ():
+            if extra not in followed:
+                followed.add(extra)
+                needed += self._selector.needs(picked, extra)
         return needed
 
     def meanings(self) -> Iterator[Meaning]:
         """Yield what stands for the picks in an answer."""
-        for _, asked in sorted(self._asked.items()):
-            assert asked.picked is not None
-            for extra in ("", *sorted(asked.extras)):
-                yield Meaning(asked.picked, extra, self._selector.needs(asked.picked, extra))
+        for name in sorted(self._allowed):
+            picked = self._picked[name]
+            for extra in ("", *sorted(self._extras[name])):
+                yield Meaning(picked, extra, self._selector.needs(picked, extra))
 
-    def _is_open(self, asked: _Asked) -> bool:
+    def _is_open(self, name: PypiName) -> bool:
         """Tell whether something has to be picked of a project."""
         raise NotImplementedError
 
-    def _bridge(self, project: ProjectCandidates, asked: _Asked) -> Bridge | None:
+    def _bridge(self, project: ProjectCandidates) -> Bridge | None:
         """Return the bridge to what the conda side has, None where a wheel is to be picked."""
         raise NotImplementedError
 
-    async def _weigh(self, name: PypiName, asked: _Asked) -> None:
+    async def _weigh(self, project: ProjectCandidates) -> None:
         """Look whether a pick is the best there is."""
         raise NotImplementedError
 
@@ -402,62 +398,53 @@ class _Walk:
 class _Turn(_Walk):
     """One repetition of the walk: what was picked before stays until its end.
 
-    :param picked: what was picked on the walk before.
+    :param before: what was picked on the walk before.
     """
 
     most_in_vain = _MOST_IN_VAIN_OF_AN_ANSWER
 
     def __init__(
-        self,
-        provider: PypiProvider,
-        selector: CandidateSelector,
-        conda: _CondaSide,
-        picked: Mapping[PypiName, Candidate | Bridge | None],
+        self, provider: PypiProvider, selector: CandidateSelector, conda: _CondaSide, before: _Picks
     ) -> None:
         super().__init__(provider, selector)
         self._conda = conda
-        self._before = picked
+        self._picked = dict(before)
 
-    async def picks(
-        self, roots: Iterable[Dependency]
-    ) -> tuple[dict[PypiName, Candidate | Bridge | None], bool]:
+    async def picks(self, roots: Iterable[Dependency]) -> tuple[_Picks, bool]:
         """Return what is picked once all that is asked of each project is known, and whether it was before.
 
         :raises _Unclear: where the search has to tell.
         """
         if not await self.follow(roots):
             raise _Unclear
-        on_the_way = {name: asked.picked for name, asked in self._asked.items()}
-        await self._settle(list(self._asked))
-        picked = {name: asked.picked for name, asked in self._asked.items()}
+        on_the_way = {name: self._picked[name] for name in self._allowed}
+        await self._settle(list(self._allowed))
+        picked = {name: self._picked[name] for name in self._allowed}
         return picked, picked == on_the_way
 
-    def _begin(self, project: ProjectCandidates) -> _Asked:
-        begun = super()._begin(project)
-        return msgspec.structs.replace(begun, picked=self._before.get(project.name))
+    def _is_open(self, name: PypiName) -> bool:
+        return name not in self._picked
 
-    def _is_open(self, asked: _Asked) -> bool:
-        return asked.picked is None
+    def _bridge(self, project: ProjectCandidates) -> Bridge | None:
+        return self._selector.bridge(project, self._allowed[project.name])
 
-    def _bridge(self, project: ProjectCandidates, asked: _Asked) -> Bridge | None:
-        return self._selector.bridge(project, asked.allowed)
-
-    async def _weigh(self, name: PypiName, asked: _Asked) -> None:
-        project = await self._projects.get(name)
-        while not isinstance(asked.picked, Bridge):
-            if bridge := self._selector.bridge(project, asked.allowed):
-                asked.picked = bridge  # what was added for another project serves here, too
-                break
-            if not asked.is_certain:
+    async def _weigh(self, project: ProjectCandidates) -> None:
+        name, allowed = project.name, self._allowed[project.name]
+        while not isinstance(picked := self._picked.get(name), Bridge):
+            better: Candidate | Bridge | None = self._bridge(project)
+            if better is not None:
+                self._picked[name] = better  # what was added for another project serves here, too
+                continue
+            if name in self._uncertain:
                 raise _Unclear
-            better = self._selector.better(project, asked.allowed, asked.picked)
+            better = self._selector.better(project, allowed, picked)
             if better is None:
                 break
             if isinstance(better, Bridge):
-                asked.picked = await self._added(better)
+                self._picked[name] = await self._added(better)
             else:
                 await self._pick(project)
-        if isinstance(asked.picked, Bridge) and asked.extras:
+        if isinstance(self._picked[name], Bridge) and self._extras[name]:
             raise _Unclear
 
     async def _added(self, bridge: Bridge) -> Bridge:
@@ -517,34 +504,36 @@ class Prefetch(_Walk):
         """Whether the walk met what is the solver's to weigh, as it would if it were repeated."""
         return self._is_unclear
 
-    def _is_open(self, asked: _Asked) -> bool:
-        stands = asked.picked is not None and asked.picked.ordinal in asked.allowed
-        if asked.picked is not None and not stands:
-            self._is_consistent = False
-        return not stands
+    def _is_open(self, name: PypiName) -> bool:
+        picked = self._picked.get(name)
+        if picked is None or picked.ordinal in self._allowed[name]:
+            return picked is None
+        self._is_consistent = False
+        return True
 
-    def _narrow(self, asked: _Asked, allowed: set[int]) -> None:
-        narrower = asked.allowed & allowed
+    def _narrow(self, name: PypiName, allowed: set[int]) -> None:
+        narrower = self._allowed[name] & allowed
         if not narrower:
             self._trouble()
-        asked.allowed = narrower or allowed
+        self._allowed[name] = narrower or allowed
 
-    def _bridge(self, project: ProjectCandidates, asked: _Asked) -> Bridge | None:
+    def _bridge(self, project: ProjectCandidates) -> Bridge | None:
         try:
-            return self._selector.bridge(project, asked.allowed)
+            return self._selector.bridge(project, self._allowed[project.name])
         except _Unclear:
             self._trouble()
             return None
 
-    async def _weigh(self, name: PypiName, asked: _Asked) -> None:
-        if not self._is_consistent or isinstance(asked.picked, Bridge):
+    async def _weigh(self, project: ProjectCandidates) -> None:
+        picked = self._picked.get(project.name)
+        if not self._is_consistent or isinstance(picked, Bridge):
             return
         try:
-            better = self._selector.better(await self._projects.get(name), asked.allowed, asked.picked)
+            better = self._selector.better(project, self._allowed[project.name], picked)
         except _Unclear:
             self._trouble()
         else:
-            self._is_consistent = better is None and asked.is_certain
+            self._is_consistent = better is None and project.name not in self._uncertain
 
     def _trouble(self) -> None:
         # Beyond the first pick that was given up it is no longer the walk that would be repeated.
@@ -639,7 +628,7 @@ async def greedy_answer(
     conda = _CondaSide(solver, conda_first)
     selector = CandidateSelector(provider, conda, prefetch.python)
     roots = [as_dependency(item) for item in requirements.pypi]
-    picked: Mapping[PypiName, Candidate | Bridge | None] = {}
+    picked: _Picks = {}
     try:
         for _ in range(_MOST_TURNS):
             turn = _Turn(provider, selector, conda, picked)
