@@ -44,15 +44,20 @@ class Cause(msgspec.Struct, frozen=True):
 
 
 def causes(
-    derivation: Derivation, core: UnsatCore, requirements: Requirements, provider: PypiProvider | None
+    told: Derivation,
+    whole: Derivation,
+    core: UnsatCore,
+    requirements: Requirements,
+    provider: PypiProvider | None,
 ) -> list[Cause]:
     """Return what is to blame, the likeliest first; nothing where it cannot be told.
 
-    :param derivation: who asks for what, and what there is for it.
-    :param core: what it was derived from.
+    :param told: who asks for what, and what there is for it.
+    :param whole: the same for all versions, where that is no proof.
+    :param core: what they were derived from.
     :param provider: the PyPI side, None where the conda side alone has no solution.
     """
-    branches = list(walk(derivation.branches))
+    branches = list(walk(told.branches))
     if without_subdir := next((text for text in core.constraints if text.endswith(NO_SUCH_SUBDIR)), None):
         name = name_of_spec(without_subdir)
         text = f"no channel has a package {name} in the subdir that you asked for"
@@ -63,7 +68,7 @@ def causes(
     ]
     found = found or [*_absent(branches, requirements, provider)]
     found = found or [*_excluded(branches, core)] or [*_pythons(branches, core, requirements)]
-    return found or [*_clashes(branches, core, requirements, provider)]
+    return found or [*_clashes(branches, whole, core, requirements, provider)]
 
 
 def together(branches: Sequence[Branch]) -> Cause:
@@ -386,16 +391,20 @@ def _next(minor: tuple[int, int]) -> tuple[int, int]:
 
 
 def _clashes(
-    branches: Sequence[Branch], core: UnsatCore, requirements: Requirements, provider: PypiProvider | None
+    branches: Sequence[Branch],
+    whole: Derivation,
+    core: UnsatCore,
+    requirements: Requirements,
+    provider: PypiProvider | None,
 ) -> Iterator[Cause]:
     """Tell of two requirements on one package, of which only one can be met."""
     ends = [each for each in branches if not each.is_open and each.against]
     if not ends:
         return
     end = ends[0]
-    if len({(each.demand.name, each.against[0].name) for each in ends}) > 1:
+    if not whole.is_proof or len({each.demand.name for each in ends}) > 1:
         # Each version comes to another end: that of the newest is an example, and not the reason.
-        yield together([each for each in branches if not each.demand.chain])
+        yield together(whole.branches)
     # Of several those count that say more than a name; a bridge's own counts least: nobody typed it.
     root = end.demand.root
     others = sorted(end.against, key=lambda each: (each.is_bridge, not each.spec, each.root is root))

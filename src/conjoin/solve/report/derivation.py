@@ -29,7 +29,7 @@ from conjoin.spec.names import name_of_spec
 if TYPE_CHECKING:
     from rattler import PackageRecord
 
-__all__ = ["Branch", "Demand", "Derivation", "Ground", "Option", "Package", "derive", "walk"]
+__all__ = ["Branch", "Demand", "Derivation", "Ground", "Option", "Package", "derive", "outline", "walk"]
 
 Side: TypeAlias = Literal["pypi", "conda"]
 Kind: TypeAlias = Literal["needs", "admits only", "replaces"]
@@ -157,11 +157,13 @@ class Branch(msgspec.Struct, frozen=True, eq=False):
 class Derivation(msgspec.Struct, frozen=True):
     """The tree of a core.
 
-    :ivar branches: of the requirements of the request that take part; the last is the one with nothing left.
+    :ivar branches: of the requirements of the request that are told; the last is the one with nothing left.
+    :ivar specs: all requirements of the request that take part.
     :ivar is_proof: False where they cannot be met together although each step leaves something.
     """
 
     branches: tuple[Branch, ...]
+    specs: tuple[str, ...]
     is_proof: bool
 
 
@@ -180,15 +182,23 @@ def derive(core: UnsatCore, provider: PypiProvider | None, most: int = 0) -> Der
     :param most: of how many versions of each requirement is told; 0 for all.
     """
     told = core.newest(most) if most else core
-    for is_grouping in (True, False):
-        try:
-            found = _Tracer(told, core, provider, is_grouping=is_grouping).proof()
-        except _TooLongError:
-            break
-        if found:
-            return Derivation(tuple(found), True)
-    tracer = _Tracer(told, core, provider, is_grouping=True)
-    return Derivation(tuple(tracer.outline(spec) for spec in told.specs), False)
+    try:
+        found = (
+            _Tracer(told, core, provider, is_grouping=True).proof()
+            or _Tracer(told, core, provider, is_grouping=False).proof()
+        )
+    except _TooLongError:
+        found = None
+    return found or outline(told, provider)
+
+
+def outline(core: UnsatCore, provider: PypiProvider | None) -> Derivation:
+    """Return what is asked for, with the newest there is and what that asks for: no proof, but short.
+
+    :param provider: the PyPI side, None where the conda side alone has no solution.
+    """
+    tracer = _Tracer(core, core, provider, is_grouping=True)
+    return Derivation(tuple(tracer.outline(spec) for spec in core.specs), core.specs, False)
 
 
 class _TooLongError(Exception):
@@ -244,8 +254,8 @@ class _Tracer:
         self._tries = 0
         self._grounds = {name: self._grounds_of(name) for name in self._records}
 
-    def proof(self) -> list[Branch]:
-        """Return the branches of a proof, empty where nothing shows that there is no solution."""
+    def proof(self) -> Derivation | None:
+        """Return a proof, None where no step shows that there is no solution."""
         done: list[Branch] = []
         lefts: _Lefts = {}
         roots = [self.root(spec) for spec in self._core.specs]
@@ -254,9 +264,15 @@ class _Tracer:
             branch, after = self._meet(spec, demand, lefts)
             done.append(branch)
             if after is None:
-                return _that_count(done)
+                branches = _that_count(done)
+                meant = {id(each.demand) for each in branches}
+                meant |= {id(each.root) for branch in walk(branches) for each in branch.against}
+                specs = [
+                    spec for spec, each in zip(self._core.specs, roots, strict=True) if id(each) in meant
+                ]
+                return Derivation(tuple(branches), tuple(specs), True)
             lefts = after
-        return []
+        return None
 
     def outline(self, spec: str) -> Branch:
         """Return a requirement of the request with the newest there is for it, and what that asks for."""

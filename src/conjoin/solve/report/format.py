@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from conjoin.errors import NoSolution
 from conjoin.index.conda import without_login
 from conjoin.solve.report.causes import causes, each_once, together
-from conjoin.solve.report.derivation import Branch, Demand, Derivation, Ground, Option, Package, derive
+from conjoin.solve.report.derivation import (
+    Branch,
+    Demand,
+    Derivation,
+    Ground,
+    Option,
+    Package,
+    derive,
+    outline,
+)
 from conjoin.solve.report.unsat_core import SECONDS, UnsatCore, find_core
 from conjoin.solve.search.conda_side import Unsatisfiable
 from conjoin.solve.search.provider import PypiProvider
@@ -22,8 +33,8 @@ _LINES = 12
 _MOST_LINES = 20
 _LONGEST_LINE = 240
 _MOST_VERSIONS = 5
-_TOLD = (0, 4, 2, 1)
-"""Of how many versions of each requirement is told, tried in this order; 0 for all."""
+_TOLD = (4, 2, 1)
+"""Of how many versions of each requirement is told where all are too many, tried in this order."""
 _GROUNDS: Mapping[Ground, str] = {
     "contradicts": "contradicts the above",
     "too new": "newer than --exclude-newer",
@@ -86,53 +97,58 @@ async def explain(error: Unsatisfiable) -> Explanation:
 
 
 def _explanation(core: UnsatCore, requirements: Requirements, provider: PypiProvider | None) -> Explanation:
-    derivation, lines = _readable(core, provider)
-    found = causes(derivation, core, requirements, provider)
+    whole = derive(core, provider)
+    if whole.is_proof:
+        core = replace(core, specs=whole.specs)
+    told, lines = _readable(core, whole, provider)
+    # Of a proof for some versions alone it is not known whether the others come to the same end.
+    shown = whole if whole.is_proof else told
+    found = causes(shown, whole, core, requirements, provider) if shown.is_proof else []
     if found and not found[0].is_chained:
         lines = []
-    if not found:
-        lines = [*lines, *_how_far(core)] if not derivation.is_proof else lines
+    if not whole.is_proof and not core.is_smallest:
+        lines = [*lines[: _MOST_LINES - 1], _how_far(core)]
     if len(lines) > _MOST_LINES:
         lines = [*lines[: _MOST_LINES - 1], f"... and {len(lines) - _MOST_LINES + 1} lines more"]
-    first = found[0] if found else together(derivation.branches)
+    first = found[0] if found else together(whole.branches)
     return Explanation(
         first.text,
         tuple(dict.fromkeys(cause.text for cause in each_once(found))),
         first.advice,
-        branches=derivation.branches,
+        branches=told.branches,
         reasons="\n".join(lines),
         absent=[cause.absent for cause in found if cause.absent],
         core=core,
     )
 
 
-def _readable(core: UnsatCore, provider: PypiProvider | None) -> tuple[Derivation, list[str]]:
+def _readable(
+    core: UnsatCore, whole: Derivation, provider: PypiProvider | None
+) -> tuple[Derivation, list[str]]:
     """Return the first tree that is short enough to be read, else the shortest; a proof before all others."""
-    best: tuple[Derivation, list[str]] | None = None
+    best = whole, tree_lines(whole.branches)
+    if not whole.is_proof and not core.is_smallest:
+        return best  # fewer versions may have no solution for reasons that have no part in this
     for most in _TOLD:
+        if best[0].is_proof and _length(best[1]) <= LONGEST_TEXT and len(best[1]) <= _LINES:
+            break
         derivation = derive(core, provider, most)
         lines = tree_lines(derivation.branches)
-        if best is None or (not derivation.is_proof, _length(lines)) < (
-            not best[0].is_proof,
-            _length(best[1]),
-        ):
+        if derivation.is_proof and (not best[0].is_proof or _length(lines) < _length(best[1])):
             best = derivation, lines
-        if derivation.is_proof and _length(lines) <= LONGEST_TEXT and len(lines) <= _LINES:
-            break
-    assert best is not None
-    return best
+    # Of a proof that goes on for pages, nobody reads the first.
+    return best if len(best[1]) <= _MOST_LINES else (best[0], tree_lines(outline(core, provider).branches))
 
 
 def _length(lines: Sequence[str]) -> int:
     return sum(map(len, lines))
 
 
-def _how_far(core: UnsatCore) -> Iterator[str]:
-    if not core.is_smallest:
-        yield (
-            f"the search for less was stopped after {SECONDS:.0f} s: {len(core.specs)} of {core.asked}"
-            f" requirements and {len(core.records)} packages were left by then"
-        )
+def _how_far(core: UnsatCore) -> str:
+    return (
+        f"the search for less was stopped after {SECONDS:.0f} s: {len(core.specs)} of {core.asked}"
+        f" requirements and {len(core.records)} packages were left by then"
+    )
 
 
 def tree_lines(branches: Sequence[Branch]) -> list[str]:

@@ -83,7 +83,9 @@ async def find_core(resolvo: Resolvo, question: Question) -> UnsatCore:
     deadline = time.monotonic() + SECONDS
     found = await _Found.lead_to(question, whole, _FEW)
     names, specs = await _search(resolvo, question, found, found.by_nearness(), deadline)
-    if not await _holds_for_all(resolvo, replace(question, specs=specs), whole, names):
+    there = await _Found.lead_to(replace(question, specs=specs), whole, 0, names)
+    few = _Part(replace(question, specs=specs), there.of(names), resolvo.cutoff)
+    if not await _is_refused(resolvo, few):
         # What was found is no reason: a version that was not looked at gets round it.
         found = await _Found.lead_to(question, whole, 0)
         nearest = [*names, *(name for name in found.by_nearness() if name not in names)]
@@ -91,7 +93,7 @@ async def find_core(resolvo: Resolvo, question: Question) -> UnsatCore:
             names, specs = await _search(resolvo, question, found, nearest, deadline)
         else:
             names, specs, deadline = nearest, list(question.specs), 0.0
-    there = await _Found.lead_to(replace(question, specs=specs), whole, 0, names)
+        there = await _Found.lead_to(replace(question, specs=specs), whole, 0, names)
     return UnsatCore(
         tuple(specs),
         tuple(spec for spec in question.constraints if name_of_spec(spec) in names),
@@ -158,12 +160,6 @@ async def _search(
     asked = [spec for spec in question.specs if name_of_spec(spec) in set(names)]
     needed = await quickxplain(asked, specs_refuse, deadline)
     return names, [spec for spec in asked if spec in needed]
-
-
-async def _holds_for_all(resolvo: Resolvo, question: Question, whole: _Whole, names: Sequence[str]) -> bool:
-    """Tell whether a question about some names has no answer among all versions either."""
-    found = await _Found.lead_to(question, whole, 0, names)
-    return await _is_refused(resolvo, _Part(question, found.of(names), resolvo.cutoff))
 
 
 async def _is_refused(resolvo: Resolvo, part: _Part) -> bool:
