@@ -118,7 +118,7 @@ class _ParentFetcher(Fetcher):
 
 
 def main() -> None:
-    """Do what the parent says, once."""
+    """Hydrate what the parent tells, tell it the prefix or the error, and end this process."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     parent = _Parent(sys.stdin.buffer, answers)
