@@ -11,7 +11,7 @@ import pytest
 
 from azurite_server import Azurite, azurite_missing
 from conjoin.bootstrap.download import Downloads
-from conjoin.bootstrap.open_source import open_source
+from conjoin.bootstrap.stores.open_source import open_source
 from conjoin.errors import Unreachable
 from conjoin.store.store import Store
 from gcs_server import FakeGCS, gcs_missing

@@ -10,7 +10,7 @@ import pytest
 
 from conjoin.bootstrap import download as download_module
 from conjoin.bootstrap.download import TRIES, Downloads
-from conjoin.bootstrap.source import WebSource
+from conjoin.bootstrap.stores.source import WebSource
 from conjoin.errors import IntegrityError, NotFound, Unreachable
 from loopback import LoopbackServer, Ranges
 

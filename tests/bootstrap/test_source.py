@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from conjoin.bootstrap import s3 as s3_module
-from conjoin.bootstrap.azure import AzureSource, shared_key
 from conjoin.bootstrap.download import Downloads
-from conjoin.bootstrap.google import GoogleSource
-from conjoin.bootstrap.open_source import open_source
-from conjoin.bootstrap.s3 import S3Source, signed
-from conjoin.bootstrap.source import FolderSource, Source, WebSource
+from conjoin.bootstrap.stores import s3 as s3_module
+from conjoin.bootstrap.stores.azure import AzureSource, shared_key
+from conjoin.bootstrap.stores.google import GoogleSource
+from conjoin.bootstrap.stores.open_source import open_source
+from conjoin.bootstrap.stores.s3 import S3Source, signed
+from conjoin.bootstrap.stores.source import FolderSource, Source, WebSource
 from conjoin.errors import Unreachable, UsageError
 from loopback import LoopbackServer
 
@@ -203,7 +203,7 @@ def test_a_folder_that_is_not_there_is_unreachable_and_a_file_is_absent(tmp_path
 def test_a_certificate_that_is_not_trusted_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     import ssl
 
-    from conjoin.bootstrap import http as http_module
+    from conjoin.bootstrap.stores import http as http_module
 
     def refuse(_self: Any) -> None:
         error = ssl.SSLCertVerificationError(1, "bad")

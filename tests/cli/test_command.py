@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 import conjoin
-from conjoin.cli.commands import COMMANDS
+from conjoin.cli.command_list import COMMANDS
 from conjoin.cli.options import RequestOptions
+from conjoin.cli.output.table import human_size
 from conjoin.cli.request import is_request
-from conjoin.cli.table import human_size
 
 
 def test_no_command_at_all_is_wrong_usage_and_shows_the_help(called) -> None:
@@ -64,7 +64,7 @@ def test_help_imports_no_command() -> None:
 
 def test_a_call_imports_no_command_but_its_own() -> None:
     commands = [f"conjoin.cli.{name}" for name in ("resolve", "create", "push", "demo", "request", "config")]
-    assert _imported(["config", "path"], commands) == "['conjoin.cli.config']"
+    assert _imported(["config", "path"], commands) == "['conjoin.cli.commands.config']"
 
 
 @pytest.mark.parametrize("line", [["--version"], ["version"]])

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from conjoin.cli.commands import COMMANDS
+from conjoin.cli.command_list import COMMANDS
 from conjoin.lock.identity import make_lock, requirements_id
 from conjoin.lock.model import LockedPlatform
 from conjoin.store.aliases import parse_alias
@@ -292,9 +292,9 @@ def test_completing_imports_neither_engine_nor_other_commands(home: Path) -> Non
         check=True,
     )
     loaded = set(done.stderr.splitlines()[-1].split())
-    assert "conjoin.cli.show" in loaded
+    assert "conjoin.cli.commands.show" in loaded
     never = {"rattler", "httpx", "obstore", "rich", "packaging", "asyncio", "ruamel", "conjoin.hydrate"}
-    never |= {"conjoin.solve", "conjoin.index", "conjoin.cli.resolve", "conjoin.cli.config"}
+    never |= {"conjoin.solve", "conjoin.index", "conjoin.cli.commands.resolve", "conjoin.cli.commands.config"}
     assert loaded & never == set()
 
 

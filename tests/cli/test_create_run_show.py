@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conjoin.cli.run import _split
+from conjoin.cli.commands.run import _split
 from conjoin.errors import UsageError
 from conjoin.spec.platform import host_platform
 

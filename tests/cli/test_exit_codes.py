@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conjoin.cli import show as show_module
+from conjoin.cli.commands import show as show_module
 from conjoin.cli.main import main
 from loopback import LoopbackServer
 from worlds import make_index, make_wheel

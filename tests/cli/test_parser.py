@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conjoin.cli.commands import COMMANDS
+from conjoin.cli.command_list import COMMANDS
 from conjoin.cli.main import main
 from conjoin.cli.options import Argument, Command, Group, Option, OutputOptions, RequestOptions
 from conjoin.cli.parser import Parser, find_command, read

@@ -24,8 +24,8 @@ NEVER = {
     "difflib",
     "rich",
     "conjoin.cli.completion",
-    "conjoin.cli.failure",
-    "conjoin.cli.progress",
+    "conjoin.cli.output.failure",
+    "conjoin.cli.output.progress",
     # the network
     "httpx",
     "h2",
@@ -124,7 +124,7 @@ def test_an_environment_that_is_there_is_found_without_what_makes_one(
     assert called("create", "here:v1").returncode == 0
     loaded, said = _loaded("create", "here:v1", "--json")
     assert Path(said["prefix"]).is_dir()
-    never = NEVER - {"conjoin.prefix", "conjoin.cli.progress"}
+    never = NEVER - {"conjoin.prefix", "conjoin.cli.output.progress"}
     never |= {"conjoin.prefix.install", "conjoin.prefix.link.wheels", "rattler", "asyncio", "zipfile"}
     assert loaded & (never | {"packaging", "conjoin.solve"}) == set()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conjoin.cli.failure import report_error
+from conjoin.cli.output.failure import report_error
 from conjoin.errors import ConjoinError
 from conjoin.solve.options import SolveOptions
 from conjoin.solve.preferences.pins import Pins

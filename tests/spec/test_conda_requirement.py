@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from rattler import MatchSpec
 
 from conjoin.errors import UsageError
-from conjoin.spec.conda_requirement import channel_name, conda_requirement
 from conjoin.spec.requirements import CondaRequirement
+from conjoin.spec.syntax.conda_requirement import channel_name, conda_requirement
 
 SPELLINGS = [
     ("numpy", "numpy"),

@@ -10,8 +10,8 @@ import pytest
 from rattler import MatchSpec, PackageRecord
 from rattler.package import BuildString
 
-from conjoin.spec.conda_requirement import conda_requirement
 from conjoin.spec.names import name_of_spec
+from conjoin.spec.syntax.conda_requirement import conda_requirement
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -9,7 +9,12 @@ from rattler import Version, VersionSpec
 from rattler.exceptions import InvalidVersionSpecError
 
 from conjoin.errors import UsageError
-from conjoin.spec.conda_version import VersionAndBuild, conda_version, conda_version_and_build, conjunction
+from conjoin.spec.syntax.conda_version import (
+    VersionAndBuild,
+    conda_version,
+    conda_version_and_build,
+    conjunction,
+)
 
 RELEASES = st.lists(st.integers(0, 3).map(str), min_size=1, max_size=4).map(".".join)
 VERSIONS = st.builds(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from conjoin.errors import UsageError
-from conjoin.spec.index_urls import find_links_url, index_url
+from conjoin.spec.syntax.index_urls import find_links_url, index_url
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from conjoin.errors import UsageError
-from conjoin.spec.pypi_requirement import (
+from conjoin.spec.syntax.pypi_requirement import (
     canonical_marker,
     canonical_specifier,
     hash_digest,

@@ -7,7 +7,7 @@ from packaging.specifiers import SpecifierSet
 from rattler import Version, VersionSpec
 
 from conjoin.errors import UsageError
-from conjoin.spec.python_version import joined, python_version, requires_python
+from conjoin.spec.syntax.python_version import joined, python_version, requires_python
 
 PYTHONS = [f"{major}.{minor}.{patch}" for major in (2, 3, 4) for minor in range(14) for patch in range(4)]
 BOUNDS = st.sampled_from([version.removesuffix(".0") for version in PYTHONS])

@@ -15,7 +15,7 @@ from conjoin.bootstrap.download import Downloads, disk_errors
 from conjoin.bootstrap.engine import Engine, engine_code
 from conjoin.bootstrap.locked import LockedEnvironment, find_locked
 from conjoin.bootstrap.machine import check_machine, host_platform, python_tag
-from conjoin.bootstrap.open_source import open_source
+from conjoin.bootstrap.stores.open_source import open_source
 from conjoin.bootstrap.toolkit import read_python, read_toolkit
 from conjoin.errors import ConjoinError, Unreachable
 

@@ -14,7 +14,7 @@ from conjoin.bootstrap.failure import TryAgain
 from conjoin.errors import FULL_DISK, ConjoinError, IntegrityError, NotFound, Unreachable
 
 if TYPE_CHECKING:
-    from conjoin.bootstrap.source import Source
+    from conjoin.bootstrap.stores.source import Source
 
 __all__ = ["Downloads", "disk_errors"]
 

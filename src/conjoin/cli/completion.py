@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from conjoin.cli.commands import COMMANDS
+from conjoin.cli.command_list import COMMANDS
 from conjoin.cli.options import Argument, Command, Example, Option
 from conjoin.cli.parser import NAME, Parser
 from conjoin.errors import ConjoinError, UsageError

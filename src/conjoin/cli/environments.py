@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from conjoin.cli.options import RequestOptions, StoreOptions
-from conjoin.cli.reporter import Reporter
+from conjoin.cli.output.reporter import Reporter
 from conjoin.cli.request import is_request, read_request
 from conjoin.errors import UsageError
 
@@ -163,7 +163,7 @@ def make_prefix(
 ) -> Path:
     """Hydrate the environment, showing progress, and return its prefix."""
     from conjoin.api import hydrate
-    from conjoin.cli.progress import hydration_progress
+    from conjoin.cli.output.progress import hydration_progress
 
     return hydrate(
         environment.lock,

@@ -65,13 +65,13 @@ def _reported(arguments: list[str]) -> int:
         code = _run(arguments)
         sys.stdout.flush()
     except ConjoinError as error:
-        from conjoin.cli.failure import report_error
+        from conjoin.cli.output.failure import report_error
 
         return report_error(error, verbose=not {"-v", "--verbose"}.isdisjoint(arguments))
     except (KeyboardInterrupt, BrokenPipeError, SystemExit):
         raise
     except BaseException as error:  # a panic in py-rattler is no Exception
-        from conjoin.cli.failure import report_bug
+        from conjoin.cli.output.failure import report_bug
 
         return report_bug(error)
     return code

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn, TextIO
 
 from conjoin.cli.options import Argument, Command, Group, Loadable, Option
-from conjoin.cli.reporter import is_terminal, styled
+from conjoin.cli.output.reporter import is_terminal, styled
 from conjoin.errors import UsageError
 
 __all__ = ["NAME", "Parser", "find_command", "print_help", "read", "run"]

@@ -9,7 +9,7 @@ from conjoin.cli.options import RequestOptions
 from conjoin.errors import UsageError
 
 if TYPE_CHECKING:
-    from conjoin.cli.reporter import Reporter
+    from conjoin.cli.output.reporter import Reporter
     from conjoin.spec.partial_requirements import PartialRequirements
     from conjoin.spec.requirements import Requirements
 

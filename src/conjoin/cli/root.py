@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from conjoin.cli.commands import COMMANDS
+from conjoin.cli.command_list import COMMANDS
 from conjoin.cli.options import Argument, Command, Example, Option
 from conjoin.cli.parser import NAME, find_command, print_help
 from conjoin.errors import UsageError

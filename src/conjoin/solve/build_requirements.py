@@ -13,8 +13,8 @@ from conjoin.index.interpreters import HostPython
 from conjoin.solve.one_platform import PlatformRequest
 from conjoin.solve.solution import ChosenPython
 from conjoin.spec.platform import default_virtual_packages, host_platform
-from conjoin.spec.pypi_requirement import pypi_requirement
 from conjoin.spec.requirements import Requirements
+from conjoin.spec.syntax.pypi_requirement import pypi_requirement
 
 __all__ = ["BuildRequirements"]
 

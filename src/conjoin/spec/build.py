@@ -12,9 +12,9 @@ from conjoin.spec.configured.index import configured_indexes
 from conjoin.spec.configured.request import with_settings
 from conjoin.spec.names import CondaName
 from conjoin.spec.partial_requirements import PartialRequirements, combine
-from conjoin.spec.python_version import joined
 from conjoin.spec.requirements import ChannelPriority, CondaRequirement, Credential, Requirements
 from conjoin.spec.requirements_parser import PYTHON, RequirementsParser
+from conjoin.spec.syntax.python_version import joined
 
 __all__ = ["DEFAULT_CHANNELS", "build_requirements", "requirements_of"]
 

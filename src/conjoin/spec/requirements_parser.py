@@ -10,14 +10,14 @@ from typing import Any, get_args
 
 from conjoin.errors import UsageError
 from conjoin.spec.credentials import take_credentials, without_credentials
-from conjoin.spec.index_urls import find_links_url, index_url
-from conjoin.spec.local_path import local_path
 from conjoin.spec.names import pypi_name
 from conjoin.spec.partial_requirements import PartialRequirements
 from conjoin.spec.platform import platform_name
-from conjoin.spec.pypi_requirement import is_location, pypi_requirement, requirement_of_url
-from conjoin.spec.python_version import python_version, requires_python
 from conjoin.spec.requirements import ChannelPriority, Credential, PythonSource, Strategy
+from conjoin.spec.syntax.index_urls import find_links_url, index_url
+from conjoin.spec.syntax.local_path import local_path
+from conjoin.spec.syntax.pypi_requirement import is_location, pypi_requirement, requirement_of_url
+from conjoin.spec.syntax.python_version import python_version, requires_python
 
 __all__ = ["RequirementsParser", "instant"]
 
@@ -42,7 +42,7 @@ class RequirementsParser:
 
     def conda(self, text: str) -> None:
         """Add a conda requirement; one on ``python`` alone goes to the Python version."""
-        from conjoin.spec.conda_requirement import conda_requirement
+        from conjoin.spec.syntax.conda_requirement import conda_requirement
 
         requirement = conda_requirement(self._public(text), folder=self.folder)
         # A build or channel of python is a wish about the package, not about the version alone.
@@ -100,7 +100,7 @@ class RequirementsParser:
 
     def channel(self, text: str) -> None:
         """Add a conda channel."""
-        from conjoin.spec.conda_requirement import channel_name
+        from conjoin.spec.syntax.conda_requirement import channel_name
 
         self._add("channels", channel_name(self._public(text), folder=self.folder))
 
@@ -110,7 +110,7 @@ class RequirementsParser:
             raise UsageError(
                 f"{name!r} is not the name of a channel", advice="expected a name as in conda-forge"
             )
-        from conjoin.spec.conda_requirement import channel_name
+        from conjoin.spec.syntax.conda_requirement import channel_name
 
         urls = tuple(channel_name(self._public(text), folder=self.folder) for text in places)
         for text, url in zip(places, urls, strict=True):

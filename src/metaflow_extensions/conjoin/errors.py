@@ -46,7 +46,7 @@ def reported() -> Iterator[None]:
     Metaflow's own command line would show a traceback, or end with 1 whatever happened.
     """
     try:
-        from conjoin.cli.failure import report_error
+        from conjoin.cli.output.failure import report_error
         from conjoin.errors import ConjoinError
     except ImportError as error:
         _say(f"Conjoin is not installed here ({error}); pip install 'conjoin[metaflow]'")

@@ -19,8 +19,8 @@ from typing import NamedTuple
 from conjoin.errors import UsageError
 from conjoin.spec.configured.places import said_places
 from conjoin.spec.credentials import take_credentials
-from conjoin.spec.index_urls import index_url
 from conjoin.spec.requirements import Credential
+from conjoin.spec.syntax.index_urls import index_url
 
 __all__ = ["ConfiguredIndexes", "configured_indexes"]
 

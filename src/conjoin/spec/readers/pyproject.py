@@ -12,10 +12,10 @@ from conjoin.config.toml import line_of, loads
 from conjoin.errors import UsageError
 from conjoin.spec.names import extra_name
 from conjoin.spec.partial_requirements import PartialRequirements, located
-from conjoin.spec.pypi_requirement import pypi_requirement
 from conjoin.spec.readers.text_file import read_text
 from conjoin.spec.readers.tool_table import read_tool_table, texts
 from conjoin.spec.requirements_parser import RequirementsParser
+from conjoin.spec.syntax.pypi_requirement import pypi_requirement
 
 __all__ = ["read_pyproject"]
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from conjoin.errors import UsageError
 from conjoin.spec.credentials import without_credentials
-from conjoin.spec.local_path import local_path
 from conjoin.spec.partial_requirements import PartialRequirements, combine, located
-from conjoin.spec.pypi_requirement import is_location
 from conjoin.spec.readers.text_file import read_text
 from conjoin.spec.requirements_parser import RequirementsParser
+from conjoin.spec.syntax.local_path import local_path
+from conjoin.spec.syntax.pypi_requirement import is_location
 
 __all__ = ["RequirementLines", "read_constraints", "read_requirements_txt"]
 

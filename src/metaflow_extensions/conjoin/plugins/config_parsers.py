@@ -136,7 +136,7 @@ def _refuse(asked: PartialRequirements, file: str, decorator: str, *also: str) -
 
 
 def _python(asked: PartialRequirements) -> str:
-    from conjoin.spec.python_version import joined
+    from conjoin.spec.syntax.python_version import joined
 
     return joined(asked.python)
 

@@ -33,7 +33,7 @@ def create(
     :raises conjoin.errors.ConjoinError: where that cannot be done.
     """
     from conjoin.api import hydrate
-    from conjoin.cli.progress import hydration_progress
+    from conjoin.cli.output.progress import hydration_progress
     from metaflow_extensions.conjoin.cmd.environment.code_folder import (
         check_folder,
         make_folder,

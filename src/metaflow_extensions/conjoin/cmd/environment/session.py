@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from conjoin.cli.reporter import Reporter
+    from conjoin.cli.output.reporter import Reporter
     from conjoin.lock.model import Lock
     from conjoin.store.store import Store
 
@@ -39,7 +39,7 @@ class Session(NamedTuple):
     @property
     def reporter(self) -> Reporter:
         """What says on stderr what is being done."""
-        from conjoin.cli.reporter import Reporter
+        from conjoin.cli.output.reporter import Reporter
 
         return Reporter(quiet=self.quiet)
 

@@ -111,7 +111,7 @@ def show(obj: Any, steps_to_show: Sequence[str], local_only: bool, output: str |
                 line = machine_line(one.lock, one.platform, store) if one.lock else one.words[-1]
                 print(one.request.step, line, flush=True)
             return
-        from conjoin.cli.table import Column, print_table
+        from conjoin.cli.output.table import Column, print_table
 
         print_table(
             (Column("step", "bold"), Column("environment", "cyan", long=True), Column("state", long=True)),

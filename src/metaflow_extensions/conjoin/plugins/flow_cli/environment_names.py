@@ -90,8 +90,8 @@ def refuse_taken(
     """
     if not aliases:
         return
+    from conjoin.cli.commands.resolve import refuse_taken as refuse
     from conjoin.cli.environments import Base
-    from conjoin.cli.resolve import refuse_taken as refuse
     from metaflow_extensions.conjoin.config.settings import engine_settings
 
     use_latest = engine_settings().text("use-remote-latest") or None

@@ -59,7 +59,7 @@ def made_prefix(lock: Lock) -> str | None:
 
 def environment_document(lock: Lock, platform: str, store: Store | None = None) -> dict[str, Any]:
     """Return what programs are told about an environment."""
-    from conjoin.cli.documents import lock_document
+    from conjoin.cli.output.documents import lock_document
 
     packages = lock_document(lock)["platforms"][platform]
     return {
@@ -83,8 +83,8 @@ def print_environment(
     lock: Lock, platform: str, title: str, store: Store | None = None, stream: TextIO | None = None
 ) -> None:
     """Print an environment for people, to ``stream``, default: stdout."""
-    from conjoin.cli.packages import counts, print_packages, total_size
-    from conjoin.cli.reporter import presentable, styled
+    from conjoin.cli.output.packages import counts, print_packages, total_size
+    from conjoin.cli.output.reporter import presentable, styled
 
     stream = stream or sys.stdout
     locked = lock.platforms[platform]

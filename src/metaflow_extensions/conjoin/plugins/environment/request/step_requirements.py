@@ -114,7 +114,7 @@ def pypi_text(name: str, version: str) -> str:
     behind = f" ; {marker}" if marker else ""
     if not version or version == "*":
         if is_location(name) and not is_direct(name):
-            from conjoin.spec.pypi_requirement import requirement_of_url
+            from conjoin.spec.syntax.pypi_requirement import requirement_of_url
 
             return str(requirement_of_url(name)) + behind
         return name + behind

@@ -1,0 +1,1 @@
+"""Stores that a bare container reads: a folder, S3, GCS, Azure, HTTP."""

@@ -1,0 +1,1 @@
+"""How single requirements, versions and places are written."""
