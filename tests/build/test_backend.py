@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conjoin.build.backend import what_compiles
-from conjoin.build.sources import Source
+from conjoin.build.sources.fetch import Source
 from conjoin.index.pypi.core_metadata import MetadataUnusable
 from worlds import write_sdist
 

@@ -10,7 +10,7 @@ import pytest
 from packaging.version import Version
 
 from conjoin.build.built_wheels import BuiltWheels, KeptWheel
-from conjoin.build.sources import Source
+from conjoin.build.sources.fetch import Source
 from conjoin.index.pypi.core_metadata import MetadataUnusable
 from conjoin.spec.names import PypiName
 from worlds import make_wheel

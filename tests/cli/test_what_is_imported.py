@@ -46,7 +46,7 @@ NEVER = {
     "conjoin.build.builder",
     "conjoin.build.jobs",
     "conjoin.build.uv",
-    "conjoin.build.git",
+    "conjoin.build.sources.git",
     "conjoin.solve.build_requirements",
     # explanations
     "conjoin.solve.report.unsat_core",

@@ -27,8 +27,8 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 import conjoin
-from conjoin.build import sdist_metadata
-from conjoin.build.sdist_metadata import static_metadata
+from conjoin.build.sources import sdist_metadata
+from conjoin.build.sources.sdist_metadata import static_metadata
 from conjoin.errors import ConjoinError, IntegrityError, NoSolution, Unreachable
 from conjoin.index.pypi import simple_api
 from conjoin.index.pypi.core_metadata import MetadataUnusable, parse_core_metadata
@@ -554,7 +554,7 @@ def test_a_tar_header_that_is_a_bomb_is_left_alone(tmp_path: Path) -> None:
     entry.type, entry.size = tarfile.XHDTYPE, 1024 * MEGABYTE
     path.write_bytes(_packed(entry.tobuf()))
     said = limited(
-        "from conjoin.build.sdist_metadata import static_metadata\n"
+        "from conjoin.build.sources.sdist_metadata import static_metadata\n"
         f"print(static_metadata(Path({str(path)!r}), PypiName('tiny'), Version('1.0')))"
     )
     assert said == "None\n"

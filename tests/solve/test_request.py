@@ -88,7 +88,7 @@ def test_a_python_that_this_host_lacks_has_no_solution(world: World) -> None:
 
 
 def test_what_builds_and_what_fetches_is_imported_when_it_is_used() -> None:
-    heavy = ["httpx", "rattler", "tarfile", "zipfile", "conjoin.build.builder", "conjoin.build.git"]
+    heavy = ["httpx", "rattler", "tarfile", "zipfile", "conjoin.build.builder", "conjoin.build.sources.git"]
     code = f"import sys, conjoin.solve.request; print([n for n in {heavy!r} if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

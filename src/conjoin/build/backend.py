@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from conjoin.build.sdist_metadata import has_member
-from conjoin.build.sources import Source
+from conjoin.build.sources.fetch import Source
+from conjoin.build.sources.sdist_metadata import has_member
 from conjoin.errors import UsageError
 from conjoin.index.pypi.core_metadata import MetadataUnusable
 from conjoin.spec.names import pypi_name
 
 if TYPE_CHECKING:
-    from conjoin.build.sources import Source
+    from conjoin.build.sources.fetch import Source
 
 __all__ = ["BuildSystem", "build_system", "requirements_in_one_spelling", "what_compiles"]
 

@@ -18,8 +18,8 @@ from conjoin.build.backend import what_compiles
 from conjoin.build.built_wheels import BuiltWheel, BuiltWheels, KeptBuilds
 from conjoin.build.jobs import BuildJobs, Job
 from conjoin.build.requires import SolveBuild
-from conjoin.build.sdist_metadata import static_metadata
-from conjoin.build.sources import Source, Sources
+from conjoin.build.sources.fetch import Source, Sources
+from conjoin.build.sources.sdist_metadata import static_metadata
 from conjoin.build.uv import UvBuild
 from conjoin.errors import IntegrityError, NoSolution, UsageError
 from conjoin.index.interpreters import HostPython, find_interpreters

@@ -56,8 +56,8 @@ class BuildingIndexes(PypiIndexes):
     def _builder(self) -> SourceBuilder:
         """What builds wheels: made, and what it needs imported, for whoever has something to build."""
         from conjoin.build.builder import SourceBuilder
-        from conjoin.build.git import Repositories
-        from conjoin.build.sources import Sources
+        from conjoin.build.sources.fetch import Sources
+        from conjoin.build.sources.git import Repositories
 
         folder = self._cache_dir / "sources"
         repositories = Repositories(folder / "git", self._logins, offline=self._offline)

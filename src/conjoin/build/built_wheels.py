@@ -13,7 +13,7 @@ import msgspec
 from packaging.version import Version
 
 from conjoin.build.scratch import keep, note_use, scratch_beside
-from conjoin.build.sources import Source
+from conjoin.build.sources.fetch import Source
 from conjoin.index.pypi.core_metadata import MetadataUnusable, parse_core_metadata
 from conjoin.index.pypi.file_names import FileNameReader
 from conjoin.index.pypi.project import CoreMetadata

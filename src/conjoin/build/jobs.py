@@ -19,7 +19,7 @@ from conjoin.build.built_wheels import BuiltWheel, BuiltWheels, is_pure
 from conjoin.build.environment import BuildEnvironment
 from conjoin.build.requires import BuildTool, SolveBuild, as_texts, solve_nothing
 from conjoin.build.scratch import keep, note_use, scratch_beside
-from conjoin.build.sources import Source, Sources
+from conjoin.build.sources.fetch import Source, Sources
 from conjoin.build.uv import UvBuild
 from conjoin.errors import NoSolution
 from conjoin.index.interpreters import HostPython

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from conjoin.cli.options import OUTPUT, Command, Example, Option, OutputOptions
-from conjoin.cli.output.reporter import Reporter
-from conjoin.cli.output.story import Story
-from conjoin.cli.output.table import Column
+from conjoin.cli.output.reporter import Reporter, is_terminal, presentable, styled
+from conjoin.cli.output.table import Column, print_table
 from conjoin.errors import ConjoinError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def demo(
         offline=offline,
         reporter=reporter,
         # Of two results, the document is the one that goes to stdout.
-        story=Story(sys.stderr if output.json else sys.stdout),
+        story=_Story(sys.stderr if output.json else sys.stdout),
     )
     document = telling.tell(choose_python(python))
     if output.json:
@@ -83,7 +83,7 @@ class _Demo:
         store: Store,
         offline: bool,
         reporter: Reporter,
-        story: Story,
+        story: _Story,
     ) -> None:
         self.directory = directory
         self.channels = channels
@@ -235,3 +235,50 @@ class _Demo:
     def _took(self, what: str, started: float) -> str:
         self.seconds[what] = round(time.monotonic() - started, 3)
         return f"{self.seconds[what]:.1f} s"
+
+
+class _Story:
+    """Tells, to ``stream``: chapters and paragraphs, with rules and colours on a terminal, plain elsewhere."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._chapter = 0
+
+    def chapter(self, title: str) -> None:
+        """Begin a chapter."""
+        self._chapter += 1
+        heading = f"{self._chapter}. {title}"
+        print(file=self._stream)
+        if is_terminal(self._stream):
+            from rich.console import Console
+            from rich.text import Text
+
+            Console(file=self._stream).rule(Text(heading, style="bold"), align="left", style="cyan")
+        else:
+            print(heading, file=self._stream)
+
+    def say(self, text: str = "", style: str = "") -> None:
+        """Say a paragraph; each line is a line."""
+        for line in presentable(text).splitlines() or [""]:
+            shown = f"   {line}".rstrip()
+            print(styled(shown, style, self._stream) if style else shown, file=self._stream)
+        self._stream.flush()
+
+    def panel(self, title: str, text: str) -> None:
+        """Show a text that belongs together."""
+        if not is_terminal(self._stream):
+            self.say(f"{title}:")
+            self.say("\n".join(f"  {line}" for line in text.splitlines()))
+            return
+        from rich.console import Console
+        from rich.panel import Panel
+        from rich.text import Text
+
+        shown = Text(presentable(text.strip()))
+        panel = Panel.fit(shown, title=title, title_align="left", border_style="dim")
+        Console(file=self._stream).print(panel)
+
+    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
+        """Show a table."""
+        print_table(columns, rows, self._stream)
+        self._stream.flush()

@@ -80,7 +80,7 @@ def changed_since(requirements: Iterable[PypiRequirement], hashes: Mapping[str, 
     :param hashes: of what was read then, by URL.
     :raises UsageError: where it cannot be read.
     """
-    from conjoin.build.sources import sha256_of_local
+    from conjoin.build.sources.fetch import sha256_of_local
 
     return [
         requirement.name
@@ -117,7 +117,7 @@ def _direct(requirement: PypiRequirement, staying: str) -> Direct:
 
 
 def _is_same_repository(url: str, other: str) -> bool:
-    from conjoin.build.git import GitUrl
+    from conjoin.build.sources.git import GitUrl
 
     if not other.startswith("git+"):
         return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conjoin.build.git import GitUrl
+from conjoin.build.sources.git import GitUrl
 from conjoin.errors import UsageError
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urldefrag, urlsplit
 
-from conjoin.build.git import GitUrl, Repositories, subdirectory_of
 from conjoin.build.scratch import keep, note_use, scratch_beside
-from conjoin.build.sdist_metadata import read_member
-from conjoin.build.source_tree import copy_tree, editable_sha256, tree_sha256
+from conjoin.build.sources.git import GitUrl, Repositories, subdirectory_of
+from conjoin.build.sources.sdist_metadata import read_member
+from conjoin.build.sources.source_tree import copy_tree, editable_sha256, tree_sha256
 from conjoin.errors import IntegrityError, Unreachable, UsageError
 from conjoin.index.pypi.core_metadata import MetadataUnusable
 from conjoin.index.pypi.file_names import is_safe
@@ -36,7 +36,8 @@ class Source:
     """What a wheel is built from.
 
     :ivar path: an archive, or a folder that nobody may write to.
-    :ivar sha256: of the archive, or of a local folder's files (:mod:`conjoin.build.source_tree`); empty for
+    :ivar sha256: of the archive, or of a local folder's files (:mod:`conjoin.build.sources.source_tree`);
+    empty for
         a git commit, which names its content itself.
     :ivar identity: equal sources have equal identities, wherever they lie.
     :ivar subdirectory: where the project lies in it, empty for its top.

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conjoin.build.source_tree import copy_tree, tree_sha256
+from conjoin.build.sources.source_tree import copy_tree, tree_sha256
 from conjoin.errors import UsageError
 from fuzzing import examples
 

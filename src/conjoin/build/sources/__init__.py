@@ -1,0 +1,1 @@
+"""What wheels are built from: archives, git commits, folders of this machine."""
