@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -238,7 +238,7 @@ class _Demo:
 
 
 class _Story:
-    """Tells, to ``stream``: chapters and paragraphs, with rules and colours on a terminal, plain elsewhere."""
+    """Tells, to ``stream``: chapters and paragraphs, ruled and coloured on a terminal, plain elsewhere."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
