@@ -89,7 +89,7 @@ SPLINTERS = {
     "conjoin.bootstrap.stores.google": "a container loads what reads one kind of store alone",
     "conjoin.bootstrap.stores.open_source": "the stores need what it opens them as: a circle otherwise",
     "conjoin.requirements": "naming conjoin.Requirements loads no store, and conjoin.hydrate no reader",
-    "metaflow_extensions.conjoin.config.public_settings": "each name in its importer is a setting of Metaflow",
+    "metaflow_extensions.conjoin.config.public_settings": "each name in its importer is a setting of its",
     "metaflow_extensions.conjoin.plugins.netflix_guard": "its importer holds nothing but Metaflow's lists",
 }
 """Short modules with one importer that stay, and why."""
