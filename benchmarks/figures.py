@@ -30,7 +30,7 @@ class Row:
     """One work, done by Conjoin and, where there is one, by something to compare with.
 
     :ivar beside: what the reference is, e.g. ``uv pip compile``; empty for none.
-    :ivar target: what design section 12 asks for, in words; empty for none.
+    :ivar target: what is aimed at, in words; empty for none.
     :ivar most_ratio: the highest ratio to the reference that meets the target.
     :ivar most_seconds: the most seconds that meet the target.
     :ivar note: what else there is to know: packages, rounds, sizes.

@@ -1,4 +1,4 @@
-"""The layout of design section 2, kept by machine: who may import whom, how big, how fast to import."""
+"""The layout of docs/architecture.md, kept by machine: who may import whom, how big, how fast to import."""
 
 from __future__ import annotations
 
@@ -543,3 +543,14 @@ def _python(*arguments: str) -> str:
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_the_map_names_what_is_there() -> None:
+    """Paths in docs/architecture.md are those of modules and rooms; the glue's stand below its own folder."""
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    named = set(re.findall(r"`([a-z_0-9./]+(?:\.py|/))`", text))
+    glue = EXTENSION / "conjoin"
+    places = [ROOT, PACKAGE, glue, glue / "plugins" / "environment"]
+    places += [folder for folder in PACKAGE.iterdir() if folder.is_dir()]
+    assert len(named) > 40
+    assert sorted(name for name in named if not any((place / name).exists() for place in places)) == []

@@ -1,4 +1,4 @@
-"""Exit codes and one-line errors (design, section 9); passwords and control characters never get out."""
+"""Exit codes and one-line errors (docs/errors.md); passwords and control characters never get out."""
 
 from __future__ import annotations
 

@@ -239,7 +239,7 @@ def test_a_url_of_a_dependency_never_brings_its_login_into_the_solution(world: W
     try:
         solved = world.solve(pypi=["foo", f"bar @ {direct}"])
     except NoSolution:
-        return  # two URLs for one project: the design's answer
+        return  # two URLs for one project have no solution
     assert "secret" not in str(solved.solution)
 
 

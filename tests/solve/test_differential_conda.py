@@ -31,7 +31,7 @@ SAMPLE = Path(__file__).resolve().parents[3] / "shared" / "data" / "conda-forge-
 _LISTED = tomllib.loads((Path(__file__).parent / "differential" / "conda.toml").read_text("utf-8"))
 REQUESTS: list[list[str]] = _LISTED["requests"]
 WITH_CUDA: list[list[str]] = _LISTED["with_cuda"]
-# What design, section 5, assumes of a Linux machine.
+# What docs/solving.md assumes of a Linux machine.
 VIRTUAL = (
     ("__archspec", "1", "x86_64"),
     ("__glibc", "2.28", "0"),

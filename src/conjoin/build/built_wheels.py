@@ -53,7 +53,7 @@ class BuiltWheel:
 
     :ivar tags: of its file name (PEP 425).
     :ivar source_sha256: of what it was built from; empty for a git commit.
-    :ivar build_key: what it is kept under (design, section 4); empty for an editable one.
+    :ivar build_key: what it is kept under (docs/adr/0003-what-ids-cover.md); empty for an editable one.
     :ivar build_request: what it is found by before its build requirements are decided; empty for an editable
         one.
     :ivar built_with: the files that it was built with, sorted.

@@ -1,1 +1,1 @@
-"""The command line: parse, call one function, print (design, section 9)."""
+"""The command line: parse, call one function, print."""

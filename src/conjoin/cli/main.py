@@ -19,7 +19,7 @@ _VERSION = (["version"], ["--version"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit code (design, section 9).
+    """Run a command line and return its exit code (docs/errors.md).
 
     :param arguments: without the program's name; default: this process's.
     """

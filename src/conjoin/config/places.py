@@ -1,4 +1,4 @@
-"""Where things are on this machine (design, section 7): as configured, else what the platform says."""
+"""Where things are on this machine (docs/store.md): as configured, else what the platform says."""
 
 from __future__ import annotations
 

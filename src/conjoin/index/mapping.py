@@ -1,4 +1,4 @@
-"""Who provides what: which PyPI distributions a conda package carries (design, section 5).
+"""Who provides what: which PyPI distributions a conda package carries (docs/solving.md).
 
 Asked in this order: the user's file; the purls in the channel's records; the mapping shipped here; last the
 same normalised name, only where the package's records depend on Python. conda's ``graphviz``, ``zstd`` and

@@ -1,4 +1,4 @@
-"""Identities (design, section 4): what the same decision is called, whoever made it."""
+"""Identities (docs/adr/0003-what-ids-cover.md): what the same decision is called, whoever made it."""
 
 from __future__ import annotations
 

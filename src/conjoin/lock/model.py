@@ -1,4 +1,4 @@
-"""The shape of a lock: the decision alone, for every platform (design, section 6)."""
+"""The shape of a lock: the decision alone, for every platform (docs/lock-format.md)."""
 
 from __future__ import annotations
 

@@ -185,7 +185,7 @@ class PlatformRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True, eq=F
         )
 
     def _may_use_host(self) -> bool:
-        """Tell whether this host's Python may stand in for one from a channel (design, section 5)."""
+        """Tell whether this host's Python may stand in for one from a channel (docs/solving.md)."""
         asked = self.requirements
         return (
             self.pins is None

@@ -1,4 +1,4 @@
-"""The canonical form of requirements, and ``req_id``, the identity made of it (design, section 4)."""
+"""The canonical form of requirements, and ``req_id``, its identity (docs/adr/0003-what-ids-cover.md)."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class Credential(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirements:
-    """Everything that decides which packages are chosen, in canonical form (design, section 4).
+    """Everything that decides which packages are chosen, in canonical form (docs/adr/0003-what-ids-cover.md).
 
     Made by :func:`conjoin.spec.build.build_requirements`; every field is canonical
     already: names normalised, specifiers canonical, lists sorted where their order means nothing.

@@ -1,4 +1,4 @@
-"""Aliases: names people give to environments (grammar: design, section 9), and what they meant before."""
+"""Aliases: names people give to environments, and what they meant before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keys of a store (design, section 7): the one layout that folders and object stores share.
+"""The keys of a store (docs/store.md): the one layout that folders and object stores share.
 
 Keys are relative, with ``/`` between their parts, whatever the machine.
 """

@@ -39,7 +39,7 @@ def local_folder() -> Path:
 
 
 class Store:
-    """Packages by content hash, locks, pointers and aliases (layout: design, section 7).
+    """Packages by content hash, locks, pointers and aliases (layout: docs/store.md).
 
     Holds where it is and its parts. What is done with a store are functions in ``transfer``, ``bundle``,
     ``gc`` and ``lookup`` beside this module; :class:`conjoin.api.Store` has them as methods.

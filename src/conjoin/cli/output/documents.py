@@ -1,4 +1,4 @@
-"""The JSON documents that commands write to stdout (design, section 9)."""
+"""The JSON documents that commands write to stdout."""
 
 from __future__ import annotations
 

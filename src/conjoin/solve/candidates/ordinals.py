@@ -1,4 +1,4 @@
-"""Versions of a PyPI project as ordinals: PEP 440 is evaluated, never translated (design, section 5).
+"""Versions of a PyPI project as ordinals: PEP 440 is evaluated, never translated (docs/solving.md).
 
 The solver compares versions by conda's rules, which are not PEP 440's. So it is shown the *position* of a
 version in the project's sorted list instead, and a specifier as ranges of positions.

@@ -1,4 +1,4 @@
-"""Which conda packages provide which PyPI projects, learned as the solve goes on (design, section 5)."""
+"""Which conda packages provide which PyPI projects, learned as the solve goes on (docs/solving.md)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Which files of a project may take part at all: decided once per project, before the first round.
 
-Pre-releases and yanked files are a matter of the project, not of one requirement (design, section 5):
+Pre-releases and yanked files are a matter of the project, not of one requirement (docs/solving.md):
 were they admitted requirement by requirement, ordinals would move and "unsatisfiable" would stop
 meaning unsatisfiable.
 """

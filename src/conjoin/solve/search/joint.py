@@ -1,4 +1,4 @@
-"""The joint solve: conda and PyPI in one satisfiability problem (design, section 5).
+"""The joint solve: conda and PyPI in one satisfiability problem (docs/solving.md).
 
 Where every package can be had in its best version, that is the answer, and nothing is searched (see
 :mod:`conjoin.solve.search.select`). Else the loop, in one paragraph: show the solver every candidate, with

@@ -1,4 +1,4 @@
-"""What is known of files so far: it only ever grows, so the loop ends (design, section 5)."""
+"""What is known of files so far: it only ever grows, so the loop ends (docs/solving.md)."""
 
 from __future__ import annotations
 

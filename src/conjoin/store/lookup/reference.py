@@ -1,4 +1,4 @@
-"""What ``ENV`` means on a command line: an environment by file, by id or by alias (design, section 9).
+"""What ``ENV`` means on a command line: an environment by file, by id or by alias (docs/errors.md).
 
 Others may bring kinds of their own, written ``kind:rest`` with a slash in the rest, as in
 ``step:Flow/run/step``: an entry point named ``kind`` of the group ``conjoin.references`` is a function from
