@@ -52,6 +52,7 @@ NEVER = {
     "conjoin.solve.report.unsat_core",
     "conjoin.solve.report.derivation",
     "conjoin.solve.report.causes",
+    "conjoin.solve.report.files",
     "conjoin.solve.report.format",
     "conjoin.solve.report.hints",
     "conjoin.solve.report.pins",

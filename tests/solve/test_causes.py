@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conjoin.errors import NoSolution
+from conjoin.solve.report.causes import versions_in
 from conjoin.solve.report.format import Explanation
 from solving import World
 
@@ -150,3 +151,27 @@ def test_an_extra_of_a_conda_package_that_no_release_describes(world: World) -> 
         "you asked for app[fast], and there is conda's app 1.0 alone: no release of app on an index says "
         "what its extra needs"
     )
+
+
+@pytest.mark.parametrize(
+    ("spec", "versions"),
+    [
+        (">=3.11,<3.12.0a0", ["3.11", "3.12.0a0"]),
+        ("3.12.* *_cp312", ["3.12"]),
+        ("=2.5=cpu_0", ["2.5"]),
+        ("1!2.0|~=3.0", ["1!2.0", "3.0"]),
+        ("*", []),
+        (">=", []),
+        ("", []),
+    ],
+)
+def test_versions_that_a_spec_names(spec: str, versions: list[str]) -> None:
+    assert versions_in(spec) == versions
+
+
+@pytest.mark.parametrize("spec", ["lib =2=x", "lib >= 2", "lib >=2 foo bar", "lib >=2.x!y", "lib ==2|3 *a*"])
+def test_requirements_of_records_in_any_spelling_are_told(world: World, spec: str) -> None:
+    world.conda("lib", "1.0")
+    world.conda("lib", "1.1")
+    world.conda("app", "1.0", [spec])
+    assert "app" in explained(world, ["app"], []).what

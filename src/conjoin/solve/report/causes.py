@@ -108,8 +108,8 @@ def said_by(demand: Demand) -> str:
 def versions_in(spec: str) -> list[str]:
     """Return the versions that a version expression names: ``>=3.11,<3.12.0a0`` names 3.11 and 3.12.0a0."""
     clauses = spec.partition(" ")[0].replace("|", ",").split(",")
-    named = (clause.strip().lstrip("<>=!~").removesuffix("*").removesuffix(".") for clause in clauses)
-    return [version for version in named if version]
+    named = (clause.lstrip("<>=!~").partition("=")[0].partition("*")[0].rstrip(".") for clause in clauses)
+    return [version for version in named if version[:1].isdecimal()]
 
 
 def _whose(package: Package) -> str:

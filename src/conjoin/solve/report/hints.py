@@ -21,7 +21,7 @@ from conjoin.index.mapping import Mapping as NameMapping
 from conjoin.solve.report.causes import Cause, asked_otherwise, said_by, versions_in
 from conjoin.solve.report.derivation import Demand
 from conjoin.solve.report.format import Explanation
-from conjoin.solve.report.unsat_core import UnsatCore
+from conjoin.solve.report.unsat_core import UnsatCore, parsed_or_none
 from conjoin.spec.names import CondaName, PypiName, pypi_name
 from conjoin.spec.platform import PLATFORMS
 from conjoin.spec.requirements import Requirements
@@ -118,17 +118,15 @@ async def _no_conda_package(demand: Demand, around: Surroundings) -> Cause:
 
 def _other_records(demand: Demand, records: Sequence[RepoDataRecord]) -> Cause | None:
     """Return what channels have of a package in place of what is asked for; None where they have that."""
-    from rattler import MatchSpec
-
     name, said = demand.name, said_by(demand)
-    spec = MatchSpec(demand.what, strict=False)
-    fitting = [record for record in records if spec.matches(record)]
+    spec = parsed_or_none(demand.what)
+    fitting = [record for record in records if spec and spec.matches(record)]
     if fitting:
         return None if demand.channel else _hidden_by_channel(demand, records, fitting)
     version, _, build = demand.spec.partition(" ")
     newest_first = sorted(records, key=lambda each: each.version, reverse=True)
-    built = MatchSpec(f"{name} {version or '*'}", strict=False)
-    if build and (others := [record for record in newest_first if built.matches(record)]):
+    built = parsed_or_none(f"{name} {version or '*'}")
+    if build and (others := [each for each in newest_first if built and built.matches(each)]):
         builds = list(dict.fromkeys(str(record.build) for record in others))
         text = f"{said} {demand.what}, and no build of {name} {version or ''}".rstrip()
         return Cause(f"{text} is called that", f"there {'is' if len(builds) == 1 else 'are'} {_some(builds)}")
@@ -146,11 +144,15 @@ def _other_records(demand: Demand, records: Sequence[RepoDataRecord]) -> Cause |
 def _is_too_low(wanted: str, newest_first: Sequence[str]) -> bool:
     """Tell whether a version expression speaks of versions below all there are."""
     from rattler import Version
+    from rattler.exceptions import InvalidVersionError
 
     bounds = versions_in(wanted)
     if len(newest_first) == 1 or not bounds:
         return False
-    return all(Version(bound) <= Version(newest_first[-1]) for bound in bounds)
+    try:
+        return all(Version(bound) <= Version(newest_first[-1]) for bound in bounds)
+    except InvalidVersionError:
+        return False
 
 
 def _hidden_by_channel(
