@@ -192,7 +192,7 @@ def test_two_channels_may_have_a_file_of_the_same_name(world: World) -> None:
     def resolve(*conda: str, update: Sequence[str] | None = None) -> Resolution:
         world.write()
         asked = build_requirements(conda=conda, channels=channels)
-        return resolve_request(asked, [PLATFORM], update=update)
+        return resolve_request(asked, [PLATFORM], ResolveOptions(update=update))
 
     assert _versions(resolve("app", "lib")) == {"app": "1.0", "lib": "1.0"}
     for channel in ("channel", "mirror"):

@@ -11,6 +11,7 @@ from msgspec.structs import replace as replace_struct
 from conjoin.build.requires import BuildTool
 from conjoin.index.interpreters import HostPython
 from conjoin.solve.one_platform import PlatformRequest
+from conjoin.solve.search.conda_side import Unsatisfiable
 from conjoin.solve.solution import ChosenPython
 from conjoin.spec.platform import default_virtual_packages, host_platform
 from conjoin.spec.requirements import Requirements
@@ -48,7 +49,12 @@ class BuildRequirements:
     async def _decide(self, requires: Sequence[str], interpreter: HostPython) -> Sequence[BuildTool]:
         python = ChosenPython(interpreter.implementation, str(interpreter.version), interpreter.abi)
         asked = _asked(self._request.requirements, requires)
-        answer = await self._request.on_this_host(asked, python).decide()
+        try:
+            answer = await self._request.on_this_host(asked, python).decide()
+        except Unsatisfiable as error:
+            from conjoin.solve.report.format import explain
+
+            raise await explain(error) from error
         return [
             BuildTool(
                 wheel.name,
