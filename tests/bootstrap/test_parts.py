@@ -6,7 +6,9 @@ import ast
 import importlib
 import io
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -64,7 +66,24 @@ def test_the_archive_holds_what_hydrating_is_written_in_and_is_the_same_each_tim
         assert set(opened.namelist()) == {"__main__.py", *(name for _, name in engine_files())}
     assert not any(re.match(r"conjoin/(cli|index|solve|forge|toolkit)/", name) for _, name in engine_files())
     of_the_network = {name for _, name in engine_files() if name.startswith("conjoin/net/")}
-    assert of_the_network == {"conjoin/net/__init__.py", "conjoin/net/urls.py"}
+    assert of_the_network == {f"conjoin/net/{name}.py" for name in ("__init__", "retries", "urls")}
+
+
+def test_what_is_packed_can_be_imported(tmp_path: Path) -> None:
+    """The engine's own modules need no other of ours when they are imported."""
+    for path, name in engine_files():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tmp_path / name)
+    code = "import conjoin.bootstrap.bootstrapping, conjoin.prefix.bootstrap_engine, conjoin.prefix.install"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(tmp_path), "PATH": os.environ["PATH"]},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def conda(*dependencies: str) -> dict[str, object]:
