@@ -310,13 +310,15 @@ class _Walk:
                 self._trouble()
             specifier, extras = self._projects.demanded(dependency)
             if project.name not in self._allowed:
-                every = set(project.ordinals.allowed(""))
-                self._allowed[project.name] = every - self._projects.excluded(project)
+                self._allowed[project.name] = self._allowed_at_first(project)
                 self._extras[project.name] = set()
             if specifier:
                 self._narrow(project.name, set(project.ordinals.allowed(specifier)))
             self._extras[project.name].update(extras)
         return {project.name for project in projects}
+
+    def _allowed_at_first(self, project: ProjectCandidates) -> set[int]:
+        return set(project.ordinals.allowed(""))
 
     def _narrow(self, name: PypiName, allowed: set[int]) -> None:
         self._allowed[name] &= allowed
@@ -422,6 +424,9 @@ class _Turn(_Walk):
         picked = {name: self._picked[name] for name in self._allowed}
         return picked, picked == on_the_way
 
+    def _allowed_at_first(self, project: ProjectCandidates) -> set[int]:
+        return super()._allowed_at_first(project) - self._projects.excluded(project)
+
     def _is_open(self, name: PypiName) -> bool:
         return name not in self._picked
 
@@ -526,10 +531,17 @@ class Prefetch(_Walk):
 
     async def _weigh(self, project: ProjectCandidates) -> None:
         picked = self._picked.get(project.name)
-        if not self._is_consistent or isinstance(picked, Bridge):
+        if not self._is_consistent:
+            return
+        # Read all the same: what is known of a release that a constraint rules out tells of its family.
+        excluded = self._projects.excluded(project)
+        if picked is not None and picked.ordinal in excluded:
+            self._is_consistent = False
+            return
+        if isinstance(picked, Bridge):
             return
         try:
-            better = self._selector.better(project, self._allowed[project.name], picked)
+            better = self._selector.better(project, self._allowed[project.name] - excluded, picked)
         except _Unclear:
             self._trouble()
         else:
