@@ -63,7 +63,8 @@ def test_help_imports_no_command() -> None:
 
 
 def test_a_call_imports_no_command_but_its_own() -> None:
-    commands = [f"conjoin.cli.{name}" for name in ("resolve", "create", "push", "demo", "request", "config")]
+    commands = [f"conjoin.cli.commands.{name}" for name in ("resolve", "create", "push", "demo", "config")]
+    commands.append("conjoin.cli.request")
     assert _imported(["config", "path"], commands) == "['conjoin.cli.commands.config']"
 
 

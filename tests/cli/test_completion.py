@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from conjoin.api import Store
 from conjoin.cli.command_list import COMMANDS
 from conjoin.lock.identity import make_lock, requirements_id
 from conjoin.lock.model import LockedPlatform
 from conjoin.store.aliases import parse_alias
-from conjoin.store.store import Store
 
 SHELLS = ["bash", "zsh", "fish"]
 _ASK = {

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,13 @@ NEVER = {
     "conjoin.bootstrap",
     "conjoin.toolkit",
 }
+
+
+def test_what_is_never_loaded_exists() -> None:
+    """A name that is none any more would be held by nothing."""
+    ours = [name for name in NEVER if name.startswith("conjoin.")]
+    assert len(ours) > 15
+    assert [name for name in ours if find_spec(name) is None] == []
 
 
 def _loaded(*arguments: str) -> tuple[set[str], Any]:

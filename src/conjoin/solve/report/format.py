@@ -32,6 +32,8 @@ LONGEST_TEXT = 1000
 _LINES = 12
 _MOST_LINES = 20
 _LONGEST_LINE = 240
+_LONGEST_WORD = 200
+"""Characters: a channel may have a name of any length."""
 _MOST_VERSIONS = 5
 _TOLD = (4, 2, 1)
 """Of how many versions of each requirement is told where all are too many, tried in this order."""
@@ -68,8 +70,8 @@ class Explanation(NoSolution):
         absent: Sequence[Demand] = (),
         core: UnsatCore | None = None,
     ) -> None:
-        super().__init__(what, advice=advice)
-        self.causes = causes
+        super().__init__(_bounded(what), advice=_bounded(advice) if advice else advice)
+        self.causes = tuple(_bounded(cause) for cause in causes)
         self.branches = tuple(branches)
         self.reasons = reasons
         self.absent = tuple(absent)
@@ -85,6 +87,12 @@ class Explanation(NoSolution):
             reasons=self.reasons,
             core=self.core,
         )
+
+
+def _bounded(text: str) -> str:
+    """Return a sentence whose words have an end, whatever a channel calls its packages."""
+    words = (word if len(word) <= _LONGEST_WORD else f"{word[:_LONGEST_WORD]}..." for word in text.split(" "))
+    return " ".join(words)
 
 
 async def explain(error: Unsatisfiable) -> Explanation:
