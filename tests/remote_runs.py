@@ -90,6 +90,7 @@ class Cloud(Flows):
         self.network = network
         self.bucket = s3.new_bucket()
         self.pods = folder / "pods"
+        self._has_queue = False
         self.pods.mkdir()
         self.container = container
         self.node = folder / "node"
@@ -197,7 +198,9 @@ class Cloud(Flows):
         return Pod(*local_pod.run(command, variables, name, self._configuration))
 
     def make_queue(self) -> None:
-        """Make the queue of AWS Batch that jobs are sent to."""
+        """Make the queue of AWS Batch that jobs are sent to, unless it is there."""
+        if self._has_queue:
+            return
         program = (
             "import boto3, sys\n"
             "ec2, batch = boto3.client('ec2'), boto3.client('batch')\n"
@@ -212,3 +215,4 @@ class Cloud(Flows):
         )
         done = self.call(sys.executable, "-c", program)
         assert done.code == 0, done.said
+        self._has_queue = True

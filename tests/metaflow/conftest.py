@@ -123,7 +123,8 @@ def _make_other_processor(channel: Path) -> None:
     if here.is_dir() and not there.exists():
         there.mkdir()
         for package in here.glob("*.conda"):
-            (there / package.name).symlink_to(package)
+            # Relative: what is made once is moved to its place when it is whole.
+            (there / package.name).symlink_to(Path("..") / here.name / package.name)
         repodata = (here / "repodata.json").read_text()
         (there / "repodata.json").write_text(repodata.replace('"linux-64"', '"linux-aarch64"'))
 

@@ -278,7 +278,7 @@ def test_a_mac_deploys_what_linux_deploys(cloud: Cloud, away: dict[str, Any]) ->
     assert ran.code == 0, ran.said
     assert "Resolving" in ran.stderr
     mac, linux = (
-        [data for name, data in cloud.package(template).items() if "mf_meta/hold" in name]
+        [data for name, data in cloud.package(template).items() if "mf_meta/conjoin/" in name]
         for template in (json.loads(ran.stdout), away)
     )
     assert len(mac) == 1
@@ -314,7 +314,7 @@ def test_a_step_for_another_processor(cloud: Cloud, away_ids: str, started: str,
     # What is asked for is the same; what was found for it is another's.
     assert match[1] == away_ids.partition(":")[0]
     assert match[2] != away_ids.partition(":")[2]
-    [lock] = [data for name, data in cloud.package(template).items() if "mf_meta/hold" in name]
+    [lock] = [data for name, data in cloud.package(template).items() if "mf_meta/conjoin/" in name]
     assert list(json.loads(lock)["platforms"]) == ["linux-aarch64"]
     toolkits = {name.split("/")[2] for name in cloud.object_names() if name.startswith("arm/toolkit/linux")}
     assert toolkits == {"linux-aarch64"}
