@@ -19,6 +19,7 @@ from conjoin.solve.report.format import Explanation, tree_lines
 from conjoin.solve.report.unsat_core import UnsatCore
 from solving import PLATFORM, World
 
+PRIORITIES = ["strict", "flexible", "disabled"]
 Depends = Mapping[str, Sequence[str]]
 
 
@@ -155,6 +156,34 @@ def test_a_channel_may_be_asked_for_by_its_name() -> None:
     assert [option.ground for option in elsewhere.branches[0].options] == ["of another channel"]
 
 
+@pytest.mark.parametrize("name", ["team", "defaults"])
+def test_a_channel_may_be_asked_for_by_what_stands_for_it(world: World, name: str) -> None:
+    for version in ("1.0", "2.0"):
+        world.conda("lib", version)
+    world.conda("app", "1.0", ["lib 1.*"])
+    world.conda("tool", "1.0", ["lib 2.*"], channel="second")
+    places = {name: [world.channel_url, (world.root / "second").as_uri()]}
+    error = _refused(world, f"{name}::app", "tool", channels=[name], channel_aliases=places)
+    assert error.what == "conda's app 1.0 needs lib 1.*, and conda's tool 1.0 needs lib 2.*"
+
+
+@pytest.mark.parametrize("priority", PRIORITIES)
+def test_urls_that_count_as_one_channel_hide_nothing_of_each_other(world: World, priority: str) -> None:
+    world.conda("lib", "1.0")
+    world.conda("lib", "2.0", channel="second")
+    world.conda("app", "1.0", ["lib 1.*"])
+    world.conda("tool", "1.0", ["lib 2.*"])
+    error = _refused(
+        world,
+        "app",
+        "tool",
+        channels=["team"],
+        channel_aliases={"team": [world.channel_url, (world.root / "second").as_uri()]},
+        channel_priority=priority,
+    )
+    assert error.what == "conda's app 1.0 needs lib 1.*, and conda's tool 1.0 needs lib 2.*"
+
+
 def test_a_chain_that_is_too_long_to_follow_is_told_without_a_proof() -> None:
     count = 1_000
     records = {f"p{number}": [record(f"p{number}", "1", [f"p{number + 1}"])] for number in range(count)}
@@ -173,9 +202,6 @@ def test_no_line_of_a_tree_is_longer_than_one_can_read(others: list[str]) -> Non
 
 
 # -- records that are alike, or do not say all
-
-
-PRIORITIES = ["strict", "flexible", "disabled"]
 
 
 def _refused(world: World, *conda: str, **options: Any) -> Explanation:
