@@ -50,6 +50,16 @@ def test_a_pypi_version_that_does_not_exist(world: World) -> None:
     assert error.what == "you asked for app>=2, and the only version of app is 1.0"
 
 
+def test_what_is_found_out_of_one_project_does_not_take_the_place_of_another(world: World) -> None:
+    world.python("3.12.1")
+    world.wheel("app", "1.0", ["lib"])
+    world.wheel("app", "2.0", ["nosuchthing"])
+    world.wheel("lib", "1.0", tags="cp312-cp312-win_amd64")
+    error = explained(world, [], ["app"])
+    assert error.what.startswith("lib has no file that can be used: ")
+    assert [cause.partition(" on ")[0] for cause in error.causes[1:]] == ["no project nosuchthing"]
+
+
 def test_no_wheel_for_the_platform(world: World) -> None:
     world.python("3.12.1")
     world.wheel("app", "1.0", tags="cp312-cp312-win_amd64")

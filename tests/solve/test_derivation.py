@@ -19,6 +19,7 @@ from conjoin.solve.report.format import Explanation, tree_lines
 from conjoin.solve.report.unsat_core import UnsatCore
 from solving import PLATFORM, World
 
+PRIORITIES = ["strict", "flexible", "disabled"]
 Depends = Mapping[str, Sequence[str]]
 
 
@@ -28,13 +29,17 @@ def core_of(specs: Sequence[str], records: Mapping[str, Sequence[RepoDataRecord]
 
 
 def record(
-    name: str, version: str, depends: Sequence[str] = (), constrains: Sequence[str] = ()
+    name: str,
+    version: str,
+    depends: Sequence[str] = (),
+    constrains: Sequence[str] = (),
+    channel: str = "https://c.example",
 ) -> RepoDataRecord:
     made = PackageRecord(
         name, version, BuildString("0"), 0, PLATFORM, depends=list(depends), constrains=list(constrains)
     )
     file_name = f"{name}-{version}-0.conda"
-    return RepoDataRecord(made, file_name, f"https://c.example/{PLATFORM}/{file_name}", "https://c.example")
+    return RepoDataRecord(made, file_name, f"{channel}/{PLATFORM}/{file_name}", channel)
 
 
 def can_be_met(specs: Sequence[str], records: Mapping[str, Sequence[RepoDataRecord]]) -> bool:
@@ -135,10 +140,68 @@ def test_versions_that_are_not_told_are_counted() -> None:
     assert lines[-1] == "└─ 3 versions more, with no solution either"
 
 
+def test_a_channel_may_be_asked_for_by_its_name() -> None:
+    theirs = "https://conda.anaconda.org/conda-forge/"
+    records = {
+        "app": [record("app", "1", ["lib ==1"], channel=theirs)],
+        "tool": [record("tool", "1", ["lib ==2"], channel=theirs)],
+        "lib": [record("lib", "1", channel=theirs), record("lib", "2", channel=theirs)],
+    }
+    found = derive(core_of(["conda-forge::app", "tool"], records), None)
+    grounds = {option.ground for branch in walk(found.branches) for option in branch.options}
+    assert found.is_proof
+    assert "of another channel" not in grounds
+
+    elsewhere = derive(core_of(["bioconda::app"], records), None)
+    assert [option.ground for option in elsewhere.branches[0].options] == ["of another channel"]
+
+
+@pytest.mark.parametrize("name", ["team", "defaults"])
+def test_a_channel_may_be_asked_for_by_what_stands_for_it(world: World, name: str) -> None:
+    for version in ("1.0", "2.0"):
+        world.conda("lib", version)
+    world.conda("app", "1.0", ["lib 1.*"])
+    world.conda("tool", "1.0", ["lib 2.*"], channel="second")
+    places = {name: [world.channel_url, (world.root / "second").as_uri()]}
+    error = _refused(world, f"{name}::app", "tool", channels=[name], channel_aliases=places)
+    assert error.what == "conda's app 1.0 needs lib 1.*, and conda's tool 1.0 needs lib 2.*"
+
+
+@pytest.mark.parametrize("priority", PRIORITIES)
+def test_urls_that_count_as_one_channel_hide_nothing_of_each_other(world: World, priority: str) -> None:
+    world.conda("lib", "1.0")
+    world.conda("lib", "2.0", channel="second")
+    world.conda("app", "1.0", ["lib 1.*"])
+    world.conda("tool", "1.0", ["lib 2.*"])
+    error = _refused(
+        world,
+        "app",
+        "tool",
+        channels=["team"],
+        channel_aliases={"team": [world.channel_url, (world.root / "second").as_uri()]},
+        channel_priority=priority,
+    )
+    assert error.what == "conda's app 1.0 needs lib 1.*, and conda's tool 1.0 needs lib 2.*"
+
+
+def test_a_chain_that_is_too_long_to_follow_is_told_without_a_proof() -> None:
+    count = 1_000
+    records = {f"p{number}": [record(f"p{number}", "1", [f"p{number + 1}"])] for number in range(count)}
+    found = derive(core_of(["p0"], {**records, f"p{count}": []}), None)
+    assert not found.is_proof
+    assert tree_lines(found.branches)[0] == "p0, for which there is"
+
+
+@pytest.mark.parametrize("others", [[], ["other"]])
+def test_no_line_of_a_tree_is_longer_than_one_can_read(others: list[str]) -> None:
+    long = "x" * 5_000
+    records = {"app": [record("app", "1", [f"{long} >=2"])], long: [record(long, "1")]}
+    records |= {name: [record(name, "1")] for name in others}
+    lines = tree_lines(derive(core_of(["app", *others], records), None).branches)
+    assert 0 < max(map(len, lines)) < 300
+
+
 # -- records that are alike, or do not say all
-
-
-PRIORITIES = ["strict", "flexible", "disabled"]
 
 
 def _refused(world: World, *conda: str, **options: Any) -> Explanation:

@@ -169,6 +169,19 @@ class CondaChannels:
                 advice="name a channel (conda-forge), a URL or a folder",
             ) from error
 
+    @property
+    def several_as_one(self) -> dict[str, str]:
+        """Of URLs that count as one channel with others, the URL that the solver takes its name for."""
+        from rattler import Channel, MultiSource
+
+        return {
+            member.base_url: Channel(channel).base_url
+            for channel, source in zip(self.channels, self.sources, strict=True)
+            if isinstance(source, MultiSource)
+            for member in source.sources
+            if isinstance(member, Channel)
+        }
+
     async def records(self, names: Iterable[CondaName]) -> dict[CondaName, list[RepoDataRecord]]:
         """Return all records under each name; an empty list for a name that no channel has.
 

@@ -135,6 +135,6 @@ async def _of(platform: str, task: asyncio.Future[_T], named: bool) -> _T:
     try:
         return await task
     except ConjoinError as error:
-        if named and not error.where:
-            error.where = platform
+        if named:
+            error.add_place(platform)
         raise

@@ -10,6 +10,7 @@ then tells what was asked for.)
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
@@ -24,7 +25,7 @@ from conjoin.solve.candidates.encoding import (
 )
 from conjoin.solve.report.unsat_core import UnsatCore, is_too_new, parsed_or_none
 from conjoin.solve.search.provider import PypiProvider
-from conjoin.spec.names import name_of_spec
+from conjoin.spec.names import PypiName, name_of_spec
 
 if TYPE_CHECKING:
     from rattler import PackageRecord
@@ -187,7 +188,7 @@ def derive(core: UnsatCore, provider: PypiProvider | None, most: int = 0) -> Der
             _Tracer(told, core, provider, is_grouping=True).proof()
             or _Tracer(told, core, provider, is_grouping=False).proof()
         )
-    except _TooLongError:
+    except (_TooLongError, RecursionError):  # a chain of hundreds would not be read to its end either
         found = None
     return found or outline(told, provider)
 
@@ -470,7 +471,7 @@ class _Tracer:
         if not demand.channel:
             return ""
         channel = str(getattr(self._records[name][place], "channel", ""))
-        return "" if channel.rstrip("/") == demand.channel.rstrip("/") else "of another channel"
+        return "" if channel.rstrip("/") == _channel_url(demand.channel) else "of another channel"
 
     def _untold(self, text: str, places: Sequence[int]) -> int:
         """Return how many versions there are beside those at some places."""
@@ -521,7 +522,7 @@ class _Tracer:
         return " or ".join(ranges)
 
     def _version(self, project: str, ordinal: str) -> str:
-        pool = next((pool for name, pool in self._pools.items() if name == project), None)
+        pool = self._pools.get(PypiName(project))
         if pool is None or not ordinal.isdecimal() or not 1 <= int(ordinal) <= len(pool.ordinals):
             return "nothing"
         return str(pool.ordinals.version(int(ordinal)))
@@ -534,6 +535,17 @@ class _Tracer:
         project, extra = read_name(name)
         shown = f"{project}[{extra}]" if extra else str(project)
         return Package(shown, tuple(self._version(project, each) for each in versions), "pypi")
+
+
+@cache
+def _channel_url(channel: str) -> str:
+    """Return the URL of a channel, as records have it; requirements mostly have its name."""
+    from rattler import Channel
+
+    try:
+        return Channel(channel).base_url.rstrip("/")
+    except Exception:  # rattler raises a class of its own per part
+        return channel.rstrip("/")
 
 
 def _virtual(name: str, assumed: Mapping[str, str]) -> list[PackageRecord]:

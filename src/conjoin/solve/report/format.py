@@ -55,7 +55,7 @@ class Explanation(NoSolution):
     :ivar causes: one sentence each, the likeliest first.
     :ivar branches: who asks for what, and what there is for it, as data.
     :ivar reasons: the same as lines of text; empty where they only repeat the cause.
-    :ivar absent: requirements that nothing meets, of which channels and indexes may know more.
+    :ivar absent: what the first cause says that nothing meets, of which channels and indexes may know more.
     :ivar core: what it is about, None where no solver was asked.
     """
 
@@ -125,7 +125,7 @@ def _explanation(core: UnsatCore, requirements: Requirements, provider: PypiProv
         first.advice,
         branches=told.branches,
         reasons="\n".join(lines),
-        absent=[cause.absent for cause in found if cause.absent],
+        absent=[first.absent] if first.absent else (),
         core=core,
     )
 
@@ -163,10 +163,11 @@ def tree_lines(branches: Sequence[Branch]) -> list[str]:
     """Return a tree as lines of text; none where it would say no more than that something is absent."""
     if len(branches) == 1:
         only = branches[0]
-        return [] if only.is_absent else [_line(only), *_below(only, "")]
-    lines = ["these cannot be had together:"] if branches else []
-    for branch, mark, indent in _marked(branches, ""):
-        lines += [f"{mark}{_line(branch)}", *_below(branch, indent)]
+        lines = [] if only.is_absent else [_line(only), *_below(only, "")]
+    else:
+        lines = ["these cannot be had together:"] if branches else []
+        for branch, mark, indent in _marked(branches, ""):
+            lines += [f"{mark}{_line(branch)}", *_below(branch, indent)]
     return [line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}..." for line in lines]
 
 

@@ -173,6 +173,8 @@ async def _is_refused(resolvo: Resolvo, part: _Part) -> bool:
 class _Whole:
     """Everything that a question's solver would be shown, by name.
 
+    Where several URLs count as one channel, records are of that: the solver is not shown channels here.
+
     :param channels: None where no channel takes part.
     """
 
@@ -181,6 +183,7 @@ class _Whole:
         self._pinned = {record.name.normalized: record for record in question.pinned}
         self._channels = channels
         self._platforms = (platform, "noarch")
+        self._several_as_one = channels.several_as_one if channels is not None else {}
         self._records: dict[str, list[RepoDataRecord]] = {}
 
     async def of(self, names: Collection[str]) -> dict[str, list[RepoDataRecord]]:
@@ -195,8 +198,17 @@ class _Whole:
             if name in self._pinned:
                 self._records[name] = [self._pinned[name]]
             else:
-                self._records[name] = [*found.get(CondaName(name), ()), *await self._own(name)]
+                theirs_here = map(self._of_one_channel, found.get(CondaName(name), ()))
+                self._records[name] = [*theirs_here, *await self._own(name)]
         return {name: self._records[name] for name in names}
+
+    def _of_one_channel(self, record: RepoDataRecord) -> RepoDataRecord:
+        channel = self._several_as_one.get(str(record.channel))
+        if channel is None:
+            return record
+        from rattler import RepoDataRecord
+
+        return RepoDataRecord(record, record.file_name, record.url, channel)
 
     async def _own(self, name: str) -> list[RepoDataRecord]:
         from rattler import PackageName, Subdir
