@@ -105,7 +105,7 @@ def _work() -> None:
     """Print the answers of the package that is found on the path, a line each."""
     package, part, work, worlds, seed = sys.argv[2:7]
     cases = {
-        "packse": lambda: _packse(Path(work)),
+        "packse": lambda: _packse(package, Path(work)),
         "worlds": lambda: _worlds(package, Path(work), int(worlds), int(seed)),
         "mixed": lambda: _mixed(package, Path(work)),
         "sets": lambda: _sets(package, Path(work)),
@@ -122,11 +122,17 @@ def _work() -> None:
         print(json.dumps([name, answer]), flush=True)
 
 
-def _packse(work: Path) -> Iterator[Case]:
+def _packse(package: str, work: Path) -> Iterator[Case]:
     scenarios_below = importlib.import_module("packse").scenarios_below  # of the checkout's tests
     for place in (SHARED / "packse", ROOT / "tests" / "solve" / "packse"):
         for scenario in scenarios_below(place):
-            yield scenario.identity, lambda each=scenario: each.resolve(work / each.identity)  # type: ignore[misc]
+            yield scenario.identity, lambda each=scenario: _alone(package, work, each)  # type: ignore[misc]
+
+
+def _alone(package: str, work: Path, scenario: Any) -> Answer:
+    """Resolve with a cache of its own: servers of two scenarios may have listened at the same port."""
+    os.environ[f"{package.upper()}_CACHE"] = str(work / scenario.identity / "cache")
+    return scenario.resolve(work / scenario.identity)
 
 
 def _mixed(package: str, work: Path) -> Iterator[Case]:
