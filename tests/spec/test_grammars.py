@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-
 import pytest
 
+from conjoin.bootstrap import grammar as bootstrap_grammar
 from conjoin.spec import grammars
 from conjoin.spec.grammars import ENVIRONMENT_ID, is_id, is_plain_file_name, is_sha256
 
@@ -74,10 +72,7 @@ def test_names_that_leave_their_folder_or_hide_in_it(name: str) -> None:
 
 def test_the_bootstrap_s_copies_are_the_same() -> None:
     """It has the standard library alone, and so cannot import them."""
-    if importlib.util.find_spec("conjoin.bootstrap.grammar") is None:
-        pytest.skip("bootstrap keeps its copies beside their uses")
-    copies = importlib.import_module("conjoin.bootstrap.grammar")
     names = ["ENVIRONMENT_ID", "HEX_64", "PLAIN_FILE_NAME"]
-    assert [getattr(copies, name).pattern for name in names] == [
+    assert [getattr(bootstrap_grammar, name).pattern for name in names] == [
         getattr(grammars, name).pattern for name in names
     ]
