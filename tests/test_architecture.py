@@ -40,6 +40,7 @@ _PATH = (
     "build",
     "solve",
     "lock",
+    "trust",
     "store",
     "prefix",
 )
@@ -47,6 +48,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     **{room: frozenset(_PATH[:place]) for place, room in enumerate(_PATH)},
     # What was decided knows neither how it was solved nor what exists.
     "lock": frozenset({"version", "errors", "config", "spec"}),
+    # Statements, policies, memory, the log's entries: as data, whatever a lock is made of.
+    "trust": frozenset({"version", "errors", "config", "spec"}),
     # What joins the rooms into one call, and what the library shows of it.
     "resolving": frozenset(_PATH),
     "inventory": frozenset(_PATH),

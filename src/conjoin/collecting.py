@@ -37,6 +37,9 @@ KINDS = (
 )
 """What can go, as reports call it."""
 
+_MOST_LOGGED = 1000
+"""Environments that the log names of one collection: 80 bytes each."""
+
 
 @dataclass
 class Collected:
@@ -175,8 +178,15 @@ def _collect(
         for piece in found.pieces:
             collected.add(piece.kind, len(piece.objects), sum(each.size for each in piece.objects))
         return
+    swept = 0, 0
     for kind, count, size in sweep(store, found, renew=renew):
         collected.add(kind, count, size)
+        swept = swept[0] + count, swept[1] + size
+    if swept[0]:
+        named = tuple(":".join(ids) for ids in found.dropped[:_MOST_LOGGED])
+        more = len(found.dropped) - len(named)
+        told = f"and {more} more environments" if more else ""
+        store.log.add("gc", environments=named, count=swept[0], size=swept[1], told=told)
 
 
 def _trees_of(prefixes: Sequence[KnownPrefix]) -> list[trees.Tree]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from conjoin.lock.model import SCHEMA, Lock, LockedPackage, LockedPlatform
@@ -21,6 +22,7 @@ __all__ = [
     "is_id",
     "is_plain_file_name",
     "is_sha256",
+    "lock_digest",
     "make_lock",
     "package_order",
     "requirements_id",
@@ -49,6 +51,17 @@ def full_id(platforms: Mapping[str, LockedPlatform]) -> str:
     )
     text = json.dumps(rows, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:_HEX_DIGITS]
+
+
+def lock_digest(lock: Lock) -> str:
+    """Return SHA-256 over a lock's document without origins: 64 hex digits. It binds all that is decided."""
+    document: dict[str, Any] = msgspec.to_builtins(lock)
+    for locked in document["platforms"].values():
+        for package in locked["packages"]:
+            package.pop("url", None)
+            package.pop("channel", None)
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def environment_name(req_id: str, full_id: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import NamedTuple
 
@@ -112,8 +112,12 @@ class History(NamedTuple):
 class Aliases:
     """The aliases of a store."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(
+        self, backend: Backend, given: Callable[[Alias, History, bool], None] = lambda *_told: None
+    ) -> None:
+        """:param given: told of each name that is given here, of its history, and whether it moved."""
         self._backend = backend
+        self._given = given
 
     def set(self, alias: Alias, req_id: str, full_id: str) -> bool:
         """Make ``alias`` mean a lock that is already kept.
@@ -137,21 +141,27 @@ class Aliases:
         :raises Conflict: where the tag is written once and means something else.
         :raises IntegrityError: where the alias is there, but damaged.
         """
+        now: list[_Record] = []
 
         def moved(present: bytes | None) -> bytes | None:
             move = Move(req_id=req_id, full_id=full_id, user=current_user(), time=_now())
             if present is None:
-                return _encode(_Record(**msgspec.structs.asdict(move)))
+                now[:] = [_Record(**msgspec.structs.asdict(move))]
+                return _encode(now[0])
             record = self._decode(alias, present)
             if record.target == move.target:
+                now[:] = [record]
                 return None
             if alias.tag not in MUTABLE_TAGS:
                 raise self._taken(alias)
-            return _encode(record.moved(move))
+            now[:] = [record.moved(move)]
+            return _encode(now[0])
 
         # Whoever comes last wins, but never unawares.
         busy = f"the alias {alias} is being changed by others all the time"
-        return update_object(self._backend, alias_key(*alias), moved, busy=busy)
+        changed = update_object(self._backend, alias_key(*alias), moved, busy=busy)
+        self._given(alias, _history_of(now[0]), changed)
+        return changed
 
     def refuse_taken(self, alias: Alias, req_id: str, full_id: str) -> bool:
         """Return whether ``alias`` means this lock already; asked before the work of pushing it.
@@ -189,8 +199,15 @@ class Aliases:
         :raises NotFound: where it is unknown; near names are named.
         :raises IntegrityError: where it is damaged.
         """
-        record = self._read(alias)
-        return History((_move_of(record), *reversed(record.earlier)), record.forgotten)
+        return _history_of(self._read(alias))
+
+    def find_history(self, alias: Alias) -> History | None:
+        """Do as :meth:`history`; None where it is unknown: one request.
+
+        :raises IntegrityError: where it is damaged.
+        """
+        found = self._backend.get(alias_key(*alias))
+        return _history_of(self._decode(alias, found.data)) if found is not None else None
 
     def all(self, prefix: str = "") -> Iterator[Alias]:
         """Yield every alias whose name and tag begin with ``prefix``, sorted."""
@@ -238,6 +255,10 @@ class Aliases:
 
 def _move_of(record: _Record) -> Move:
     return Move(req_id=record.req_id, full_id=record.full_id, user=record.user, time=record.time)
+
+
+def _history_of(record: _Record) -> History:
+    return History((_move_of(record), *reversed(record.earlier)), record.forgotten)
 
 
 def _encode(record: _Record) -> bytes:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from conjoin.cli.options import ENV, OUTPUT, STORE_URL, Argument, Command, Example, Option, OutputOptions
+from conjoin.cli.options import (
+    ACCEPT_ROLLBACK,
+    ENV,
+    OUTPUT,
+    SIGN,
+    SIGNING_KEY,
+    STORE_URL,
+    Argument,
+    Command,
+    Example,
+    Option,
+    OutputOptions,
+)
 from conjoin.cli.output.reporter import Reporter
 from conjoin.errors import NotFound, UsageError
 
@@ -22,17 +34,22 @@ def alias(
     env: str | None = None,
     name: str | None = None,
     store: str | None = None,
+    accept_rollback: bool = False,
     prefix: str | None = None,
     history: str | None = None,
+    sign: bool = False,
+    signing_key: str | None = None,
 ) -> None:
     """Name an environment, list names, or show what a name meant before.
 
     The tags latest, candidate and stable may be moved; every other tag is written once.
     """
+    from conjoin.cli.environments import signer_of
     from conjoin.store.aliases import parse_alias
     from conjoin.store.lookup.reference import find_lock
     from conjoin.store.store import Store
     from conjoin.store.transfer.alias import alias_lock
+    from conjoin.store.transfer.naming import signed_name
 
     reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
     if prefix is not None or history is not None:
@@ -49,12 +66,14 @@ def alias(
             advice="conjoin alias ENV NAME, --list PREFIX or --history NAME",
         )
     given = parse_alias(name)
-    there = Store(store)
+    there = Store(store, accept_rollback=accept_rollback)
+    signer = signer_of(sign=sign, key=signing_key)
     lock = find_lock(env, there)
     if there.shared is None:
-        alias_lock(there, lock, name)
+        alias_lock(there, lock, name, signer=signer)
     else:
-        there.name(lock, given)
+        with signed_name(there, lock, given, signer):
+            there.name(lock, given)
     if output.json:
         from conjoin.cli.output.documents import write_json
 
@@ -77,6 +96,9 @@ COMMAND = Command(
         ),
         Option("history", "show who made that name mean what, newest first", "NAME", completes="environment"),
         STORE_URL,
+        SIGN,
+        SIGNING_KEY,
+        ACCEPT_ROLLBACK,
         OUTPUT,
     ),
     (

@@ -59,6 +59,7 @@ def gc(
             there = Store(store)
             for workflow in forget:
                 there.deployments.forget(workflow)
+                there.log.add("delete", told=f"the deployment {workflow}")
             steps(f"looking through {there.place}")
             collected = collect_store(there, span, keep_defaults=not defaults, dry_run=dry_run)
     if output.json:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from conjoin.cli.options import ENV, OUTPUT, PLATFORMS, STORE_URL, Command, Example, OutputOptions
+from conjoin.cli.options import (
+    ACCEPT_ROLLBACK,
+    ENV,
+    OUTPUT,
+    PLATFORMS,
+    STORE_URL,
+    Command,
+    Example,
+    OutputOptions,
+)
 from conjoin.cli.output.reporter import presentable, styled
 from conjoin.errors import NotFound
 
@@ -18,14 +27,20 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND", "show"]
 
 
-def show(output: OutputOptions, env: str, platform: Sequence[str] = (), store: str | None = None) -> None:
+def show(
+    output: OutputOptions,
+    env: str,
+    platform: Sequence[str] = (),
+    store: str | None = None,
+    accept_rollback: bool = False,
+) -> None:
     """Show the packages of an environment, for each platform."""
     from conjoin.inventory import known_environment
     from conjoin.spec.platform import platform_name
     from conjoin.store.lookup.reference import find_lock
     from conjoin.store.store import Store
 
-    there = Store(store)
+    there = Store(store, accept_rollback=accept_rollback)
     lock = find_lock(env, there)
     wanted = [platform_name(name) for name in platform] or list(lock.platforms)
     if missing := [name for name in wanted if name not in lock.platforms]:
@@ -50,7 +65,7 @@ def show(output: OutputOptions, env: str, platform: Sequence[str] = (), store: s
 
 COMMAND = Command(
     show,
-    (PLATFORMS, STORE_URL, OUTPUT),
+    (PLATFORMS, STORE_URL, ACCEPT_ROLLBACK, OUTPUT),
     (ENV,),
     examples=(
         Example("conjoin show team/torch:v1", "What a name means"),

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conjoin.cli.options import ENV, OUTPUT, PLATFORMS, STORE_URL, Command, Example, Option, OutputOptions
+from conjoin.cli.options import (
+    ACCEPT_ROLLBACK,
+    ENV,
+    OUTPUT,
+    PLATFORMS,
+    STORE_URL,
+    Command,
+    Example,
+    Option,
+    OutputOptions,
+)
 from conjoin.cli.output.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -21,6 +31,7 @@ def toolkit(
     output: OutputOptions,
     env: str | None = None,
     store: str | None = None,
+    accept_rollback: bool = False,
     platform: Sequence[str] = (),
     force: bool = False,
 ) -> None:
@@ -31,7 +42,7 @@ def toolkit(
     from conjoin.store.store import Store
 
     reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
-    there = Store(store)
+    there = Store(store, accept_rollback=accept_rollback)
     lock = _lock(env, there)
     with reporter.steps() as steps:
         made = [_made(there, each, lock, force, steps) for each in platform or ["linux-64"]]
@@ -58,6 +69,7 @@ COMMAND = Command(
         STORE_URL._replace(help="where to: a folder, s3://, gs://, az://"),
         PLATFORMS._replace(help="of the containers; default: linux-64"),
         Option("force", "make it anew, of the versions that are installed here"),
+        ACCEPT_ROLLBACK,
         OUTPUT,
     ),
     (

@@ -76,6 +76,17 @@ class Address(msgspec.Struct, frozen=True):
         """The address as people type it."""
         return f"{self.scheme}://{self.bucket}{f'/{self.prefix}' if self.prefix else ''}"
 
+    @property
+    def identity(self) -> str:
+        """What tells this store from all others, without credentials; empty for one of this process alone.
+
+        One address means other stores at other servers (S3, GCS) and in other accounts (Azure).
+        """
+        if self.scheme == "memory":
+            return ""
+        server = {"s3": _s3_server, "gs": _google_server, "az": _azure_server}[self.scheme]()
+        return f"{self.text} at {server}" if server else self.text
+
     def open(self, *, to_upload: bool = False) -> ObjectStore:
         """Return obstore's store, configured from the environment as the cloud's own tools are.
 
@@ -252,6 +263,28 @@ def _no_connection_string(problem: str) -> UsageError:
         f"{_AZURE_CONNECTION} is no connection string: {problem}",
         advice="copy it from the storage account's access keys, or set AZURE_STORAGE_ACCOUNT_NAME and a key",
     )
+
+
+def _s3_server() -> str:
+    return _without_login(_first_of("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"))
+
+
+def _google_server() -> str:
+    return _without_login(_first_of("STORAGE_EMULATOR_HOST", "GOOGLE_BASE_URL"))
+
+
+def _azure_server() -> str:
+    config = azure_configuration_from_connection_string()
+    if config.get("use_emulator"):
+        return "emulator"
+    named = _first_of("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT")
+    endpoint = config.get("endpoint") or _first_of("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")
+    return " ".join(filter(None, (config.get("account_name") or named, _without_login(endpoint))))
+
+
+def _without_login(url: str | None) -> str:
+    split = urlsplit(url or "")
+    return f"{split.scheme}://{split.netloc.rpartition('@')[2]}{split.path.rstrip('/')}" if url else ""
 
 
 def _first_of(*variables: str) -> str | None:

@@ -16,6 +16,7 @@ from conjoin.lock.format import read_lock
 from conjoin.lock.model import Lock
 from conjoin.spec.grammars import ENVIRONMENT_ID
 from conjoin.store.aliases import Alias, parse_alias
+from conjoin.store.lookup.named import find_named
 from conjoin.store.store import Store
 
 __all__ = ["alias_in", "find_by_id_prefix", "find_lock", "short_ids"]
@@ -41,6 +42,8 @@ def find_lock(text: str, store: Store) -> Lock:
     alias, or else the beginning of ids (:func:`find_by_id_prefix`).
 
     :raises NotFound: where nothing of that name exists.
+    :raises Conflict: where a name means something else than this user remembers.
+    :raises IntegrityError: where a name is not signed as a policy of the user's demands.
     :raises UsageError: where ``text`` can be none of these, names a file that is no lock, or begins several
         environments' ids.
     """
@@ -55,7 +58,10 @@ def find_lock(text: str, store: Store) -> Lock:
         if "/" in text or text.endswith(_FILES):
             raise NotFound(f"there is no lock file {text}", advice=error.advice) from None
         raise
-    ids = store.aliases.find(alias) or find_by_id_prefix(text, store)
+    named = find_named(alias, store)
+    if named is not None:
+        return named
+    ids = find_by_id_prefix(text, store)
     try:
         ids = ids or store.aliases.get(alias)  # which names near ones
     except NotFound:

@@ -13,6 +13,7 @@ from conjoin.store.transfer.concurrently import map_concurrently
 from conjoin.store.transfer.selection import packages_of, places_of, platforms_of
 from conjoin.store.transfer.sources import Sources
 from conjoin.store.usage import note_use
+from conjoin.trust.policy import rule_for
 
 if TYPE_CHECKING:
     from conjoin.lock.model import Lock, LockedPackage
@@ -53,6 +54,9 @@ def get(store: Store, reference: str) -> Got:
             near.aliases.name_kept(alias, lock.req_id, lock.full_id)
         except Conflict:
             return Got(lock, str(alias), named=False)
+        # Under a policy the name is no less signed here than there.
+        if rule_for(alias.name) is not None:
+            store.signatures.copy_to(near.signatures, alias)
         return Got(lock, str(alias), named=True)
 
 

@@ -1,0 +1,138 @@
+"""What a name means, as far as it is to be believed: by who signed it, and by what is remembered of it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from conjoin.errors import Conflict, IntegrityError, NotFound
+from conjoin.lock.identity import lock_digest
+from conjoin.store.layout import alias_key
+from conjoin.store.records.memory import digest_in, met_as
+from conjoin.trust.policy import Rule, rule_for
+
+if TYPE_CHECKING:
+    from conjoin.lock.model import Lock
+    from conjoin.store.aliases import Alias
+    from conjoin.store.records.signatures import Head
+    from conjoin.store.store import Store
+    from conjoin.trust.memory import Remembered
+
+__all__ = ["find_named"]
+
+_TRIES = 3
+_PAUSE = 0.2
+"""Seconds between two looks: a name that is moved just now, and what is signed about it, are two objects."""
+
+
+def find_named(alias: Alias, store: Store) -> Lock | None:
+    """Return the lock that a name means, None where there is no such name.
+
+    Only of that object the lock is read: a policy that is not met, or a memory that speaks against it, keep
+    everything else from being fetched. What it means is remembered.
+
+    :raises Conflict: where it contradicts what this user remembers of it; both targets are named.
+    :raises IntegrityError: where it is not signed as the policy for its name demands; where it is damaged.
+    :raises NotFound: where the user met it before, and it is gone; where its lock is.
+    """
+    rule = rule_for(alias.name)
+    for _ in range(_TRIES - 1):
+        try:
+            return _find(alias, store, rule)
+        except (Conflict, IntegrityError):  # noqa: PERF203 (seldom more than one round)
+            time.sleep(_PAUSE)
+    return _find(alias, store, rule)
+
+
+def _find(alias: Alias, store: Store, rule: Rule | None) -> Lock | None:
+    strict = rule is not None and not store.accept_rollback
+    remembered = store.memory.get(alias, strict=strict)
+    history = store.aliases.find_history(alias)
+    if history is None:
+        if remembered is not None and not store.accept_rollback:
+            # Else an environment whose id begins like it could take its place.
+            raise NotFound(
+                f"no alias {alias} any more; it was {remembered.target} (met {remembered.seen})",
+                where=store.place,
+                advice="give those ids, if that is what you want",
+            )
+        return None
+    ids = history.moves[0].target
+    head = _signed(alias, store, rule, remembered) if rule is not None else None
+    if head is not None and head.signed.statement.target != ids:
+        raise IntegrityError(
+            f"{alias} means {':'.join(ids)}, and what is signed is {':'.join(head.signed.statement.target)}",
+            where=store.backend.where(alias_key(*alias)),
+            advice="somebody moved it without signing: ask who may sign, or take the signed ids",
+        )
+    # What is signed goes before what the name's own object says, and that before what is remembered.
+    known = remembered.lock_digest if remembered is not None and remembered.target == ":".join(ids) else ""
+    wanted = head.signed.statement.lock_digest if head is not None else digest_in(history.moves[0]) or known
+    lock, digest = _lock(store, ids, wanted)
+    if head is not None and digest != wanted:
+        raise IntegrityError(
+            f"the lock of {alias} has the digest {digest}, and what is signed is {wanted}",
+            where=store.place,
+            advice="somebody exchanged it: ask who runs the store",
+        )
+    serial, signed = (head.signed.statement.serial, head.digest) if head is not None else (0, "")
+    store.memory.believe(
+        alias,
+        met_as(alias, history, digest, serial, signed),
+        where=store.backend.where(alias_key(*alias)),
+        advice=f"if that is right: conjoin show {alias} --store {store.place} --accept-rollback",
+        accept_rollback=store.accept_rollback,
+        strict=strict,
+    )
+    return lock
+
+
+def _signed(alias: Alias, store: Store, rule: Rule, remembered: Remembered | None) -> Head:
+    """Return the last statement about a name, which is signed as the rule demands."""
+    known = (0, "")
+    if remembered is not None and not store.accept_rollback:
+        known = remembered.serial, remembered.signed
+    demanded = f"{alias} must be signed by {' or '.join(rule.principals)} ({rule.where})"
+    head = store.signatures.head(alias, known=known)
+    if head is None:
+        raise IntegrityError(
+            f"{demanded}, and is not signed",
+            where=store.place,
+            advice=f"who may, signs it by: conjoin alias ENV {alias} --sign --store {store.place}",
+        )
+    statement = head.signed.statement
+    if (statement.name, statement.tag) != tuple(alias) or not head.where.endswith(
+        f"/{statement.serial}.json"
+    ):
+        raise IntegrityError(
+            f"{demanded}; what is there was signed for {statement.name}:{statement.tag}, as the "
+            f"{statement.serial}. statement",
+            where=head.where,
+            advice="somebody copied it here: ask who runs the store",
+        )
+    from conjoin.trust.ssh_keygen import signed_by
+    from conjoin.trust.statement import NAMESPACE, canonical
+
+    try:
+        signed_by(
+            canonical(statement),
+            head.signed.signature,
+            allowed_signers=rule.allowed_signers,
+            principals=rule.principals,
+            namespace=NAMESPACE,
+            moment=statement.moment,
+        )
+    except IntegrityError as error:
+        raise IntegrityError(f"{demanded}; {error.what}", where=head.where, advice=error.advice) from None
+    return head
+
+
+def _lock(store: Store, ids: tuple[str, str], wanted: str) -> tuple[Lock, str]:
+    """Return the lock and its digest: of those of the same ids here and there, the one with that digest."""
+    lock = store.lock(*ids)
+    digest = lock_digest(lock)
+    if wanted and digest != wanted and store.shared is not None:
+        there = store.locks.get(*ids)
+        if lock_digest(there) == wanted:
+            return there, wanted
+    return lock, digest
