@@ -10,7 +10,7 @@ from conjoin.config.load import load_settings
 from conjoin.config.settings import Said, Settings
 from conjoin.errors import UsageError
 
-__all__ = ["Rule", "rule_for", "signing_key"]
+__all__ = ["Rule", "rule_for", "rule_for_some", "signing_key"]
 
 EVERY = "*"
 """The prefix of all names."""
@@ -39,17 +39,32 @@ def rule_for(name: str, settings: Settings | None = None) -> Rule | None:
     :param settings: default: what is configured.
     :raises UsageError: where a prefix is none, or nobody is named.
     """
-    settings = settings or load_settings()
-    best: Rule | None = None
-    for said in settings.said("trust"):
-        if not isinstance(said.value, dict):
-            continue
-        for written, principals in said.value.items():
-            prefix = _prefix(written, said)
-            covers = prefix in (EVERY, name) or name.startswith(f"{prefix}/")
-            if covers and (best is None or _length(prefix) > _length(best.prefix)):
-                best = Rule(prefix, _principals(principals, said), _allowed_signers(settings), said.where)
-    return best
+    rules = _rules(settings or load_settings())
+    covering = [one for one in rules if one.prefix in (EVERY, name) or name.startswith(f"{one.prefix}/")]
+    return max(covering, key=lambda one: _length(one.prefix), default=None)
+
+
+def rule_for_some(start: str, settings: Settings | None = None) -> Rule | None:
+    """Return a rule for any of the names that begin with ``start``, None where nobody must have signed one.
+
+    :raises UsageError: where a prefix is none, or nobody is named.
+    """
+    rules = _rules(settings or load_settings())
+    covering = (
+        one
+        for one in rules
+        if one.prefix == EVERY or one.prefix.startswith(start) or start.startswith(f"{one.prefix}/")
+    )
+    return next(covering, None)
+
+
+def _rules(settings: Settings) -> list[Rule]:
+    return [
+        Rule(_prefix(written, said), _principals(principals, said), _allowed_signers(settings), said.where)
+        for said in settings.said("trust")
+        if isinstance(said.value, dict)
+        for written, principals in said.value.items()
+    ]
 
 
 def signing_key(settings: Settings | None = None) -> str:

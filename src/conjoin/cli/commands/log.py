@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from conjoin.cli.options import OUTPUT, STORE_URL, Argument, Command, Example, Option, OutputOptions
 from conjoin.cli.output.reporter import Reporter
-from conjoin.store.store import Store
 
 if TYPE_CHECKING:
     from conjoin.trust.log import LogEntry
@@ -25,6 +24,8 @@ def log(
 
     An account by those who did it, not a proof: only what is signed proves anything (docs/security.md).
     """
+    from conjoin.store.store import Store
+
     reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
     there = Store(store)
     found = there.log.entries(reporter.warn)

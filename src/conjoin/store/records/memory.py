@@ -100,7 +100,7 @@ class NameMemory:
             before = None
             if present is not None:
                 file = self._backend().where(_key(alias))
-                before = _decoded(present, str(alias), file, strict and not accept_rollback)
+                before = _decoded(present, str(alias), file, strict and not accept_rollback, told=True)
             problem = contradiction(before, met) if before is not None else ""
             if before is not None and problem:
                 if not accept_rollback:
@@ -162,14 +162,18 @@ def _key(alias: Alias) -> str:
     return f"{alias.name}/{alias.tag}.json"
 
 
-def _decoded(data: bytes, alias: str, where: str, strict: bool) -> Remembered | None:
+def _decoded(
+    data: bytes, alias: str, where: str, strict: bool, *, told: bool = False
+) -> Remembered | None:
+    """:param told: whether there was a warning already, by whoever looked first."""
     try:
         return decode(data)
     except ValueError as error:
         what = f"what is remembered of {alias} is damaged ({error})"
     if strict:
         raise IntegrityError(what, where=where, advice="delete that file, or give --accept-rollback")
-    warnings.warn(f"{where}: {what}; it is remembered anew", stacklevel=2)
+    if not told:
+        warnings.warn(f"{where}: {what}; it is remembered anew", stacklevel=2)
     return None
 
 

@@ -31,7 +31,7 @@ def signed_name(store: Store, lock: Lock, alias: Alias, signer: Signer | None) -
 
     :param lock: is in the store already.
     :param signer: None: nothing is signed.
-    :raises Conflict: where the store has another lock of the same ids, or lost statements that this user knows.
+    :raises Conflict: where the store has another lock of these ids, or lost statements that this user knows.
     :raises UsageError: where it cannot be signed; then nothing was named.
     """
     if signer is None:

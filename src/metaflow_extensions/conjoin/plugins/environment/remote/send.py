@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from conjoin.lock.model import Lock
     from conjoin.spec.requirements import Credential, Requirements
     from conjoin.store.store import Store
+    from conjoin.trust.policy import Rule
 
 __all__ = ["deployed_workflow", "packaged", "send"]
 
@@ -70,6 +71,7 @@ def send(
     remote = [request for request in requests if request.enabled and request.remote]
     if not remote:
         return
+    _refuse_unverified(remote)
     from concurrent.futures import ThreadPoolExecutor
 
     configured = _configured()
@@ -84,6 +86,45 @@ def send(
     workflow = deployed_workflow()
     if workflow:
         _note(store, workflow, wanted)
+
+
+def _refuse_unverified(requests: Iterable[StepRequest]) -> None:
+    """Refuse names that must be signed and would be looked up where nobody can verify that.
+
+    :raises EnvironmentProblem: naming the first step.
+    """
+    from conjoin.errors import ConjoinError, IntegrityError
+
+    for request in requests:
+        name = request.ask.named or ""
+        try:
+            rule = _rule_for(name) if request.fetched_at_exec else None
+        except ConjoinError as error:
+            raise EnvironmentProblem(str(error), error.exit_code) from None
+        if rule is not None:
+            signers = " or ".join(rule.principals)
+            raise EnvironmentProblem(
+                f"step {request.step}: {name} must be signed by {signers} ({rule.where}), and "
+                " fetch_at_exec looks it up in a container, which cannot verify that; drop fetch_at_exec: "
+                "then it is looked up and verified here, and the container is told its ids",
+                IntegrityError.exit_code,
+            )
+
+
+def _rule_for(name: str) -> Rule | None:
+    """Return who must have signed a name, in which ``@{VARIABLE}`` may stand for anything."""
+    from conjoin.errors import UsageError
+    from conjoin.store.aliases import parse_alias
+    from conjoin.trust.policy import rule_for, rule_for_some
+
+    start, variable, _ = name.partition("@{")
+    if variable and not name.startswith("step:"):
+        return rule_for_some(start.partition(":")[0])
+    try:
+        alias = parse_alias(name)
+    except UsageError:
+        return None  # of another kind: ids, or the step of a run
+    return rule_for(alias.name)
 
 
 def packaged(environments: Iterable[StepEnvironment]) -> list[tuple[str, str, Any]]:
