@@ -129,7 +129,7 @@ class Machine(RuleBasedStateMachine):
     @rule(which=some_lock, name=st.sampled_from(["a:latest", "b/c:stable"]))
     def name(self, which: tuple[int, int], name: str) -> None:
         if which in self.locks:
-            self.store.aliases.set(parse_alias(name), *ids(LOCKS[which]))
+            self.store.aliases.set(parse_alias(name), LOCKS[which])
             self.aliases[name] = which
 
     @rule(name=st.sampled_from(["a:latest", "b/c:stable"]))

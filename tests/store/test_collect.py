@@ -108,7 +108,7 @@ def test_each_reference_keeps_an_environment(
     store = Store(new_place(kind))
     aliased, newest, lonely = (make_environment(1, seed=seed) for seed in range(3))
     kept(store, aliased)
-    store.aliases.set(parse_alias("a/b:v1"), *ids(aliased))
+    store.aliases.set(parse_alias("a/b:v1"), aliased)
     for lock in (newest, lonely):
         kept(store, lock)
     store.locks.point(*ids(newest), "somebody", {}, now=LONG_AGO)

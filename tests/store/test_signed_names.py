@@ -14,7 +14,7 @@ from conjoin.api import Store
 from conjoin.errors import Conflict, IntegrityError, NotFound, UsageError
 from conjoin.lock.format import encode as encode_lock
 from conjoin.lock.model import Lock
-from conjoin.store.aliases import parse_alias
+from conjoin.store.aliases import Target, parse_alias
 from conjoin.store.layout import alias_key, lock_key, signature_key
 from conjoin.store.lookup import named as named_module
 from conjoin.store.lookup.reference import find_lock
@@ -169,7 +169,11 @@ def test_a_lock_exchanged_under_the_same_ids_is_found(team, locks, users) -> Non
     users.be("reader")
     assert find_lock("team/x:v1", Store(team)) == lock
     put(store, lock_key(lock.req_id, lock.full_id), encode_lock(_tampered(lock)))
-    with pytest.raises((Conflict, IntegrityError)):
+    with pytest.raises(IntegrityError):
+        find_lock("team/x:v1", Store(team))
+    # With a name that says the same of it.
+    put(store, alias_key(*V1), _moved_to(read(store, alias_key(*V1)), _tampered(lock)))
+    with pytest.raises(Conflict, match="lock was exchanged"):
         find_lock("team/x:v1", Store(team))
 
 
@@ -302,6 +306,9 @@ def test_whoever_has_no_key_is_found_whatever_is_exchanged(team, locks, users, k
 
     put(store, lock_key(*_ids(locks[1])), encode_lock(_tampered(locks[1])))
     assert "digest" in refused(team, "team/x")
+    put(store, alias_key(*LATEST), _moved_to(new[0], _tampered(locks[1])))
+    assert "digest" in refused(team, "team/x")
+    put(store, alias_key(*LATEST), new[0])
     put(store, lock_key(*_ids(locks[1])), encode_lock(locks[1]))
 
     # A statement whose text was changed, one of another name, one of an earlier serial.
@@ -435,7 +442,7 @@ def _ids(lock: Lock) -> tuple[str, str]:
 
 def _moved_to(alias: bytes, lock: Lock) -> bytes:
     document = json.loads(alias)
-    document["req_id"], document["full_id"] = _ids(lock)
+    document["req_id"], document["full_id"], document["lock_digest"] = Target.of(lock)
     return json.dumps(document).encode()
 
 

@@ -8,7 +8,7 @@ from conjoin.errors import IntegrityError, UsageError
 from conjoin.lock.model import SCHEMA
 from conjoin.spec.grammars import ENVIRONMENT_ID, is_sha256
 
-__all__ = ["Outline", "OutlinedPackage", "OutlinedPlatform", "read_outline"]
+__all__ = ["Outline", "OutlinedPackage", "OutlinedPlatform", "read_outline", "refuse_schema"]
 
 
 class OutlinedPackage(msgspec.Struct, frozen=True):
@@ -72,12 +72,27 @@ def read_outline(data: bytes, where: str) -> Outline:
         raise IntegrityError(
             f"the lock is damaged ({error})", where=where, advice="delete that file, or upgrade conjoin"
         ) from None
-    if outline.schema > SCHEMA:
-        raise UsageError(
-            f"the lock has schema {outline.schema}, this version reads up to {SCHEMA}",
-            where=where,
-            advice="upgrade conjoin",
-        )
+    refuse_schema(outline.schema, where)
     if not all(is_sha256(each.sha256) for each in outline.packages):
         raise IntegrityError("the lock is damaged (no sha256)", where=where, advice="delete that file")
     return outline
+
+
+def refuse_schema(schema: int, where: str) -> None:
+    """Refuse a lock of a schema that this version does not read.
+
+    :param where: file or URL the bytes came from.
+    :raises UsageError: saying which it reads.
+    """
+    if schema > SCHEMA:
+        raise UsageError(
+            f"the lock has schema {schema}, this version reads up to {SCHEMA}",
+            where=where,
+            advice="upgrade conjoin",
+        )
+    if schema < SCHEMA:
+        raise UsageError(
+            f"the lock has schema {schema}, which no published version wrote; this one reads {SCHEMA}",
+            where=where,
+            advice="resolve again, and delete that file",
+        )

@@ -125,7 +125,7 @@ def _show_history(store: Store, alias: Alias, *, as_json: bool) -> None:
     if as_json:
         from conjoin.cli.output.documents import write_json
 
-        before = [":".join(move.target) for move in moves[1:]]
+        before = [":".join(move.target.ids) for move in moves[1:]]
         write_json(
             {
                 "alias": str(alias),
@@ -135,7 +135,8 @@ def _show_history(store: Store, alias: Alias, *, as_json: bool) -> None:
                         "time": move.time or None,
                         "user": move.user or None,
                         "from": earlier,
-                        "to": ":".join(move.target),
+                        "to": ":".join(move.target.ids),
+                        "lock_digest": move.lock_digest,
                     }
                     for move, earlier in zip(moves, [*before, None], strict=True)
                 ],
@@ -146,7 +147,8 @@ def _show_history(store: Store, alias: Alias, *, as_json: bool) -> None:
     from conjoin.cli.output.table import Column, print_table
 
     rows = [
-        (move.time.partition(".")[0].replace("T", " "), move.user, ":".join(move.target)) for move in moves
+        (move.time.partition(".")[0].replace("T", " "), move.user, ":".join(move.target.ids))
+        for move in moves
     ]
     if forgotten:
         rows.append(("", "", f"and {forgotten} moves before"))
@@ -165,10 +167,10 @@ def _show(store: Store, prefix: str, *, as_json: bool) -> None:
 
     def one(each: Alias) -> dict[str, Any] | None:
         try:
-            req_id, full_id = store.aliases.get(each)
+            target = store.aliases.get(each)
         except NotFound:
             return None  # somebody removed it meanwhile
-        return {"alias": str(each), "req_id": req_id, "full_id": full_id}
+        return {"alias": str(each), **target._asdict()}
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         write_json({"store": store.place, "aliases": [each for each in pool.map(one, found) if each]})

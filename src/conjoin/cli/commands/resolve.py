@@ -160,7 +160,7 @@ def refuse_taken(
         if alias.tag in MUTABLE_TAGS:
             continue
         try:
-            taken = store.aliases.get(alias)
+            taken = store.aliases.get(alias).ids
         except NotFound:
             continue
         known = None if force else resolved_before(requirements, store, use_latest)

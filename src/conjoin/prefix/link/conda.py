@@ -27,12 +27,13 @@ import msgspec
 from conjoin.errors import IntegrityError, UsageError
 from conjoin.lock.model import LockedPackage
 from conjoin.prefix.link import rattler_bridge
+from conjoin.prefix.link.packaged_index import PackagedIndex, read_index
 from conjoin.prefix.link.packaged_path import PackagedPath, refuse_escape
 from conjoin.store.backend.atomic import replace
 from conjoin.store.backend.filelock import locked
 from conjoin.store.packages import file_sha256
 
-__all__ = ["CondaCache", "CondaEntry", "check_placeholders", "link_conda"]
+__all__ = ["CondaCache", "CondaEntry", "check_placeholders", "link_conda", "refuse_untrue"]
 
 
 class CondaEntry(msgspec.Struct, frozen=True):
@@ -40,12 +41,14 @@ class CondaEntry(msgspec.Struct, frozen=True):
 
     :ivar files: of the extracted folder: path, size, mtime in ns, mode.
     :ivar paths: what will be linked.
+    :ivar about: what the package says of itself.
     :ivar shortest_placeholder: length of the shortest prefix placeholder in a binary file, 0 for none: a
         longer prefix cannot be written there.
     """
 
     files: tuple[tuple[str, int, int, int], ...]
     paths: tuple[PackagedPath, ...]
+    about: PackagedIndex
     shortest_placeholder: int
 
 
@@ -101,10 +104,10 @@ class CondaCache:
                 shutil.rmtree(leftover, ignore_errors=True)
             workshop = Path(tempfile.mkdtemp(dir=entry_path.parent, prefix=f".{package.sha256}-"))
             stack.callback(shutil.rmtree, workshop, ignore_errors=True)
-            extracted = await rattler_bridge.extract(archive, workshop / "pkg")
-            if extracted != package.sha256:
+            sha256, md5 = await rattler_bridge.extract(archive, workshop / "pkg")
+            if sha256 != package.sha256:
                 raise IntegrityError(f"{package.file} changed while it was read", where=str(archive))
-            return await loop.run_in_executor(pool, _publish, workshop, entry_path)
+            return await loop.run_in_executor(pool, _publish, workshop, entry_path, md5)
 
     def _entry_path(self, package: LockedPackage) -> Path:
         return self._root / package.sha256[:2] / package.sha256
@@ -127,16 +130,33 @@ def check_placeholders(packages: Mapping[LockedPackage, CondaEntry], prefix: Pat
             )
 
 
+def refuse_untrue(packages: Mapping[LockedPackage, CondaEntry]) -> None:
+    """Refuse a lock that says of a package what the package itself does not.
+
+    :raises IntegrityError: naming the first, and what differs.
+    """
+    for package, entry in packages.items():
+        entry.about.refuse_other(package)
+
+
 async def link_conda(
-    packages: Iterable[LockedPackage], cache: CondaCache, prefix: Path, *, layer: Path, platform: str
+    packages: Mapping[LockedPackage, CondaEntry],
+    cache: CondaCache,
+    prefix: Path,
+    *,
+    layer: Path,
+    platform: str,
 ) -> None:
     """Link conda packages, which ``cache`` has, into an empty prefix.
+
+    Whatever decides on the tree is what the packages say of themselves, which their hashes prove: two locks
+    of one environment give one tree.
 
     :param layer: a folder of this process alone, made for rattler.
     :raises ConjoinError: where rattler cannot link; the prefix is incomplete then.
     :raises Unreachable: where the disk is full; likewise.
     """
-    folders = {package: cache.folder(package) for package in packages}
+    folders = {entry.about.told(package): cache.folder(package) for package, entry in packages.items()}
     await rattler_bridge.link(folders, layer, prefix, platform)
     await asyncio.to_thread(_normalise, prefix, folders)
 
@@ -151,10 +171,11 @@ def _verify(archive: Path, package: LockedPackage) -> None:
         )
 
 
-def _publish(workshop: Path, entry_path: Path) -> CondaEntry:
+def _publish(workshop: Path, entry_path: Path, md5: str) -> CondaEntry:
     top = workshop / "pkg"
+    about = read_index(top, md5)
     paths, shortest = _packaged_paths(top)
-    entry = CondaEntry(_listing(top), paths, shortest)
+    entry = CondaEntry(_listing(top), paths, about, shortest)
     (workshop / "manifest.json").write_bytes(msgspec.json.encode(entry))
     if entry_path.exists():
         # Damaged, else it had been found.

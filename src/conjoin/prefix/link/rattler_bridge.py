@@ -72,8 +72,8 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
     return results[0]
 
 
-async def extract(archive: Path, destination: Path) -> str:
-    """Extract a ``.conda`` or ``.tar.bz2`` file into ``destination`` and return the archive's sha256.
+async def extract(archive: Path, destination: Path) -> tuple[str, str]:
+    """Extract a ``.conda`` or ``.tar.bz2`` file into ``destination``; return the archive's sha256 and md5.
 
     :raises IntegrityError: where it cannot be extracted.
     :raises Unreachable: where the disk is full.
@@ -82,7 +82,7 @@ async def extract(archive: Path, destination: Path) -> str:
     from rattler.package_streaming import download_and_extract
 
     try:
-        sha256, _md5 = await download_and_extract(Client(), archive.as_uri(), destination)
+        sha256, md5 = await download_and_extract(Client(), archive.as_uri(), destination)
     except Exception as error:  # rattler raises a class of its own per cause, most of them not exported
         if (full := full_disk(_causes(error), destination)) is not None:
             raise full from error
@@ -90,7 +90,7 @@ async def extract(archive: Path, destination: Path) -> str:
             f"the package {archive.name} cannot be extracted ({_causes(error)})",
             advice="its hash is right, so it was made this way: report it to its channel",
         ) from error
-    return sha256.hex()
+    return sha256.hex(), md5.hex()
 
 
 def layer_entry(package: LockedPackage) -> str:

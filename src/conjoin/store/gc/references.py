@@ -158,7 +158,7 @@ def _add(entry: LockEntry, rest: str, listed: Listed) -> None:
 def _aliases(store: Store, damaged: Callable[[ConjoinError], None] | None) -> list[tuple[Alias, Ids]]:
     def one(alias: Alias) -> tuple[Alias, Ids] | None:
         try:
-            return alias, store.aliases.get(alias)
+            return alias, store.aliases.get(alias).ids
         except NotFound:
             return None  # removed meanwhile
         except IntegrityError as error:

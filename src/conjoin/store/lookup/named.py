@@ -6,9 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from conjoin.errors import Conflict, IntegrityError, NotFound
-from conjoin.lock.identity import lock_digest
 from conjoin.store.layout import alias_key
-from conjoin.store.records.memory import digest_in, met_as
+from conjoin.store.records.memory import met_as
 from conjoin.trust.policy import Rule, rule_for
 
 if TYPE_CHECKING:
@@ -57,28 +56,26 @@ def _find(alias: Alias, store: Store, rule: Rule | None) -> Lock | None:
                 advice="give those ids, if that is what you want",
             )
         return None
-    ids = history.moves[0].target
+    target = history.moves[0].target
     head = _signed(alias, store, rule, remembered) if rule is not None else None
-    if head is not None and head.signed.statement.target != ids:
+    if head is not None and (stated := head.signed.statement).target != target.ids:
         raise IntegrityError(
-            f"{alias} means {':'.join(ids)}, and what is signed is {':'.join(head.signed.statement.target)}",
+            f"{alias} means {':'.join(target.ids)}, and what is signed is {':'.join(stated.target)}",
             where=store.backend.where(alias_key(*alias)),
             advice="somebody moved it without signing: ask who may sign, or take the signed ids",
         )
-    # What is signed goes before what the name's own object says, and that before what is remembered.
-    known = remembered.lock_digest if remembered is not None and remembered.target == ":".join(ids) else ""
-    wanted = head.signed.statement.lock_digest if head is not None else digest_in(history.moves[0]) or known
-    lock, digest = _lock(store, ids, wanted)
-    if head is not None and digest != wanted:
+    if head is not None and (stated := head.signed.statement).lock_digest != target.lock_digest:
         raise IntegrityError(
-            f"the lock of {alias} has the digest {digest}, and what is signed is {wanted}",
-            where=store.place,
+            f"{alias} means the lock with the digest {target.lock_digest}, and what is signed is "
+            f"{stated.lock_digest}",
+            where=store.backend.where(alias_key(*alias)),
             advice="somebody exchanged it: ask who runs the store",
         )
+    lock = store.lock(*target)  # which has that digest
     serial, signed = (head.signed.statement.serial, head.digest) if head is not None else (0, "")
     store.memory.believe(
         alias,
-        met_as(alias, history, digest, serial, signed),
+        met_as(alias, history, serial, signed),
         where=store.backend.where(alias_key(*alias)),
         advice=f"if that is right: conjoin show {alias} --store {store.place} --accept-rollback",
         accept_rollback=store.accept_rollback,
@@ -125,14 +122,3 @@ def _signed(alias: Alias, store: Store, rule: Rule, remembered: Remembered | Non
     except IntegrityError as error:
         raise IntegrityError(f"{demanded}; {error.what}", where=head.where, advice=error.advice) from None
     return head
-
-
-def _lock(store: Store, ids: tuple[str, str], wanted: str) -> tuple[Lock, str]:
-    """Return the lock and its digest: of those of the same ids here and there, the one with that digest."""
-    lock = store.lock(*ids)
-    digest = lock_digest(lock)
-    if wanted and digest != wanted and store.shared is not None:
-        there = store.locks.get(*ids)
-        if lock_digest(there) == wanted:
-            return there, wanted
-    return lock, digest

@@ -16,38 +16,32 @@ from pathlib import Path
 
 from conjoin.config.places import state_dir
 from conjoin.errors import Conflict, IntegrityError, Unreachable
-from conjoin.store.aliases import MUTABLE_TAGS, Alias, History, Move
+from conjoin.store.aliases import MUTABLE_TAGS, Alias, History
 from conjoin.store.backend.folder import FolderBackend
 from conjoin.store.backend.protocol import update_object
 from conjoin.trust.memory import Met, NamedAs, Remembered, after, contradiction, decode, encode
 
-__all__ = ["NameMemory", "digest_in", "met_as"]
+__all__ = ["NameMemory", "met_as"]
 
 _NOTE = "store.txt"
 
 
-def met_as(alias: Alias, history: History, lock_digest: str = "", serial: int = 0, signed: str = "") -> Met:
+def met_as(alias: Alias, history: History, serial: int = 0, signed: str = "") -> Met:
     """Return what a name is met with, out of what the store tells of it.
 
-    :param lock_digest: of its lock, where that was looked at.
     :param serial: of the last signed statement about it, where one was asked for.
     :param signed: the digest of that.
     """
-    moves = tuple(NamedAs(":".join(move.target), move.user, move.time) for move in history.moves)
+    moves = tuple(NamedAs(":".join(move.target.ids), move.user, move.time) for move in history.moves)
     return Met(
         target=moves[0].target,
-        lock_digest=lock_digest or digest_in(history.moves[0]),
+        lock_digest=history.moves[0].lock_digest,
         mutable=alias.tag in MUTABLE_TAGS,
         moves=moves,
         times=len(moves) + history.forgotten,
         serial=serial,
         signed=signed,
     )
-
-
-def digest_in(move: Move) -> str:
-    """Return the digest of the lock that a name was given to; empty where that was not noted."""
-    return str(getattr(move, "lock_digest", ""))
 
 
 class NameMemory:
@@ -162,9 +156,7 @@ def _key(alias: Alias) -> str:
     return f"{alias.name}/{alias.tag}.json"
 
 
-def _decoded(
-    data: bytes, alias: str, where: str, strict: bool, *, told: bool = False
-) -> Remembered | None:
+def _decoded(data: bytes, alias: str, where: str, strict: bool, *, told: bool = False) -> Remembered | None:
     """:param told: whether there was a warning already, by whoever looked first."""
     try:
         return decode(data)

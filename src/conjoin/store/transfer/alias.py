@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from conjoin.store.aliases import Alias, parse_alias
+from conjoin.store.aliases import Alias, Target, parse_alias
 from conjoin.store.transfer.naming import signed_name
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def alias_lock(
         push(store, lock, alias=name, credentials=credentials, signer=signer)
         return alias
     with store.announce(lock):
-        store.locks.put(lock)
+        kept = store.locks.put(lock).lock
         with signed_name(store, lock, alias, signer):
-            store.aliases.name_kept(alias, lock.req_id, lock.full_id)
+            store.aliases.name_kept(alias, Target.of(kept))
     return alias

@@ -47,7 +47,7 @@ def signed_name(store: Store, lock: Lock, alias: Alias, signer: Signer | None) -
         raise Conflict(f"others sign {alias} all the time", where=store.place, advice="try again")
     history = store.aliases.history(alias)
     signed = object_digest(prepared.data)
-    store.memory.replace(alias, met_as(alias, history, lock_digest(lock), prepared.serial, signed))
+    store.memory.replace(alias, met_as(alias, history, prepared.serial, signed))
 
 
 def _prepared(store: Store, lock: Lock, alias: Alias, signer: Signer) -> Prepared:

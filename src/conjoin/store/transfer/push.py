@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from conjoin.errors import IntegrityError
 from conjoin.lock.model import Lock, LockedPackage
 from conjoin.spec.requirements import Credential
-from conjoin.store.aliases import Alias, parse_alias
+from conjoin.store.aliases import Alias, Target, parse_alias
 from conjoin.store.builds import note_builds
 from conjoin.store.gc.collect import SHARED_GRACE
 from conjoin.store.layout import complete_key, lock_key, lock_prefix
@@ -86,7 +86,7 @@ def push(
     wanted = platforms_of(lock, platforms)
     refuse_editable(lock, wanted)
     name = parse_alias(alias) if alias is not None else None
-    named = name is not None and store.aliases.refuse_taken(name, lock.req_id, lock.full_id)
+    named = name is not None and store.aliases.refuse_taken(name, Target.of(lock))
 
     if store.shared is not None and not check and _stands(store, lock, wanted):
         went: list[int] = []
@@ -99,7 +99,7 @@ def push(
             went = _send(store, lock, wanted, set() if check else known, credentials, sent)
             note_builds(store.backend, packages_of(lock, wanted))
             announcement.check()
-            new = lock_key(lock.req_id, lock.full_id) not in known and store.locks.put(lock)
+            new = lock_key(lock.req_id, lock.full_id) not in known and store.locks.put(lock).is_new
             note_use(store.backend, lock.req_id, lock.full_id)
             _point(store, lock)
             if went or new:
@@ -151,12 +151,15 @@ def _send(
 
 
 def _name(store: Store, lock: Lock, name: Alias | None, signer: Signer | None, *, named: bool) -> None:
-    """:param named: whether it has that name already."""
+    """Name the lock as the store has it: what was kept first of an environment stays.
+
+    :param named: whether it has that name already.
+    """
     if name is None:
         return
     with signed_name(store, lock, name, signer):
         if not named:
-            store.aliases.name_kept(name, lock.req_id, lock.full_id)
+            store.aliases.set(name, lock)
 
 
 def _send_missing(
