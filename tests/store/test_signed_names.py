@@ -305,7 +305,7 @@ def test_whoever_has_no_key_is_found_whatever_is_exchanged(team, locks, users, k
     put(store, alias_key(*LATEST), new[0])
 
     put(store, lock_key(*_ids(locks[1])), encode_lock(_tampered(locks[1])))
-    assert "digest" in refused(team, "team/x")
+    assert "is asked for" in refused(team, "team/x")
     put(store, alias_key(*LATEST), _moved_to(new[0], _tampered(locks[1])))
     assert "digest" in refused(team, "team/x")
     put(store, alias_key(*LATEST), new[0])

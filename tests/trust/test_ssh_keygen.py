@@ -180,7 +180,8 @@ def test_the_signed_bytes_are_these() -> None:
     )
     assert canonical(statement).decode() == (
         f'{{"extras":{{}},"full_id":"{"b" * 40}","lock_digest":"{"c" * 64}","name":"team/torch",'
-        f'"previous":"","req_id":"{"a" * 40}","schema":1,"serial":1,"tag":"v1","time":"2026-12-01T00:00:00Z"}}'
+        f'"previous":"","req_id":"{"a" * 40}","schema":1,"serial":1,"tag":"v1",'
+        '"time":"2026-12-01T00:00:00Z"}'
     )
 
 
