@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -75,6 +76,7 @@ class Names(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="conjoin-names-"))
         self.patch.setattr(named_module, "_PAUSE", 0.0)
         self.patch.setattr(ssh_keygen, "signed_by", _verified)
+        self.patch.setattr(os, "fsync", lambda _descriptor: None)  # thousands of small files
         # What was ever signed: name, serial and ids; and the serial that the careful one met last.
         self.signed: set[tuple[Alias, int, tuple[str, str]]] = set()
         self.met = dict.fromkeys(NAMES, 0)
