@@ -146,7 +146,7 @@ class Machine(RuleBasedStateMachine):
     @rule(which=some_lock, place=st.integers(0, 1))
     def make_prefix(self, which: tuple[int, int], place: int) -> None:
         lock = LOCKS[which]
-        marker = Marker(req_id=lock.req_id, full_id=lock.full_id, platform="linux-64", complete=True)
+        marker = Marker.of(lock, "linux-64")
         path = self.home / "prefixes" / str(place)
         (path / "conda-meta").mkdir(parents=True, exist_ok=True)
         import msgspec
