@@ -59,17 +59,13 @@ def _key(package: LockedPackage) -> tuple[str, str]:
     return package.kind, package.name
 
 
-def _file(package: LockedPackage) -> str:
-    return package.file
-
-
 @st.composite
 def locks(draw: st.DrawFn) -> Lock:
     requirements = {"scheme": 1, "conda": draw(st.lists(texts, max_size=3))}
     platforms = draw(
         st.dictionaries(
             st.sampled_from(["linux-64", "osx-arm64", "win-64"]),
-            st.lists(packages(), max_size=5, unique_by=(_key, _file)),
+            st.lists(packages(), max_size=5, unique_by=_key),
             min_size=1,
         )
     )

@@ -8,6 +8,7 @@ from conjoin.errors import Conflict
 from conjoin.lock.model import LockedPackage
 from conjoin.prefix.hydrate import HydrateOptions, hydrate
 from conjoin.prefix.link.conda import CondaEntry
+from conjoin.prefix.link.packaged_index import PackagedIndex
 from conjoin.prefix.link.packaged_path import PackagedPath, PythonLayout
 from conjoin.prefix.link.wheel_listing import WheelEntry, _Stamp
 from conjoin.prefix.link.wheels import linking_order
@@ -20,7 +21,8 @@ LAYOUT = PythonLayout("lib/python3.11/site-packages", "bin", "include/python3.11
 
 def conda(name: str, *paths: tuple[str, str], noarch: str = "") -> tuple[LockedPackage, CondaEntry]:
     package = LockedPackage(kind="conda", name=name, version="1", file=f"{name}.conda", noarch=noarch)
-    return package, CondaEntry((), tuple(PackagedPath(*path) for path in paths), 0)
+    about = PackagedIndex(name=name, version="1", build="", md5="")
+    return package, CondaEntry((), tuple(PackagedPath(*path) for path in paths), about, 0)
 
 
 def wheel(name: str, *paths: tuple[str, str]) -> tuple[LockedPackage, WheelEntry]:

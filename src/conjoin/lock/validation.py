@@ -75,17 +75,13 @@ def _platform_problems(platform: str, locked: LockedPlatform) -> Iterator[str]:
         if not _VIRTUAL_PACKAGE.fullmatch(name) or not _is_short_text(value) or " " in value:
             yield f"virtual_packages: {name!r}: {value!r} is no virtual package"
     seen: set[tuple[str, str]] = set()
-    files: set[str] = set()
     for position, package in enumerate(locked.packages):
         at = f"packages[{position}]"
         for problem in _package_problems(platform, package):
             yield f"{at}: {problem}"
         if (package.kind, package.name) in seen:
             yield f"{at}: a second {package.kind} package {package.name!r}"
-        if package.file in files:
-            yield f"{at}: a second file {package.file!r}"
         seen.add((package.kind, package.name))
-        files.add(package.file)
 
 
 def _package_problems(platform: str, package: LockedPackage) -> Iterator[str]:
