@@ -13,6 +13,7 @@ import pytest
 from conjoin.api import Store
 from conjoin.errors import Conflict, IntegrityError, NotFound, UsageError
 from conjoin.lock.format import encode as encode_lock
+from conjoin.lock.identity import lock_digest
 from conjoin.lock.model import Lock
 from conjoin.store.aliases import Target, parse_alias
 from conjoin.store.layout import alias_key, lock_key, signature_key
@@ -175,6 +176,36 @@ def test_a_lock_exchanged_under_the_same_ids_is_found(team, locks, users) -> Non
     put(store, alias_key(*V1), _moved_to(read(store, alias_key(*V1)), _tampered(lock)))
     with pytest.raises(Conflict, match="lock was exchanged"):
         find_lock("team/x:v1", Store(team))
+
+
+def test_bootstrap_finds_by_the_digest_what_was_exchanged(team, locks, users) -> None:
+    """A container has no memory and no keys: whoever started it told it the digest."""
+    from conjoin.bootstrap.locked import find_locked
+
+    store = Store(team)
+    for number, lock in enumerate(locks[:2]):
+        push(store, lock, alias=f"team/{'xy'[number]}:v1")
+
+    def fetch(key: str) -> bytes | None:
+        found = store.backend.get(key)
+        return found.data if found is not None else None
+
+    def located(env: str) -> str:
+        return find_locked(fetch, env, "linux-64", store.place).full_id
+
+    pinned = f"team/x:v1@sha256:{lock_digest(locks[0])}"
+    ids = f"{locks[0].req_id}:{locks[0].full_id}@sha256:{lock_digest(locks[0])}"
+    assert located(pinned) == located(ids) == locks[0].full_id
+    before = read(store, alias_key(*V1))
+    put(store, alias_key(*V1), read(store, alias_key("team/y", "v1")))
+    assert located("team/x:v1") == locks[1].full_id
+    with pytest.raises(IntegrityError):
+        located(pinned)
+    put(store, alias_key(*V1), _moved_to(before, _tampered(locks[0])))
+    put(store, lock_key(*_ids(locks[0])), encode_lock(_tampered(locks[0])))
+    for env in (pinned, ids):
+        with pytest.raises(IntegrityError):
+            located(env)
 
 
 def test_one_store_by_another_path_is_the_same_and_another_store_is_another(
