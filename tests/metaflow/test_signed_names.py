@@ -40,12 +40,8 @@ def remote(name: str, *, fetch_at_exec: bool = True) -> StepRequest:
     named = NamedEnvStepDecorator(
         attributes={"name": name, "fetch_at_exec": fetch_at_exec}, statically_defined=True
     )
-    return step_request(
-        "train",
-        [named, SimpleNamespace(name="kubernetes", attributes={}, target_platform=None)],
-        NOTHING,
-        "s3",
-    )
+    elsewhere = SimpleNamespace(name="kubernetes", attributes={}, target_platform=None)
+    return step_request("train", [named, elsewhere], NOTHING, "s3")
 
 
 @pytest.mark.parametrize(
