@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from conjoin.store.aliases import Alias
     from conjoin.store.bundle.export import Exported
     from conjoin.store.bundle.import_bundle import Imported
+    from conjoin.store.records.signatures import Signer
     from conjoin.store.transfer.push import Pushed
 
 __all__ = ["Store", "find_python", "hydrate", "resolve"]
@@ -121,6 +122,15 @@ def _offline(given: bool | None) -> bool:
     return load_settings().flag("offline")
 
 
+def _signer(key: str | None) -> Signer | None:
+    """Return what signs with a key, None for none."""
+    if key is None:
+        return None
+    from conjoin.trust.ssh_keygen import sign
+
+    return lambda data, namespace: sign(data, key, namespace)
+
+
 def find_python(package: LockedPackage) -> Path | None:
     """Return this host's interpreter of exactly a locked version and ABI, None where it has none."""
     from conjoin.config.places import cache_dir
@@ -159,6 +169,7 @@ class Store(StoreData):
         credentials: Sequence[Credential] = (),
         sent: Callable[[int], None] = lambda _bytes: None,
         check: bool = False,
+        signing_key: str | None = None,
     ) -> Pushed:
         """Bring a lock and all its packages into this store, and give it a name.
 
@@ -171,6 +182,8 @@ class Store(StoreData):
         :param sent: told how many bytes went out, from any thread.
         :param check: look at every package, although the store had them all once: somebody may have deleted
             one there.
+        :param signing_key: an SSH key to sign what the alias means with: a file, or a public key whose other
+            half ssh-agent has (docs/security.md).
         :raises Conflict: where the alias means something else; nothing was sent.
         :raises IntegrityError: where a package's bytes, here or at its origin, are not the locked ones.
         :raises NotFound: where a package was built elsewhere and is not here, or a platform is not locked.
@@ -178,20 +191,37 @@ class Store(StoreData):
         """
         from conjoin.store.transfer.push import push
 
-        return push(self, lock, platforms or (), alias, credentials=credentials, sent=sent, check=check)
+        return push(
+            self,
+            lock,
+            platforms or (),
+            alias,
+            credentials=credentials,
+            sent=sent,
+            check=check,
+            signer=_signer(signing_key),
+        )
 
-    def alias(self, lock: Lock, name: str, *, credentials: Sequence[Credential] = ()) -> Alias:
+    def alias(
+        self,
+        lock: Lock,
+        name: str,
+        *,
+        credentials: Sequence[Credential] = (),
+        signing_key: str | None = None,
+    ) -> Alias:
         """Give a lock a name (``team/torch:v1``), keeping the lock as well.
 
         Into an object store it is pushed: what a name there means is complete.
 
         :param credentials: for the origins of packages that have to be pushed.
+        :param signing_key: as of :meth:`push`.
         :raises UsageError: where ``name`` is no alias.
         :raises Conflict: where its tag is written once and means another lock.
         """
         from conjoin.store.transfer.alias import alias_lock
 
-        return alias_lock(self, lock, name, credentials=credentials)
+        return alias_lock(self, lock, name, credentials=credentials, signer=_signer(signing_key))
 
     def export_bundle(
         self,

@@ -15,7 +15,7 @@ from conjoin.errors import Conflict, IntegrityError, NotFound, UsageError
 from conjoin.lock.format import encode as encode_lock
 from conjoin.lock.identity import lock_digest
 from conjoin.lock.model import Lock
-from conjoin.store.aliases import Target, parse_alias
+from conjoin.store.aliases import Alias, Aliases, History, Target, parse_alias
 from conjoin.store.layout import alias_key, lock_key, signature_key
 from conjoin.store.lookup import named as named_module
 from conjoin.store.lookup.reference import find_lock
@@ -161,6 +161,29 @@ def test_what_one_names_oneself_is_remembered_as_it_is_made(locks, users) -> Non
     put(store, alias_key("mine", "latest"), before)
     with pytest.raises(Conflict):
         find_lock("mine", Store())
+
+
+def test_one_who_moves_a_name_in_two_processes_is_not_stopped(locks, users) -> None:
+    """What is remembered of the two moves comes in any order."""
+    store = Store()
+    given: list[tuple[Alias, History, bool]] = []
+    aliases = Aliases(store.backend, lambda *told: given.append(told))
+    for lock in locks:
+        store.locks.put(lock)
+        aliases.set(LATEST, lock)
+    for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0), (1, 0, 2)):
+        for number in order:
+            store._note_given(*given[number])
+        assert find_lock("team/x", Store()) == locks[2]
+
+
+def test_a_name_of_ones_own_that_was_deleted_is_begun_anew(locks, users) -> None:
+    store = Store()
+    for lock in locks:
+        store.alias(lock, "mine")
+    store.backend.delete(alias_key("mine", "latest"))
+    store.alias(locks[0], "mine")
+    assert find_lock("mine", Store()) == locks[0]
 
 
 def test_a_lock_exchanged_under_the_same_ids_is_found(team, locks, users) -> None:

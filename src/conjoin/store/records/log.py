@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 from conjoin.errors import ConjoinError, IntegrityError
@@ -69,6 +68,8 @@ class Log:
 
         :param damaged: told of entries that cannot be read, which are left out.
         """
+        from concurrent.futures import ThreadPoolExecutor
+
         keys = [key for key in self._backend.keys("log") if parse_log_key(key)]
         keys.reverse()
         with ThreadPoolExecutor(_AT_ONCE) as pool:

@@ -113,12 +113,15 @@ class NameMemory:
             if present is not None:
                 with suppress(ValueError):
                     before = decode(present)
+            now = met
             if before is not None and before.serial > met.serial:
                 # An unsigned move after signed ones: whoever asks for signatures still knows the last serial.
-                met_now = met._replace(serial=before.serial, signed=before.signed)
-            else:
-                met_now = met
-            new = after(before, met_now, _now())
+                now = met._replace(serial=before.serial, signed=before.signed)
+            if before is not None and met.times < before.times:
+                if met.times > 1:
+                    return None  # another process of this user moved it on meanwhile
+                before = None  # it was deleted, and is begun anew
+            new = after(before, now, _now())
             return None if new is before else new
 
         self._update(alias, merged)

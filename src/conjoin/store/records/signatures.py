@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from typing import NamedTuple
 
@@ -69,6 +68,8 @@ class Signatures:
         :param known: serial and digest of a statement that this user met before.
         :raises IntegrityError: where one is missing, is none, or is not what the next one says it was.
         """
+        from concurrent.futures import ThreadPoolExecutor
+
         serials = self.serials(alias)
         if not serials:
             return None
