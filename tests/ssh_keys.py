@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conjoin.trust.ssh_keygen import sign
+from conjoin.trust.ssh_keygen import signer
 
 __all__ = ["SshKey", "needs_ssh_keygen"]
 
@@ -33,7 +33,7 @@ class SshKey:
 
     @property
     def signer(self) -> Callable[[bytes, str], str]:
-        return lambda data, namespace: sign(data, str(self.path), namespace)
+        return signer(str(self.path))
 
     def allowed(self, principals: str, options: str = "") -> str:
         """Return the line of an allowed signers' file."""

@@ -122,15 +122,6 @@ def _offline(given: bool | None) -> bool:
     return load_settings().flag("offline")
 
 
-def _signer(key: str | None) -> Signer | None:
-    """Return what signs with a key, None for none."""
-    if key is None:
-        return None
-    from conjoin.trust.ssh_keygen import sign
-
-    return lambda data, namespace: sign(data, key, namespace)
-
-
 def find_python(package: LockedPackage) -> Path | None:
     """Return this host's interpreter of exactly a locked version and ABI, None where it has none."""
     from conjoin.config.places import cache_dir
@@ -169,7 +160,7 @@ class Store(StoreData):
         credentials: Sequence[Credential] = (),
         sent: Callable[[int], None] = lambda _bytes: None,
         check: bool = False,
-        signing_key: str | None = None,
+        signer: Signer | None = None,
     ) -> Pushed:
         """Bring a lock and all its packages into this store, and give it a name.
 
@@ -182,8 +173,7 @@ class Store(StoreData):
         :param sent: told how many bytes went out, from any thread.
         :param check: look at every package, although the store had them all once: somebody may have deleted
             one there.
-        :param signing_key: an SSH key to sign what the alias means with: a file, or a public key whose other
-            half ssh-agent has (docs/security.md).
+        :param signer: signs what the alias means, as :func:`conjoin.trust.ssh_keygen.signer` of a key.
         :raises Conflict: where the alias means something else; nothing was sent.
         :raises IntegrityError: where a package's bytes, here or at its origin, are not the locked ones.
         :raises NotFound: where a package was built elsewhere and is not here, or a platform is not locked.
@@ -199,7 +189,7 @@ class Store(StoreData):
             credentials=credentials,
             sent=sent,
             check=check,
-            signer=_signer(signing_key),
+            signer=signer,
         )
 
     def alias(
@@ -208,20 +198,20 @@ class Store(StoreData):
         name: str,
         *,
         credentials: Sequence[Credential] = (),
-        signing_key: str | None = None,
+        signer: Signer | None = None,
     ) -> Alias:
         """Give a lock a name (``team/torch:v1``), keeping the lock as well.
 
         Into an object store it is pushed: what a name there means is complete.
 
         :param credentials: for the origins of packages that have to be pushed.
-        :param signing_key: as of :meth:`push`.
+        :param signer: as of :meth:`push`.
         :raises UsageError: where ``name`` is no alias.
         :raises Conflict: where its tag is written once and means another lock.
         """
         from conjoin.store.transfer.alias import alias_lock
 
-        return alias_lock(self, lock, name, credentials=credentials, signer=_signer(signing_key))
+        return alias_lock(self, lock, name, credentials=credentials, signer=signer)
 
     def export_bundle(
         self,

@@ -84,10 +84,9 @@ def signer_of(*, sign: bool, key: str | None) -> Signer | None:
     if not sign and key is None:
         return None
     from conjoin.trust.policy import signing_key
-    from conjoin.trust.ssh_keygen import sign as signed
+    from conjoin.trust.ssh_keygen import signer
 
-    chosen = key or signing_key()
-    return lambda data, namespace: signed(data, chosen, namespace)
+    return signer(key or signing_key())
 
 
 def environment_of(

@@ -10,13 +10,13 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
 from conjoin.errors import IntegrityError, UsageError
 
-__all__ = ["PROGRAM", "sign", "signed_by"]
+__all__ = ["PROGRAM", "sign", "signed_by", "signer"]
 
 PROGRAM = "ssh-keygen"
 _ARMOR = "-----BEGIN SSH SIGNATURE-----"
@@ -56,6 +56,11 @@ def sign(data: bytes, key: str, namespace: str) -> str:
             advice="give the path of an SSH key; one with a passphrase goes into ssh-agent (ssh-add) first",
         )
     return signature
+
+
+def signer(key: str) -> Callable[[bytes, str], str]:
+    """Return what signs with a key (see :func:`sign`): from bytes and a namespace to a signature."""
+    return lambda data, namespace: sign(data, key, namespace)
 
 
 def signed_by(
