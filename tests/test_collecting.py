@@ -68,7 +68,7 @@ def small_lock(question: int, answer: int) -> Lock:
     packages = tuple(
         LockedPackage(
             kind="pypi",
-            name=f"p{content}",
+            name=f"p{content}".replace(".", "-"),
             version="1",
             file=f"p{content}-1-py3-none-any.whl",
             sha256=hashlib.sha256(content.encode()).hexdigest(),
