@@ -68,13 +68,13 @@ def small_lock(question: int, answer: int) -> Lock:
     packages = tuple(
         LockedPackage(
             kind="pypi",
-            name=f"p{content}".replace(".", "-"),
+            name=f"p{content}",
             version="1",
             file=f"p{content}-1-py3-none-any.whl",
             sha256=hashlib.sha256(content.encode()).hexdigest(),
             size=len(content),
         )
-        for content in (f"{question}", f"{question}.{answer}")
+        for content in (f"{question}", f"{question}-{answer}")
     )
     platform = LockedPlatform(virtual_packages={}, packages=packages)
     return make_lock(asked, requirements_id(asked), {"linux-64": platform})

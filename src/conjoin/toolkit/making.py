@@ -261,9 +261,9 @@ def _described(package: LockedPackage, size: int, pythons: Sequence[str]) -> dic
 class KnownToolkit:
     """What this user knows of what describes a toolkit: its sha256, since it was made or first seen.
 
-    Whoever may write a store could replace what describes its toolkit, and so the programs that containers run
-    first. So it is not asked for at each start: what was remembered is passed on, and a container that finds
-    another one refuses it.
+    Whoever may write a store could replace what describes its toolkit, and so the programs that containers
+    run first. So it is not asked for at each start: what was remembered is passed on, and a container that
+    finds another one refuses it.
 
     :param prefix: of their keys.
     """
