@@ -74,7 +74,7 @@ def small_lock(question: int, answer: int) -> Lock:
             sha256=hashlib.sha256(content.encode()).hexdigest(),
             size=len(content),
         )
-        for content in (f"{question}", f"{question}.{answer}")
+        for content in (f"{question}", f"{question}-{answer}")
     )
     platform = LockedPlatform(virtual_packages={}, packages=packages)
     return make_lock(asked, requirements_id(asked), {"linux-64": platform})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,13 @@ import msgspec
 
 from conjoin.bootstrap import VERSION
 from conjoin.bootstrap.archive import bootstrap_archive
+from conjoin.config.places import state_dir
 from conjoin.errors import ConjoinError, UsageError
 from conjoin.spec.build import build_requirements
+from conjoin.spec.grammars import is_sha256
+from conjoin.store.backend.atomic import replace
 from conjoin.store.layout import toolkit_file_key, toolkit_key
 from conjoin.store.transfer.fetch import Fetcher
-from conjoin.toolkit.known import KnownToolkit
 from conjoin.toolkit.packed_python import pack_python, python_closure
 from conjoin.toolkit.wheels import PYTHONS, choose_wheels
 
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from conjoin.spec.requirements import Requirements
     from conjoin.store.store import Store
 
-__all__ = ["BOOTSTRAP_KEY", "Made", "has_toolkits", "make_toolkit"]
+__all__ = ["BOOTSTRAP_KEY", "KnownToolkit", "Made", "has_toolkits", "make_toolkit"]
 
 BOOTSTRAP_KEY = "toolkit/bootstrap.pyz"
 
@@ -253,3 +256,47 @@ def _described(package: LockedPackage, size: int, pythons: Sequence[str]) -> dic
         "size": size,
         "pythons": list(pythons),
     }
+
+
+class KnownToolkit:
+    """What this user knows of what describes a toolkit: its sha256, since it was made or first seen.
+
+    Whoever may write a store could replace what describes its toolkit, and so the programs that containers
+    run first. So it is not asked for at each start: what was remembered is passed on, and a container that
+    finds another one refuses it.
+
+    :param prefix: of their keys.
+    """
+
+    def __init__(self, store: Store, prefix: str) -> None:
+        self._store = store
+        name = hashlib.sha256(f"{store.place}\n{prefix}".encode()).hexdigest()[:40]
+        self._file = state_dir() / "toolkits" / f"{name}.json"
+
+    def digest(self, key: str, *, reread: bool = False) -> str:
+        """Return the sha256 of a description: as it is remembered, else as it is in the store now.
+
+        :param reread: look at the store again, and remember that.
+        :return: empty where the store has none.
+        """
+        known = self._read()
+        if key in known and not reread:
+            return known[key]
+        found = self._store.backend.get(key)
+        if found is None:
+            return ""
+        self.remember(key, found.data)
+        return hashlib.sha256(found.data).hexdigest()
+
+    def remember(self, key: str, data: bytes) -> None:
+        """Remember what describes a toolkit; a home that is read-only is left so."""
+        known = {**self._read(), key: hashlib.sha256(data).hexdigest()}
+        with suppress(OSError):
+            replace(self._file, msgspec.json.encode(known) + b"\n", durable=False)
+
+    def _read(self) -> dict[str, str]:
+        try:
+            known = msgspec.json.decode(self._file.read_bytes(), type=dict[str, str])
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            return {}
+        return {key: digest for key, digest in known.items() if is_sha256(digest)}
