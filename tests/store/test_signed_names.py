@@ -15,10 +15,11 @@ from conjoin.errors import Conflict, IntegrityError, NotFound, UsageError
 from conjoin.lock.format import encode as encode_lock
 from conjoin.lock.identity import lock_digest
 from conjoin.lock.model import Lock
-from conjoin.store.aliases import Alias, Aliases, History, Target, parse_alias
+from conjoin.store.aliases import Aliases, History, Target, parse_alias
 from conjoin.store.layout import alias_key, lock_key, signature_key
 from conjoin.store.lookup import named as named_module
 from conjoin.store.lookup.reference import find_lock
+from conjoin.store.records.memory import met_as
 from conjoin.store.transfer.push import push
 from conjoin.trust import ssh_keygen
 from object_stores import MakeLock
@@ -164,16 +165,16 @@ def test_what_one_names_oneself_is_remembered_as_it_is_made(locks, users) -> Non
 
 
 def test_one_who_moves_a_name_in_two_processes_is_not_stopped(locks, users) -> None:
-    """What is remembered of the two moves comes in any order."""
+    """What is remembered of the moves comes in any order, and targets come back."""
     store = Store()
-    given: list[tuple[Alias, History, bool]] = []
-    aliases = Aliases(store.backend, lambda *told: given.append(told))
+    histories: list[History] = []
     for lock in locks:
         store.locks.put(lock)
-        aliases.set(LATEST, lock)
+        Aliases(store.backend).set(LATEST, lock)
+        histories.append(store.aliases.history(LATEST))
     for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0), (1, 0, 2)):
         for number in order:
-            store._note_given(*given[number])
+            store.memory.replace(LATEST, met_as(LATEST, histories[number]))
         assert find_lock("team/x", Store()) == locks[2]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timezone
 from typing import NamedTuple
 
@@ -18,7 +19,17 @@ from conjoin.store.layout import alias_key
 from conjoin.store.locks import Locks
 from conjoin.store.user import current_user
 
-__all__ = ["MOST_MOVES", "MUTABLE_TAGS", "Alias", "Aliases", "History", "Move", "Target", "parse_alias"]
+__all__ = [
+    "MOST_MOVES",
+    "MUTABLE_TAGS",
+    "Alias",
+    "Aliases",
+    "Given",
+    "History",
+    "Move",
+    "Target",
+    "parse_alias",
+]
 
 MUTABLE_TAGS = frozenset({"latest", "candidate", "stable"})
 """Tags that may be moved; every other tag is written once."""
@@ -135,15 +146,27 @@ class History(NamedTuple):
     forgotten: int
 
 
+class Given(NamedTuple):
+    """That a name was given.
+
+    :ivar moved: whether it meant something else, or nothing, before.
+    """
+
+    history: History
+    moved: bool
+
+
 class Aliases:
     """The aliases of a store."""
 
     def __init__(
-        self, backend: Backend, given: Callable[[Alias, History, bool], None] = lambda *_told: None
+        self,
+        backend: Backend,
+        giving: Callable[[Alias], AbstractContextManager[list[Given]]] = lambda _alias: nullcontext([]),
     ) -> None:
-        """:param given: told of each name that is given here, of its history, and whether it moved."""
+        """:param giving: entered whenever a name is given here; what was given is appended to its value."""
         self._backend = backend
-        self._given = given
+        self._giving = giving
 
     def set(self, alias: Alias, lock: Lock) -> bool:
         """Make ``alias`` mean a lock that is already kept, as it is kept.
@@ -185,8 +208,9 @@ class Aliases:
 
         # Whoever comes last wins, but never unawares.
         busy = f"the alias {alias} is being changed by others all the time"
-        changed = update_object(self._backend, alias_key(*alias), moved, busy=busy)
-        self._given(alias, _history_of(now[0]), changed)
+        with self._giving(alias) as given:
+            changed = update_object(self._backend, alias_key(*alias), moved, busy=busy)
+            given.append(Given(_history_of(now[0]), changed))
         return changed
 
     def refuse_taken(self, alias: Alias, target: Target) -> bool:

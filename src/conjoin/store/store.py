@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conjoin.config.places import local_store_root, store_root
 from conjoin.errors import IntegrityError, NotFound, UsageError
 from conjoin.lock.model import Lock
-from conjoin.store.aliases import Alias, Aliases, History
+from conjoin.store.aliases import Alias, Aliases, Given
 from conjoin.store.announcements import Announcement, announce
 from conjoin.store.backend.address import parse_address
 from conjoin.store.backend.folder import FolderBackend
@@ -102,7 +102,7 @@ class Store:
         self.place = self.backend.place
         self.packages = Packages(self.root)
         self.locks = Locks(self.backend)
-        self.aliases = Aliases(self.backend, self._note_given)
+        self.aliases = Aliases(self.backend, self._giving)
         self.signatures = Signatures(self.backend)
         self.log = Log(self.backend)
         self.deployments = Deployments(self.backend)
@@ -150,13 +150,22 @@ class Store:
     def _local_folder(self) -> Store:
         return type(self)(local_store_root(), accept_rollback=self.accept_rollback)
 
-    def _note_given(self, alias: Alias, history: History, moved: bool) -> None:
-        """Remember what this user made a name mean, and log it."""
-        self.memory.replace(alias, met_as(alias, history))
-        if moved:
-            before = ":".join(history.moves[1].target.ids) if len(history.moves) > 1 else ""
-            ids = ":".join(history.moves[0].target.ids)
-            self.log.add("alias", name=str(alias), environments=(ids,), before=before)
+    @contextmanager
+    def _giving(self, alias: Alias) -> Iterator[list[Given]]:
+        """Remember what this user makes a name mean, and log it.
+
+        Held meanwhile, so that no other process of this user takes what is not yet remembered for an attack.
+        """
+        given: list[Given] = []
+        with self.memory.held(alias):
+            yield given
+            for each in given:
+                self.memory.replace(alias, met_as(alias, each.history))
+        for history, moved in given:
+            if moved:
+                before = ":".join(history.moves[1].target.ids) if len(history.moves) > 1 else ""
+                ids = ":".join(history.moves[0].target.ids)
+                self.log.add("alias", name=str(alias), environments=(ids,), before=before)
 
     def name(self, lock: Lock, alias: Alias) -> bool:
         """Give a name to a lock that is kept here already.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from conjoin.errors import Conflict, IntegrityError, NotFound
@@ -35,12 +36,16 @@ def find_named(alias: Alias, store: Store) -> Lock | None:
     :raises NotFound: where the user met it before, and it is gone; where its lock is.
     """
     rule = rule_for(alias.name)
+    try:
+        return _find(alias, store, rule)
+    except (Conflict, IntegrityError):
+        pass
     for _ in range(_TRIES - 1):
-        try:
+        time.sleep(_PAUSE)
+        with suppress(Conflict, IntegrityError), store.memory.held(alias):
             return _find(alias, store, rule)
-        except (Conflict, IntegrityError):  # noqa: PERF203 (seldom more than one round)
-            time.sleep(_PAUSE)
-    return _find(alias, store, rule)
+    with store.memory.held(alias):
+        return _find(alias, store, rule)
 
 
 def _find(alias: Alias, store: Store, rule: Rule | None) -> Lock | None:

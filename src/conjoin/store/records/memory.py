@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
 from conjoin.config.places import state_dir
 from conjoin.errors import Conflict, IntegrityError, Unreachable
 from conjoin.store.aliases import MUTABLE_TAGS, Alias, History
+from conjoin.store.backend.filelock import locked
 from conjoin.store.backend.folder import FolderBackend
 from conjoin.store.backend.protocol import update_object
 from conjoin.trust.memory import Met, NamedAs, Remembered, after, contradiction, decode, encode
@@ -104,6 +105,16 @@ class NameMemory:
             return None if new is before else new
 
         self._update(alias, merged)
+
+    @contextmanager
+    def held(self, alias: Alias) -> Iterator[None]:
+        """Return a context in which no other process of this user here gives, or judges, the name."""
+        with ExitStack() as stack:
+            if self._identity:
+                path = Path(self._backend().where(_key(alias)))
+                with suppress(OSError):
+                    stack.enter_context(locked(path.with_name(f".{alias.tag}.held")))
+            yield
 
     def replace(self, alias: Alias, met: Met) -> None:
         """Remember what this user made a name mean, whatever it meant before."""
