@@ -7,7 +7,6 @@ import re
 import tempfile
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -16,6 +15,7 @@ from conjoin.lock.identity import full_id, package_order, requirements_id
 from conjoin.lock.model import SCHEMA, Lock, LockedPackage
 from conjoin.spec.grammars import is_id, is_plain_file_name, is_sha256
 from conjoin.spec.platform import PLATFORMS
+from conjoin.untrusted import decode_json, refuse_deep, split_url
 
 __all__ = ["decode", "encode", "read_lock", "write_lock"]
 
@@ -44,8 +44,8 @@ def decode(data: bytes, where: str) -> Lock:
     :raises IntegrityError: where the ids do not belong to the content: somebody edited it.
     """
     try:
-        schema = msgspec.json.decode(data, type=_Head).schema
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        schema = decode_json(data, _Head).schema
+    except msgspec.DecodeError as error:
         raise UsageError(
             f"this is not a lock ({error})", where=where, advice="write one with `conjoin resolve -o FILE`"
         ) from None
@@ -56,8 +56,9 @@ def decode(data: bytes, where: str) -> Lock:
             advice="upgrade conjoin",
         )
     try:
-        lock = msgspec.json.decode(data, type=Lock)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        lock = decode_json(data, Lock)
+        refuse_deep(lock.requirements)
+    except msgspec.DecodeError as error:
         raise UsageError(f"the lock cannot be read ({error})", where=where) from None
     _check_shape(lock, where)
     advice = "locks are not edited by hand: resolve again"
@@ -76,8 +77,9 @@ def read_lock(path: Path) -> Lock:
     """
     try:
         data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot be read ({error.strerror})", where=str(path)) from None
+    except (OSError, ValueError) as error:  # a path may hold a null character
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot be read ({reason})", where=str(path)) from None
     return decode(data, str(path))
 
 
@@ -147,8 +149,11 @@ def _package_problems(package: LockedPackage) -> list[str]:
         problems.append("sha256 is not 64 hex digits")
     if not _MD5.fullmatch(package.md5):
         problems.append("md5 is not 32 hex digits")
-    if "@" in urlsplit(package.url).netloc:
-        problems.append("url carries credentials")
+    try:
+        if "@" in split_url(package.url).netloc:
+            problems.append("url carries credentials")
+    except UsageError as error:
+        problems.append(f"url: {error.what}")
     if package.kind == "pypi" and not package.file.endswith(".whl"):
         problems.append(f"file {package.file!r} is not a wheel")
     if package.kind == "conda":
