@@ -22,7 +22,7 @@ class OutlinedPackage(msgspec.Struct, frozen=True):
     version: str
     file: str
     sha256: str = ""
-    size: Annotated[int, msgspec.Meta(ge=0, lt=2**63)] = 0
+    size: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 0
 
 
 class OutlinedPlatform(msgspec.Struct, frozen=True):
