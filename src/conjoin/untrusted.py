@@ -7,8 +7,10 @@ no ``Exception``. Here they become one kind each, so that a reader has one thing
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar, overload
 from urllib.parse import SplitResult, urldefrag, urljoin, urlsplit
 
@@ -18,12 +20,15 @@ __all__ = [
     "MOST_NESTED",
     "PARSER_FAILURES",
     "Panic",
+    "archive_failures",
     "decode_json",
     "joined_url",
     "panics",
+    "path_of",
     "read_as",
     "reason_of",
     "refuse_deep",
+    "shortened",
     "split_url",
     "without_fragment",
 ]
@@ -37,9 +42,6 @@ PARSER_FAILURES: tuple[type[Exception], ...] = (
     ArithmeticError,  # numbers no machine type holds
     LookupError,  # what was not there, unknown encodings
     RuntimeError,  # RecursionError; no home folder; an encrypted zip; NotImplementedError of its method
-    TypeError,
-    AttributeError,
-    AssertionError,
     EOFError,
     MemoryError,  # a length that the text claims
 )
@@ -94,21 +96,22 @@ def reason_of(error: BaseException) -> str:
         line = f"{error.args[0]} is missing" if isinstance(error.args[0], str) else str(error)
     else:
         line = " ".join(str(error).split())
-    line = line or type(error).__name__
-    return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}..."
+    return shortened(line or type(error).__name__)
 
 
-def split_url(url: str) -> SplitResult:
+def split_url(url: str, *, shown: str = "") -> SplitResult:
     """Return the parts of a URL (RFC 3986), its host and port known to be readable.
 
-    :raises UsageError: where it is none. It is not repeated: it may hold a password.
+    :param shown: how a message may repeat it, without passwords; empty where it may not.
+    :raises UsageError: where it is none.
     """
     try:
         parts = urlsplit(url)
         _ = parts.hostname, parts.port
     except ValueError as error:
         raise UsageError(
-            f"this is not a URL ({reason_of(error)})", advice="expected scheme://host:port/path"
+            f"{repr(shortened(shown)) if shown else 'this'} is not a URL ({reason_of(error)})",
+            advice="expected scheme://host:port/path",
         ) from None
     return parts
 
@@ -178,3 +181,42 @@ def refuse_deep(document: Any) -> None:
         if not level:
             return
     raise msgspec.DecodeError("it is nested too deep")
+
+
+def shortened(text: str) -> str:
+    """Return a text as a message can repeat it: its beginning, where it is long."""
+    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}..."
+
+
+def path_of(text: str, *, home: bool = True, variable: str | None = None) -> Path:
+    """Return the path that ``text`` spells, ``~`` being a home folder; nothing is looked at.
+
+    :param home: whether ``~`` means one.
+    :param variable: what said it, if that is an environment variable.
+    :raises UsageError: where it can be none: a null character, the home of a user who is none.
+    """
+    reason = "it holds a null character"
+    if "\0" not in text:
+        try:
+            os.fsencode(text)
+            return Path(text).expanduser() if home else Path(text)
+        except (RuntimeError, ValueError) as error:
+            reason = reason_of(error)
+    raise UsageError(f"{shortened(text)!r} is not a path: {reason}", where=variable)
+
+
+def archive_failures() -> tuple[type[Exception], ...]:
+    """Return what reading a zip or tar file, or a table in it, raises that is damaged or made to harm.
+
+    ``OSError`` is among it, which may be the disk's, too.
+    """
+    import configparser
+    import csv
+    import lzma
+    import struct
+    import tarfile
+    import zipfile
+    import zlib
+
+    own = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, csv.Error)
+    return (*PARSER_FAILURES, *own, configparser.Error, OSError)

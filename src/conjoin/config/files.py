@@ -15,6 +15,7 @@ from conjoin.config.table import REQUEST_KEYS, Setting, setting_named, unknown_k
 from conjoin.config.toml import line_of_key, loads
 from conjoin.config.values import Value, of_toml
 from conjoin.errors import UsageError
+from conjoin.untrusted import path_of
 
 __all__ = [
     "TABLE",
@@ -44,7 +45,7 @@ def user_file(environ: Mapping[str, str] | None = None) -> Path:
     """
     environ = os.environ if environ is None else environ
     if given := environ.get("CONJOIN_CONFIG"):
-        return Path(given).expanduser().absolute()
+        return path_of(given, variable="CONJOIN_CONFIG").absolute()
     import platformdirs
 
     return platformdirs.user_config_path("conjoin", appauthor=False) / "config.toml"
@@ -76,7 +77,7 @@ def project_file(folder: Path, environ: Mapping[str, str] | None = None) -> Sign
     """
     environ = os.environ if environ is None else environ
     if given := environ.get("CONJOIN_PROJECT"):
-        path = Path(given).expanduser().absolute()
+        path = path_of(given, variable="CONJOIN_PROJECT").absolute()
         path = path / _PROJECT if path.is_dir() else path
         found = signature(path)
         if found is None and not path.exists():

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from conjoin.errors import UsageError
+from conjoin.untrusted import PARSER_FAILURES, reason_of
 
 __all__ = ["line_of", "line_of_key", "loads"]
 
@@ -28,8 +29,8 @@ def loads(text: str, *, where: str) -> dict[str, Any]:
             line = str(len(text.rstrip().splitlines()) or 1)
         place = f"{where}:{line}" if line.isdigit() else where
         raise UsageError(f"invalid TOML: {what[0].lower()}{what[1:]}", where=place) from None
-    except RecursionError:
-        raise UsageError("invalid TOML: it is nested too deep", where=where) from None
+    except PARSER_FAILURES as error:  # deep nesting, numbers of 5,000 digits, offsets of days
+        raise UsageError(f"invalid TOML: {reason_of(error)}", where=where) from None
     return document
 
 

@@ -16,6 +16,7 @@ from conjoin.spec.requirements import (
     PythonSource,
     Strategy,
 )
+from conjoin.untrusted import PARSER_FAILURES, reason_of
 
 __all__ = ["PartialRequirements", "combine", "located"]
 
@@ -95,3 +96,7 @@ def located(where: str) -> Iterator[None]:
         error.reword(without_credentials)
         error.add_place(where)
         raise
+    except PARSER_FAILURES as failure:
+        # Of a parser below, for a text that nobody thought of: its own words are all there is to say.
+        reason = without_credentials(reason_of(failure))
+        raise UsageError(f"this cannot be read ({reason})", where=where) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from conjoin.spec.grammars import is_id
 from conjoin.store.backend.protocol import Backend, update_object
 from conjoin.store.layout import alias_key, lock_key
 from conjoin.store.user import current_user
+from conjoin.untrusted import decode_json
 
 __all__ = ["MOST_MOVES", "MUTABLE_TAGS", "Alias", "Aliases", "History", "Move", "parse_alias"]
 
@@ -198,9 +200,10 @@ class Aliases:
         folder, _, _ = prefix.partition(":")[0].rpartition("/")
         for key in self._backend.keys(f"aliases/{folder}" if folder else "aliases"):
             name, _, file = key.removeprefix("aliases/").rpartition("/")
-            alias = Alias(name, file.removesuffix(".json"))
-            if name and file.endswith(".json") and str(alias).startswith(prefix):
-                yield alias
+            text = f"{name}:{file.removesuffix('.json')}"
+            if file.endswith(".json") and text.startswith(prefix):
+                with suppress(UsageError):  # a file that nobody could name, so it is none of ours
+                    yield parse_alias(text)
 
     def _read(self, alias: Alias) -> _Record:
         found = self._backend.get(alias_key(*alias))
@@ -215,7 +218,7 @@ class Aliases:
 
     def _decode(self, alias: Alias, data: bytes) -> _Record:
         try:
-            record = msgspec.json.decode(data, type=_Record)
+            record = decode_json(data, _Record)
         except msgspec.DecodeError as error:
             reason = str(error)
         else:
