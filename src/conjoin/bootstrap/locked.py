@@ -83,7 +83,7 @@ def _alias(fetch: Callable[[str], bytes | None], env: str, where: str) -> tuple[
     try:
         told = json.loads(text.decode())
         ids = ENVIRONMENT_ID.fullmatch("{}:{}".format(told["req_id"], told["full_id"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         ids = None
     if ids is None:
         raise IntegrityError(f"the name {name}:{tag} is damaged", where=where)
@@ -98,7 +98,7 @@ def _read(text: bytes, ids: str, platform: str, where: str) -> LockedEnvironment
         locked = platforms.get(platform)
         packages = tuple(map(dict, locked["packages"])) if locked else ()
         usable = all(map(_is_plain, packages)) and ENVIRONMENT_ID.fullmatch(found.ids)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         usable = None
     if not usable:
         raise IntegrityError("this is no lock, or it is damaged", where=where)

@@ -102,7 +102,7 @@ def read_python(fetch: Callable[[str], bytes | None], platform: str, where: str,
 def _document(text: bytes, where: str) -> dict[str, Any]:
     try:
         told = json.loads(text.decode())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise IntegrityError(f"the toolkit's description is not valid ({error})", where=where) from None
     if not isinstance(told, dict) or told.get("schema") != SCHEMA:
         raise IntegrityError("the toolkit's description is of another version of conjoin", where=where)
@@ -119,7 +119,7 @@ def _file(told: Any, where: str) -> ToolkitFile:
             pythons=tuple(map(str, told["pythons"])),
             executable=str(told.get("executable", "")),
         )
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise IntegrityError("the toolkit's description is not valid", where=where) from None
     if (
         not PLAIN_FILE_NAME.fullmatch(found.file)

@@ -73,6 +73,6 @@ def _keep(text: str) -> Path | None:
             "w", dir=folder, prefix=f"{now}-", suffix=".txt", delete=False, encoding="utf-8"
         ) as file:
             file.write(f"{text}\n{sys.version}\n")
-    except (OSError, ConjoinError):  # where the cache is may be what cannot be read
+    except Exception:  # where the cache is may be what cannot be read; and two bugs are no help
         return None
     return Path(file.name)

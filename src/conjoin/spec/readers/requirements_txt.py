@@ -24,7 +24,8 @@ from conjoin.untrusted import shortened
 
 __all__ = ["RequirementLines", "read_constraints", "read_requirements_txt"]
 
-_COMMENT = re.compile(r"(^|\s+)#.*$")
+# One white space, not all: the others are stripped, and to try each of a thousand takes a million steps.
+_COMMENT = re.compile(r"(^|\s)#.*$")
 # pip's manual, "Using environment variables": upper case, braces, no default values.
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Z0-9_]+)\}")
 _PER_REQUIREMENT = re.compile(r"\s(?=--(?:hash|config-settings?|global-option|no-binary|only-binary)\b)")

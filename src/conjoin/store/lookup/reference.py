@@ -25,7 +25,7 @@ GROUP = "conjoin.references"
 
 _FILES = (".json", ".lock")
 # A tag has no slash: nothing of this shape is an alias.
-_KIND = re.compile(r"([a-z][a-z0-9_-]*):([^:]*/.*)")
+_KIND = re.compile(r"([a-z][a-z0-9_-]*):([^:/\n]*/.*)")
 _LEAST_DIGITS = 4
 """Digits: git's. Words of so few that are no names are rare."""
 _ID_PREFIXES = re.compile(rf"([0-9a-f]{{{_LEAST_DIGITS},40}})(?::([0-9a-f]{{{_LEAST_DIGITS},40}}))?")
