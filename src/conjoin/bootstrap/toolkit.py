@@ -80,7 +80,10 @@ def read_toolkit(fetch: Callable[[str], bytes | None], platform: str, where: str
             advice=f"run `conjoin toolkit --store {where} --platform {platform}` where an index is",
         )
     told = _document(text, where)
-    return Toolkit(platform, tuple(_file(each, where) for each in told.get("files", ())))
+    files = told.get("files", [])
+    if not isinstance(files, list):
+        raise IntegrityError("the toolkit's description is not valid", where=where)
+    return Toolkit(platform, tuple(_file(each, where) for each in files))
 
 
 def read_python(fetch: Callable[[str], bytes | None], platform: str, where: str, here: str) -> ToolkitFile:

@@ -115,7 +115,10 @@ class _Lease(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def since(self) -> str:
-        moment = datetime.fromtimestamp(self.until - LEASE_TIME, timezone.utc)
+        try:
+            moment = datetime.fromtimestamp(self.until - LEASE_TIME, timezone.utc)
+        except (ValueError, OverflowError, OSError):
+            return "a time that never is"
         return moment.strftime("%Y-%m-%d %H:%M UTC")
 
 
