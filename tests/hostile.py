@@ -192,4 +192,5 @@ def refused_at_most(read: Callable[[], object], *also: type[Exception]) -> None:
     except also:
         return
     except ConjoinError as error:
-        assert error.exit_code != 1, f"called a bug: {error}"
+        if error.exit_code == 1:
+            raise AssertionError(f"called a bug: {error}") from error

@@ -1,4 +1,4 @@
-"""Text that others wrote ends in a line and exit code 2 (4, 5): never in a traceback, never as a bug of ours."""
+"""Text that others wrote ends in a line and exit code 2 (4, 5): never in a traceback, never as our bug."""
 
 from __future__ import annotations
 
@@ -137,7 +137,9 @@ def test_locks(called, change: dict[str, Any], tmp_path: Path) -> None:
     refused(called("create", "-q", path, "--prefix", tmp_path / "p"), 2, 4, 5)
 
 
-@pytest.mark.parametrize("content", [f'{{"schema":1,"requirements":{DEEP}}}', f'{{"schema":{DIGITS}}}', "\ufeff{}"])
+@pytest.mark.parametrize(
+    "content", [f'{{"schema":1,"requirements":{DEEP}}}', f'{{"schema":{DIGITS}}}', "\ufeff{}"]
+)
 def test_what_is_no_lock(called, content: str, tmp_path: Path) -> None:
     path = tmp_path / "env.lock"
     path.write_text(content)
@@ -244,7 +246,9 @@ def test_a_package_that_makes_rattler_panic_is_refused(
         rattler_bridge.run(rattler_bridge.extract(tmp_path / "x.conda", tmp_path / "x"))
 
 
-@pytest.mark.parametrize("url", ["http://[x/", "http://h:99999/", "http://h:p/", "file://a[b]", "http://a\u2100b/"])
+@pytest.mark.parametrize(
+    "url", ["http://[x/", "http://h:99999/", "http://h:p/", "file://a[b]", "http://a\u2100b/"]
+)
 def test_split_url_refuses_what_no_url_is(url: str) -> None:
     with pytest.raises(UsageError, match="not a URL"):
         split_url(url)
@@ -285,5 +289,3 @@ def test_reporting_a_bug_does_not_fail_itself(
     monkeypatch.setattr("conjoin.config.places.cache_dir", broken)
     assert report_bug(RuntimeError("x")) == 1
     assert capsys.readouterr().err.count("\n") == 1
-
-

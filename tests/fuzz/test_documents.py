@@ -1,5 +1,7 @@
 """Documents of stores and locks, which anybody may have written who can write there."""
 
+# ruff: noqa: E501 - a document reads best in one line
+
 from __future__ import annotations
 
 import json
@@ -113,6 +115,18 @@ def _linked(lock: Lock) -> None:
                 rattler_bridge._record(package)
 
 
+def _held(backend: FolderBackend) -> None:
+    with LeaseGcLock(backend).held():
+        pass
+
+
+def _toolkit(backend: FolderBackend) -> None:
+    found = backend.get("toolkit/linux-64/wheels.json")
+    assert found is not None
+    refused_at_most(lambda: read_toolkit(lambda _key: found.data, "linux-64", "a store"))
+    refused_at_most(lambda: read_python(lambda _key: found.data, "linux-64", "a store", "3.7"))
+
+
 STORED: dict[str, tuple[str, Any, Callable[[FolderBackend], object]]] = {
     "alias": (
         "aliases/team/x/latest.json",
@@ -142,26 +156,14 @@ STORED: dict[str, tuple[str, Any, Callable[[FolderBackend], object]]] = {
     "lease": (
         "gc/lease.json",
         {"user": "ann", "until": 1.0, "turn": "x"},
-        lambda backend: _held(backend),
+        _held,
     ),
     "toolkit": (
         "toolkit/linux-64/wheels.json",
         {"schema": 1, "files": [FILE, FILE]},
-        lambda backend: _toolkit(backend),
+        _toolkit,
     ),
 }  # fmt: skip
-
-
-def _held(backend: FolderBackend) -> None:
-    with LeaseGcLock(backend).held():
-        pass
-
-
-def _toolkit(backend: FolderBackend) -> None:
-    found = backend.get("toolkit/linux-64/wheels.json")
-    assert found is not None
-    refused_at_most(lambda: read_toolkit(lambda _key: found.data, "linux-64", "a store"))
-    refused_at_most(lambda: read_python(lambda _key: found.data, "linux-64", "a store", "3.7"))
 
 
 @pytest.mark.parametrize("kind", STORED)

@@ -1,5 +1,7 @@
 """What people ask for, in files and on command lines: read, or refused with exit code 2."""
 
+# ruff: noqa: E501 - a file's text reads best in few lines
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Text of others takes time in proportion to its length: every regular expression, and what reads with them."""
+"""Text of others takes time in proportion to its length: regular expressions, and what reads with them."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def report_bug(error: BaseException) -> int:
 
 
 def _line(text: str) -> str:
-    # What others wrote is quoted, however long it is: its beginning says enough, and the advice stands behind.
+    # What others wrote is quoted, however long it is: its beginning is enough; the advice stands behind.
     if len(text) > _LONGEST_LINE:
         text = f"{text[: _LONGEST_LINE // 2]} ... {text[-_LONGEST_LINE // 2 :]}"
     return " ".join(presentable(text).splitlines())
