@@ -67,6 +67,7 @@ def test_files_that_ask_for_something(called, name: str, tmp_path: Path) -> None
         ["resolve", "--mapping", "a\0b", "--pypi", "x"],
         ["resolve", "-r", "a\0b"],
         ["show", "a\0b.lock"],
+        ["show", "a" * 5000],
     ],
     ids=lambda words: " ".join(words)[:60],
 )

@@ -24,8 +24,6 @@ from conjoin.store.backend.address import (
 )
 from fuzzing import examples
 from hostile import SECONDS, documents, refused_at_most, texts
-from metaflow_extensions.conjoin.errors import EnvironmentProblem
-from metaflow_extensions.conjoin.plugins.environment.request.attributes import ask_of_conda, ask_of_pypi
 
 CONFIG = (
     'store = "s3://bucket/x"\nchannels = ["conda-forge"]\nsame-versions = true\n[channel-aliases]\na = "b"\n'
@@ -115,6 +113,15 @@ def test_documents(tmp_path: Path, isolated_home: Path, monkeypatch: pytest.Monk
     check()
 
 
+def _asks() -> tuple[Any, Any, type[Exception]]:
+    pytest.importorskip("metaflow")
+    import metaflow  # noqa: F401 (before its extensions)
+    from metaflow_extensions.conjoin.errors import EnvironmentProblem
+    from metaflow_extensions.conjoin.plugins.environment.request.attributes import ask_of_conda, ask_of_pypi
+
+    return ask_of_pypi, ask_of_conda, EnvironmentProblem
+
+
 @given(documents({"packages": {"numpy": "1"}, "python": "3.11", "disabled": False, "extras": ["pre"]}))
 @settings(max_examples=examples(SECONDS))
 def test_attributes_of_decorators(data: bytes) -> None:
@@ -123,8 +130,9 @@ def test_attributes_of_decorators(data: bytes) -> None:
     except (ValueError, RecursionError):
         return
     if isinstance(attributes, dict):
-        refused_at_most(lambda: ask_of_pypi(attributes, "@pypi"), EnvironmentProblem)
-        refused_at_most(lambda: ask_of_conda(attributes, "@conda"), EnvironmentProblem)
+        ask_of_pypi, ask_of_conda, problem = _asks()
+        refused_at_most(lambda: ask_of_pypi(attributes, "@pypi"), problem)
+        refused_at_most(lambda: ask_of_conda(attributes, "@conda"), problem)
 
 
 @given(texts([CONFIG]), st.sampled_from(["channels", "store"]))

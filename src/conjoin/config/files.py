@@ -78,9 +78,9 @@ def project_file(folder: Path, environ: Mapping[str, str] | None = None) -> Sign
     environ = os.environ if environ is None else environ
     if given := environ.get("CONJOIN_PROJECT"):
         path = path_of(given, variable="CONJOIN_PROJECT").absolute()
-        path = path / _PROJECT if path.is_dir() else path
+        path = path / _PROJECT if os.path.isdir(path) else path  # noqa: PTH112 (which raises nothing)
         found = signature(path)
-        if found is None and not path.exists():
+        if found is None and not os.path.exists(path):  # noqa: PTH110
             raise UsageError("the file does not exist", where=str(path), advice="check CONJOIN_PROJECT")
         return found
     for parent in (folder, *folder.parents):

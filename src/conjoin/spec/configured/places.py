@@ -62,7 +62,7 @@ def _pip_files(environ: Mapping[str, str]) -> Said:
     own = environ.get("PIP_CONFIG_FILE", "")
     if own == os.devnull:
         return Said("")  # pip: "load no configuration files"
-    there = [path for path in (*_pip_paths(environ), *([Path(own)] if own else [])) if path.exists()]
+    there = [path for path in (*_pip_paths(environ), *([Path(own)] if own else [])) if os.path.exists(path)]  # noqa: PTH110
     if not there:
         return Said("")
     import configparser

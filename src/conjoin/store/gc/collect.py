@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,8 +58,7 @@ class Garbage:
     :ivar dropped: the locks that go, sorted.
     :ivar kept: the locks that stay.
     :ivar kept_packages: sha256 of the packages that stay because of a lock, or of somebody's work.
-    :ivar problems: what cannot be read. Whatever it may mean stays: of a name every lock, of a lock every
-        package.
+    :ivar problems: what cannot be read. Whatever it may mean stays, which is every lock and package.
     """
 
     pieces: tuple[Piece, ...]
@@ -140,7 +139,9 @@ def find_garbage(
     renew()
     packages |= announced.packages
     present = store.backend.objects("packages")
-    if unread or not contents.is_whole:  # nobody knows which packages they need
+    if unread or not contents.is_whole:  # nobody knows which packages they need, nor which locks they extend
+        rules = replace(rules, keep_all=True)
+        kept |= {entry.ids for entry in contents.locks}
         packages |= {sha256 for each in present if (sha256 := parse_package_key(each.key)) is not None}
     garbage = [
         each
