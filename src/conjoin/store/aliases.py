@@ -15,7 +15,7 @@ from conjoin.spec.grammars import is_id
 from conjoin.store.backend.protocol import Backend, update_object
 from conjoin.store.layout import alias_key, lock_key
 from conjoin.store.user import current_user
-from conjoin.untrusted import decode_json
+from conjoin.untrusted import decode_json, shortened
 
 __all__ = ["MOST_MOVES", "MUTABLE_TAGS", "Alias", "Aliases", "History", "Move", "parse_alias"]
 
@@ -25,6 +25,9 @@ MUTABLE_TAGS = frozenset({"latest", "candidate", "stable"})
 MOST_MOVES = 200
 """Moves that an alias remembers, what it means now included: it is read whenever an environment is named, and
 one move is about 170 bytes, so at most 34 kB."""
+
+_LONGEST_PART = 200
+"""Letters: file systems take 255 bytes, with what is written beside it."""
 
 _PART = r"[a-z0-9][a-z0-9._-]*"
 _NAME = re.compile(rf"{_PART}(/{_PART})*")
@@ -56,6 +59,10 @@ def parse_alias(text: str) -> Alias:
         )
     if is_id(name) and is_id(tag):
         raise UsageError(f"{text!r} is an environment's id, not an alias")
+    if any(len(part) > _LONGEST_PART for part in (*name.split("/"), tag)):
+        raise UsageError(
+            f"{shortened(text)!r} is too long a name", advice="no part of it may have over 200 letters"
+        )
     if any(part.endswith(".json") for part in name.split("/")):
         raise UsageError(f"{text!r} is not an alias", advice="no part of the name may end in .json")
     return Alias(name, tag)
