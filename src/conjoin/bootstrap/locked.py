@@ -99,7 +99,7 @@ def _alias(fetch: Callable[[str], bytes | None], env: str, where: str) -> tuple[
         told = json.loads(text.decode())
         ids = ENVIRONMENT_ID.fullmatch("{}:{}".format(told["req_id"], told["full_id"]))
         digest = HEX_64.fullmatch(told["lock_digest"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         ids = digest = None
     if ids is None or digest is None:
         raise IntegrityError(f"the name {name}:{tag} is damaged", where=where)

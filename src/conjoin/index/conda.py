@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import msgspec
 from packaging.version import InvalidVersion, Version
@@ -19,6 +18,7 @@ from conjoin.net.credentials import Credentials
 from conjoin.net.urls import without_secrets
 from conjoin.spec.names import CondaName
 from conjoin.spec.requirements import Credential
+from conjoin.untrusted import panics, split_url
 
 if TYPE_CHECKING:
     from rattler import Channel, Gateway, MultiSource, RepoDataRecord
@@ -42,7 +42,7 @@ _DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/p
 _DEFAULTS_WINDOWS = (*_DEFAULTS, "https://repo.anaconda.com/pkgs/msys2")
 
 _NAME_END = re.compile(r"[ =<>!~\[;]")
-_URL = re.compile(r"[a-z]+://[^\s`'\")]+")
+_URL = re.compile(r"(?<![a-z])[a-z]+://[^\s`'\")]+")
 _IS_NETWORK = re.compile(
     r"cache|request|connect|network|timed out|time out|dns|status code|io error|os error", re.I
 )
@@ -156,13 +156,14 @@ class CondaChannels:
         from rattler import Channel, MultiSource
 
         try:
-            if channel in self._aliases:
-                urls = self._aliases[channel]
-                return MultiSource(channel, [Channel(url) for url in urls])
-            if channel == "defaults":
-                urls = _DEFAULTS_WINDOWS if self.platform.startswith("win") else _DEFAULTS
-                return MultiSource("defaults", [Channel(url) for url in urls])
-            return Channel(channel)
+            with panics():
+                if channel in self._aliases:
+                    urls = self._aliases[channel]
+                    return MultiSource(channel, [Channel(url) for url in urls])
+                if channel == "defaults":
+                    urls = _DEFAULTS_WINDOWS if self.platform.startswith("win") else _DEFAULTS
+                    return MultiSource("defaults", [Channel(url) for url in urls])
+                return Channel(channel)
         except Exception as error:
             raise UsageError(
                 f"{without_login(channel)!r} is not a channel: {error}",
@@ -206,12 +207,13 @@ class CondaChannels:
         names = list(self._next[0])
         self._next = None
         try:
-            answers = await self.gateway.query(
-                self.sources,
-                self.platforms,  # type: ignore[arg-type]
-                names,
-                recursive=False,
-            )
+            with panics():
+                answers = await self.gateway.query(
+                    self.sources,
+                    self.platforms,  # type: ignore[arg-type]
+                    names,
+                    recursive=False,
+                )
         except Exception as error:
             raise channel_error(error, self.channels) from error
         for name in names:
@@ -226,7 +228,8 @@ class CondaChannels:
         :raises Unreachable: where a channel does not answer or does not exist.
         """
         try:
-            found = await self.gateway.names(self.sources, self.platforms)  # type: ignore[arg-type]
+            with panics():
+                found = await self.gateway.names(self.sources, self.platforms)  # type: ignore[arg-type]
         except Exception as error:
             raise channel_error(error, self.channels) from error
         return [CondaName(name.normalized) for name in found]
@@ -238,12 +241,13 @@ class CondaChannels:
         """
         others = [each for each in platforms if each not in self.platforms]
         try:
-            answers = await self.gateway.query(
-                self.sources,
-                others,  # type: ignore[arg-type]
-                [name],
-                recursive=False,
-            )
+            with panics():
+                answers = await self.gateway.query(
+                    self.sources,
+                    others,  # type: ignore[arg-type]
+                    [name],
+                    recursive=False,
+                )
         except Exception as error:
             raise channel_error(error, self.channels) from error
         found = {record.subdir for answer in answers for record in answer}
@@ -368,7 +372,7 @@ def client_for(channels: Sequence[str], credentials: Credentials) -> Client | No
     for channel in there:
         credentials.ask_keyring(channel)  # before: py-rattler does not tell us that it was refused
     logins = {channel: login for channel in there if (login := credentials.find(channel))}
-    in_clouds = any(urlsplit(channel).scheme in _CLOUDS for channel in channels)
+    in_clouds = any(split_url(channel).scheme in _CLOUDS for channel in channels)
     if not logins and not in_clouds:
         return None
     from rattler.networking import (
@@ -389,7 +393,7 @@ def client_for(channels: Sequence[str], credentials: Credentials) -> Client | No
         for channel, login in logins.items()
         if login.kind == "conda-token"
     }
-    parts = [urlsplit(channel) for channel in there]
+    parts = [split_url(channel) for channel in there]
 
     def headers_for(host: str, path: str) -> dict[str, str] | None:
         same = [each for each in parts if each.hostname == host]

@@ -88,7 +88,7 @@ def netrc_login(host: str) -> Login | None:
 
     try:
         found = netrc.netrc(str(path)).authenticators(host)
-    except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
+    except (OSError, netrc.NetrcParseError, ValueError):
         return None  # as pip and curl: a broken .netrc is as none
     if not found or not (found[0] or found[2]):
         return None
@@ -104,7 +104,7 @@ def rattler_login(host: str) -> Login | None:
     path = Path(os.environ.get("RATTLER_AUTH_FILE") or Path.home() / ".rattler" / "credentials.json")
     try:
         kept = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(kept, dict):
         return None

@@ -33,7 +33,7 @@ DEFAULT_MAX_AGE = 600
 """Seconds an answer counts as fresh where the server says nothing: what PyPI itself says of its pages."""
 
 _LONGEST_MAX_AGE = 86400 * 365
-_MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d+)", re.IGNORECASE)
+_MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,18})", re.IGNORECASE)
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -81,7 +81,7 @@ def freshness(headers: Mapping[str, str]) -> int | None:
     if match is None:
         return DEFAULT_MAX_AGE
     age = headers.get("age", "")
-    spent = int(age) if age.isascii() and age.isdigit() else 0
+    spent = int(age) if age.isascii() and age.isdigit() and len(age) < 20 else 0
     return max(0, min(int(match[1]), _LONGEST_MAX_AGE) - spent)
 
 

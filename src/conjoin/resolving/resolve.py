@@ -77,11 +77,13 @@ class _Start(msgspec.Struct, frozen=True):
     :ivar requirements: what is asked for, with what the extended environment was asked for.
     :ivar base: the environment to extend.
     :ivar taken: what somebody resolved before for the same requirements.
+    :ivar damaged: what cannot be read of that, one sentence each.
     """
 
     requirements: Requirements
     base: Base | None
     taken: Taken | None
+    damaged: tuple[str, ...] = ()
 
     @property
     def lock(self) -> Lock | None:
@@ -120,7 +122,7 @@ def resolve_request(
     if not options.dry_run:
         _keep_found(start.taken, store)
     if start.lock is not None and not targets:
-        warned = _of_this_machine(start.lock)
+        warned = (*start.damaged, *_of_this_machine(start.lock))
         seconds = time.monotonic() - started
         return Resolution(start.lock, False, seconds, warnings=warned, taken_from=start.taken)
     solutions = _solve(start, targets, options, store)
@@ -128,7 +130,8 @@ def resolve_request(
     if not options.dry_run:
         _keep(lock, solutions, store)
 
-    warnings = dict.fromkeys(warning for solution in solutions.values() for warning in solution.warnings)
+    warnings = dict.fromkeys(start.damaged)
+    warnings |= dict.fromkeys(warning for solution in solutions.values() for warning in solution.warnings)
     return Resolution(
         lock,
         True,
@@ -154,12 +157,19 @@ def _find_before(requirements: Requirements, options: ResolveOptions, store: Sto
         ids = f"{options.using.req_id}:{options.using.full_id}"
         base = Base(options.using, options.using_name or ids)
     taken = None
+    damaged: list[str] = []
     if not options.force:
         changed = options.update is not None
-        taken = resolved_before(requirements, store, options.use_latest, changed=changed)
+        taken = resolved_before(
+            requirements,
+            store,
+            options.use_latest,
+            changed=changed,
+            damaged=lambda error: damaged.append(f"left out: {error}"),
+        )
     if options.update is not None:
         refuse_update(options.update, taken.lock if taken else None, base)
-    return _Start(requirements, base, taken)
+    return _Start(requirements, base, taken, tuple(damaged))
 
 
 def _targets(start: _Start, platforms: Sequence[str], options: ResolveOptions) -> list[str]:

@@ -11,7 +11,7 @@ from conjoin.errors import UsageError
 from conjoin.spec.configured.index import configured_indexes
 from conjoin.spec.configured.request import with_settings
 from conjoin.spec.names import CondaName
-from conjoin.spec.partial_requirements import PartialRequirements, combine
+from conjoin.spec.partial_requirements import PartialRequirements, combine, located
 from conjoin.spec.requirements import ChannelPriority, CondaRequirement, Credential, Requirements
 from conjoin.spec.requirements_parser import PYTHON, RequirementsParser
 from conjoin.spec.syntax.python_version import joined
@@ -83,7 +83,8 @@ def build_requirements(
         (platforms, typed.platform),
     ):
         for text in texts:
-            add(text)
+            with located(""):
+                add(text)
     for value, put in (
         (channel_priority, typed.channel_priority),
         (index_url, typed.index_url),
@@ -94,9 +95,11 @@ def build_requirements(
         (base, typed.base),
     ):
         if value:
-            put(value)
+            with located(""):
+                put(value)
     for name, places in (channel_aliases or {}).items():
-        typed.channel_alias(name, [places] if isinstance(places, str) else places)
+        with located(""):
+            typed.channel_alias(name, [places] if isinstance(places, str) else places)
     if no_index is not None:
         typed.no_index(no_index)
     if prereleases is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from conjoin.store.backend.protocol import Backend, update_object
 from conjoin.store.layout import alias_key
 from conjoin.store.locks import Locks
 from conjoin.store.user import current_user
+from conjoin.untrusted import decode_json, shortened
 
 __all__ = ["MOST_MOVES", "MUTABLE_TAGS", "Alias", "Aliases", "History", "Move", "Target", "parse_alias"]
 
@@ -26,6 +28,9 @@ MUTABLE_TAGS = frozenset({"latest", "candidate", "stable"})
 MOST_MOVES = 200
 """Moves that an alias remembers, what it means now included: it is read whenever an environment is named, and
 one move is about 255 bytes, so at most 51 kB."""
+
+_LONGEST_PART = 200
+"""Letters: file systems take 255 bytes, with what is written beside it."""
 
 _PART = r"[a-z0-9][a-z0-9._-]*"
 _NAME = re.compile(rf"{_PART}(/{_PART})*")
@@ -79,6 +84,10 @@ def parse_alias(text: str) -> Alias:
         )
     if is_id(name) and is_id(tag):
         raise UsageError(f"{text!r} is an environment's id, not an alias")
+    if any(len(part) > _LONGEST_PART for part in (*name.split("/"), tag)):
+        raise UsageError(
+            f"{shortened(text)!r} is too long a name", advice="no part of it may have over 200 letters"
+        )
     if any(part.endswith(".json") for part in name.split("/")):
         raise UsageError(f"{text!r} is not an alias", advice="no part of the name may end in .json")
     return Alias(name, tag)
@@ -224,9 +233,10 @@ class Aliases:
         folder, _, _ = prefix.partition(":")[0].rpartition("/")
         for key in self._backend.keys(f"aliases/{folder}" if folder else "aliases"):
             name, _, file = key.removeprefix("aliases/").rpartition("/")
-            alias = Alias(name, file.removesuffix(".json"))
-            if name and file.endswith(".json") and str(alias).startswith(prefix):
-                yield alias
+            text = f"{name}:{file.removesuffix('.json')}"
+            if file.endswith(".json") and text.startswith(prefix):
+                with suppress(UsageError):  # a file that nobody could name, so it is none of ours
+                    yield parse_alias(text)
 
     def _read(self, alias: Alias) -> _Record:
         found = self._backend.get(alias_key(*alias))
@@ -241,7 +251,7 @@ class Aliases:
 
     def _decode(self, alias: Alias, data: bytes) -> _Record:
         try:
-            record = msgspec.json.decode(data, type=_Record)
+            record = decode_json(data, _Record)
         except msgspec.DecodeError as error:
             reason = str(error)
         else:

@@ -22,6 +22,7 @@ from conjoin.store.layout import (
     pointers_prefix,
     req_id_prefix,
 )
+from conjoin.untrusted import decode_json
 
 __all__ = ["Kept", "Locks", "Pointer", "refuse_other_digest"]
 
@@ -156,7 +157,7 @@ class Locks:
             try:
                 present = self._backend.get(key)
                 if present is not None:  # else somebody deleted it meanwhile
-                    found.append(msgspec.json.decode(present.data, type=Pointer))
+                    found.append(decode_json(present.data, Pointer))
             except msgspec.DecodeError:  # noqa: PERF203 (each on its own)
                 continue  # a newer version wrote it
         return sorted(found, key=lambda pointer: (pointer.time, pointer.full_id), reverse=True)
@@ -167,12 +168,15 @@ class Locks:
         return [full_id for _, full_id in sorted(told, reverse=True)]
 
     def default(self, req_id: str, user: str) -> Lock | None:
-        """Return the lock that ``user`` resolved last for ``req_id``, None where there is none."""
+        """Return the lock that ``user`` resolved last for ``req_id``, None where there is none.
+
+        Of those that can be read: a damaged one is found, and told, by whoever names it.
+        """
         for full_id in self.pointed(req_id, user):
             try:
                 return self.get(req_id, full_id)
-            except NotFound:  # noqa: PERF203 (seldom more than one round)
-                continue  # collected as garbage since
+            except (IntegrityError, NotFound, UsageError):  # noqa: PERF203 (seldom more than one round)
+                continue  # collected as garbage since, damaged, or of a newer version
         return None
 
     def _pointer_keys(self, req_id: str, user: str | None) -> list[tuple[str, PointerKey]]:

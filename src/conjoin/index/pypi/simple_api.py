@@ -60,8 +60,8 @@ def _target(href: str, base: str) -> str | None:
             absolute = absolute.replace(" ", "%20")
         if _CONTROL.search(absolute):
             return None
-        if "[" in absolute:
-            urlsplit(absolute)  # raises where an IPv6 host is broken
+        if "[" in absolute or not absolute.isascii():
+            urlsplit(absolute)  # raises where an IPv6 host is broken, or a letter stands for a separator
         return without_secrets(absolute)
     except ValueError:
         return None

@@ -32,6 +32,7 @@ from conjoin.prefix.link.packaged_path import PackagedPath, refuse_escape
 from conjoin.store.backend.atomic import replace
 from conjoin.store.backend.filelock import locked
 from conjoin.store.packages import file_sha256
+from conjoin.untrusted import decode_json, read_as, reason_of
 
 __all__ = ["CondaCache", "CondaEntry", "check_placeholders", "link_conda", "refuse_untrue"]
 
@@ -66,7 +67,7 @@ class CondaCache:
         """Return a package's entry if it is there and unchanged, else None. Costs one lstat per file."""
         entry_path = self._entry_path(package)
         try:
-            entry = msgspec.json.decode((entry_path / "manifest.json").read_bytes(), type=CondaEntry)
+            entry = decode_json((entry_path / "manifest.json").read_bytes(), CondaEntry)
         except (OSError, msgspec.DecodeError):
             return None
         top = f"{entry_path}/pkg/"
@@ -223,22 +224,23 @@ class _LinkJson(msgspec.Struct):
 def _packaged_paths(top: Path) -> tuple[tuple[PackagedPath, ...], int]:
     info = top / "info"
     try:
-        announced = msgspec.json.decode((info / "paths.json").read_bytes(), type=_PathsJson).paths
+        announced = decode_json((info / "paths.json").read_bytes(), _PathsJson).paths
     except FileNotFoundError:
         # Packages from before 2017 list names alone.
         files = info / "files"
-        names = files.read_text().splitlines() if files.exists() else []
+        with read_as(IntegrityError, "info/files is not valid", where=str(top)):
+            names = files.read_text("utf-8").splitlines() if files.exists() else []
         announced = [_PathEntry(path=name) for name in names if name]
-    except msgspec.DecodeError as error:
-        raise IntegrityError(f"info/paths.json is not valid ({error})", where=str(top)) from None
+    except (msgspec.DecodeError, IsADirectoryError, NotADirectoryError) as error:
+        raise IntegrityError(f"info/paths.json is not valid ({reason_of(error)})", where=str(top)) from None
     for each in announced:
         refuse_escape(each.path, where=str(top))
     found = [
         PackagedPath(each.path, "" if each.prefix_placeholder else (each.sha256 or "")) for each in announced
     ]
     try:
-        described = msgspec.json.decode((info / "link.json").read_bytes(), type=_LinkJson)
-    except (FileNotFoundError, msgspec.DecodeError):
+        described = decode_json((info / "link.json").read_bytes(), _LinkJson)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, msgspec.DecodeError):
         described = _LinkJson()
     points = described.noarch.entry_points if described.noarch else []
     found += [PackagedPath(f"python-scripts/{point.partition('=')[0].strip()}", "") for point in points]
@@ -257,7 +259,8 @@ def _normalise(prefix: Path, packages: Iterable[LockedPackage]) -> None:
     """
     for package in packages:
         path = prefix / "conda-meta" / f"{rattler_bridge.layer_entry(package)}.json"
-        record: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+        with read_as(IntegrityError, f"what was noted of {package.name} cannot be read", where=str(path)):
+            record = decode_json(path.read_bytes(), dict[str, Any])
         record["url"] = package.url
         for key in ("extracted_package_dir", "package_tarball_full_path"):
             record.pop(key, None)

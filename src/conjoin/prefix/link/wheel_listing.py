@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import configparser
 import csv
+import errno
 import io
 import os
 import zipfile
@@ -18,6 +18,7 @@ from conjoin.lock.model import LockedPackage
 from conjoin.prefix.link.packaged_path import PackagedPath, refuse_escape
 from conjoin.store.backend.atomic import replace
 from conjoin.store.packages import file_sha256
+from conjoin.untrusted import archive_failures, decode_json, reason_of
 
 __all__ = ["INSTALLERS_OWN", "WheelEntry", "WheelListings"]
 
@@ -66,7 +67,7 @@ class WheelListings:
     def find(self, package: LockedPackage, wheel: Path) -> WheelEntry | None:
         """Return the entry of a wheel that was verified and has not changed since, else None."""
         try:
-            entry = msgspec.json.decode(self._path(package).read_bytes(), type=WheelEntry)
+            entry = decode_json(self._path(package).read_bytes(), WheelEntry)
             return entry if entry.stamp == _stamp(wheel) else None
         except (OSError, msgspec.DecodeError):
             return None
@@ -104,9 +105,11 @@ def _read(wheel: Path) -> tuple[str, tuple[PackagedPath, ...]]:
     try:
         with zipfile.ZipFile(wheel) as archive:
             return _listed(archive, str(wheel))
-    except (zipfile.BadZipFile, configparser.Error, csv.Error, UnicodeDecodeError, KeyError) as error:
+    except archive_failures() as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # zipfile sought before the start
+            raise
         raise IntegrityError(
-            f"{wheel.name} is no valid wheel ({error})",
+            f"{wheel.name} is no valid wheel ({reason_of(error)})",
             where=str(wheel),
             advice="its hash is right, so it was made this way: report it to its project",
         ) from None
@@ -163,7 +166,7 @@ def _hex(record_hash: str) -> str:
         return ""
     try:
         return base64.urlsafe_b64decode(f"{value}{'=' * (-len(value) % 4)}").hex()
-    except binascii.Error:
+    except ValueError:  # binascii.Error, or not ASCII
         return ""
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from conjoin.errors import IntegrityError, NotFound, Unreachable
 from conjoin.lock.model import LockedPackage
@@ -16,6 +16,7 @@ from conjoin.net.retries import RETRIED, retry_after
 from conjoin.spec.requirements import Credential
 from conjoin.store.backend.address import Address
 from conjoin.store.packages import Packages
+from conjoin.untrusted import path_of, split_url
 
 if TYPE_CHECKING:
     import httpx
@@ -278,7 +279,7 @@ class _OtherOrigins:
 
         :raises Unreachable: where it cannot be read, or is not there.
         """
-        parts = urlsplit(package.url)
+        parts = split_url(package.url)
         if parts.scheme == "file":
             return _of_file(package)
         if parts.scheme not in _CLOUDS:
@@ -306,7 +307,7 @@ def _of_file(package: LockedPackage) -> Iterator[bytes]:
     from urllib.request import url2pathname
 
     try:
-        with Path(url2pathname(urlsplit(package.url).path)).open("rb") as file:
+        with path_of(url2pathname(split_url(package.url).path), home=False).open("rb") as file:
             while chunk := file.read(_CHUNK):
                 yield chunk
     except OSError as error:

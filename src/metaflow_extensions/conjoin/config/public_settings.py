@@ -15,8 +15,9 @@ from metaflow_extensions.conjoin.metaflow_internals import serialize_setting
 __all__ = ["public", "without_credentials"]
 
 # As conjoin.spec.credentials, which is not everywhere where Metaflow is configured.
-_USERINFO = re.compile(r"([a-z][a-z0-9+.-]*://)[^/?#\s]*@", re.IGNORECASE)
-_TOKEN = re.compile(r"([a-z][a-z0-9+.-]*://[^/?#\s]+)/t/[A-Za-z0-9_.~%-]+(?=/)", re.IGNORECASE)
+# From "://" on: to look for the scheme in front of it would take the square of a long text.
+_USERINFO = re.compile(r"(://)[^/?#\s]*@")
+_TOKEN = re.compile(r"(://[^/?#\s]+)/t/[A-Za-z0-9_.~%-]+(?=/)")
 
 
 def without_credentials(text: Any) -> str:
