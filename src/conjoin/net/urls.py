@@ -6,11 +6,23 @@ import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-__all__ = ["local_path", "without_secrets"]
+from conjoin.spec.credentials import without_credentials
+
+__all__ = ["as_asked", "local_path", "without_secrets"]
 
 
 def without_secrets(url: str) -> str:
-    """Return a URL without user name, password and fragment."""
+    """Return a URL as it is kept and shown: without user name, password, secret parameters and fragment."""
+    if "@" not in url and "#" not in url and "=" not in url and "%" not in url and "/t/" not in url:
+        return url
+    return without_credentials(url.partition("#")[0])
+
+
+def as_asked(url: str) -> str:
+    """Return a URL as its server is asked: without user name, password and fragment. It may be a secret.
+
+    :raises ValueError: where its host is none.
+    """
     if "@" not in url and "#" not in url:
         return url
     parts = urlsplit(url)
