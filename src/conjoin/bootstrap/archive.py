@@ -14,6 +14,7 @@ _MODULES = (
     "__init__.py",
     "errors.py",
     "untrusted.py",
+    "redaction.py",
     "version.py",
     "net/__init__.py",
     "net/retries.py",

@@ -15,6 +15,7 @@ from packaging.version import InvalidVersion, Version
 
 from conjoin.errors import Unreachable, UsageError
 from conjoin.net.credentials import Credentials
+from conjoin.net.http_cache import make_private
 from conjoin.net.urls import without_secrets
 from conjoin.spec.names import CondaName
 from conjoin.spec.requirements import Credential
@@ -122,12 +123,15 @@ class CondaChannels:
         if self._gateway is None:
             from rattler import Gateway, SourceConfig
 
+            client = client_for(self._urls(), self._credentials)
             self._cache_dir.mkdir(parents=True, exist_ok=True)
+            if client is not None:
+                make_private(self._cache_dir)  # what a login was shown is not for everybody
             action = "force-cache-only" if self._offline else "cache-or-fetch"
             self._gateway = Gateway(
                 cache_dir=self._cache_dir,
                 default_config=SourceConfig(cache_action=action),  # type: ignore[arg-type]
-                client=client_for(self._urls(), self._credentials),
+                client=client,
             )
         return self._gateway
 
@@ -166,7 +170,7 @@ class CondaChannels:
                 return Channel(channel)
         except Exception as error:
             raise UsageError(
-                f"{without_login(channel)!r} is not a channel: {error}",
+                f"{without_secrets(channel)!r} is not a channel: {error}",
                 advice="name a channel (conda-forge), a URL or a folder",
             ) from error
 
@@ -322,19 +326,19 @@ def channel_error(error: Exception, channels: Sequence[str] = ()) -> ChannelUnre
     if missing:
         return ChannelUnreachable(
             f"no {missing['subdir']}/repodata.json there",
-            where=f"channel {without_login(missing['channel'])}",
+            where=f"channel {without_secrets(missing['channel'])}",
             advice="check the channel's name or URL",
         )
     url = _URL.search(text)
     if refused := _REFUSED.search(text):
         return ChannelUnreachable(
             f"the channel refuses access (HTTP status {refused[1]})",
-            where=without_login(url[0]) if url else None,
+            where=without_secrets(url[0]) if url else None,
             advice="put a user name and password into the channel's URL or into ~/.netrc",
         )
     cause = text.strip().splitlines()[-1].removeprefix("Caused by: ").strip()
     cause = cause if len(cause) <= _LONGEST_CAUSE else f"{cause[:_LONGEST_CAUSE]}..."
-    where = without_login(url[0]) if url else f"channel {' or '.join(map(without_login, channels))}"
+    where = without_secrets(url[0]) if url else f"channel {' or '.join(map(without_secrets, channels))}"
     if url is None and not _IS_NETWORK.search(text):
         return ChannelUnreachable(
             f"what it says of its packages cannot be read ({cause})",
@@ -342,24 +346,17 @@ def channel_error(error: Exception, channels: Sequence[str] = ()) -> ChannelUnre
             advice="tell who keeps the channel, or leave it out",
         )
     return ChannelUnreachable(
-        f"the channel does not answer ({_URL.sub(lambda found: without_login(found[0]), cause)})",
+        f"the channel does not answer ({_URL.sub(lambda found: without_secrets(found[0]), cause)})",
         where=where if url or channels else None,
         advice="check the network, or name a channel that can be reached with -c",
     )
-
-
-def without_login(url: str) -> str:
-    """Return a URL or channel name without user name, password and ``/t/<token>``."""
-    # A folder of this machine may well be called t.
-    bare = url if url.startswith("file:") else re.sub(r"/t/[^/]+/", "/", url)
-    return without_secrets(bare)
 
 
 def record_document(record: RepoDataRecord) -> dict[str, Any]:
     """Return a record as its JSON document, as the channel has it, its URLs without credentials."""
     document: dict[str, Any] = json.loads(record.to_json())
     for key in ("url", "channel"):
-        document[key] = without_login(document.get(key) or "")
+        document[key] = without_secrets(document.get(key) or "")
     return document
 
 

@@ -6,13 +6,21 @@ import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from conjoin.spec.credentials import without_credentials
 from conjoin.untrusted import path_of, split_url
 
-__all__ = ["local_path", "without_secrets"]
+__all__ = ["as_asked", "local_path", "without_secrets"]
 
 
 def without_secrets(url: str) -> str:
-    """Return a URL without user name, password and fragment."""
+    """Return a URL as it is kept and shown: without user name, password, secret parameters and fragment."""
+    if "@" not in url and "#" not in url and "=" not in url and "%" not in url and "/t/" not in url:
+        return url
+    return without_credentials(url.partition("#")[0])
+
+
+def as_asked(url: str) -> str:
+    """Return a URL as its server is asked: without user name, password and fragment. It may be a secret."""
     if "@" not in url and "#" not in url:
         return url
     try:

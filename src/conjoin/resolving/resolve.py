@@ -11,8 +11,9 @@ import msgspec
 from conjoin.errors import NotFound, Unreachable
 from conjoin.resolving.find_before import resolved_before
 from conjoin.resolving.preferences import Base, previous_of, refuse_update
+from conjoin.spec.credentials import take_credentials
 from conjoin.spec.platform import host_platform, platform_name
-from conjoin.spec.requirements import Requirements
+from conjoin.spec.requirements import Credential, Requirements
 from conjoin.version import __version__
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Resolution(msgspec.Struct, frozen=True):
     :ivar taken_from: whose resolution it is, and of when, where nothing was solved; of what was solved now,
         the one it keeps platforms of.
     :ivar changes: what moved, of the platforms that were resolved before.
+    :ivar credentials: what indexes wrote into URLs of chosen files (signatures that end soon): secrets, which
+        are not in the lock, and without which the files cannot be fetched.
     """
 
     lock: Lock
@@ -69,6 +72,7 @@ class Resolution(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     taken_from: Taken | None = None
     changes: tuple[Change, ...] = ()
+    credentials: tuple[Credential, ...] = ()
 
 
 class _Start(msgspec.Struct, frozen=True):
@@ -140,7 +144,13 @@ def resolve_request(
         warnings=tuple(warnings | dict.fromkeys(_of_this_machine(lock))),
         taken_from=start.taken,
         changes=_changes(start.lock, lock),
+        credentials=_signed_urls(solutions),
     )
+
+
+def _signed_urls(solutions: Mapping[str, PlatformSolution]) -> tuple[Credential, ...]:
+    urls = dict.fromkeys(wheel.wheel.url for solution in solutions.values() for wheel in solution.wheels)
+    return tuple(credential for url in urls if "=" in url for credential in take_credentials(url)[1])
 
 
 def _find_before(requirements: Requirements, options: ResolveOptions, store: Store) -> _Start:

@@ -33,7 +33,7 @@ def open_source(place: str, endpoint: str | None = None) -> Source:
         return FolderSource(unquote(urlsplit(place).path))
     if scheme in ("http", "https"):
         split = urlsplit(place)
-        if split.username or split.query or split.fragment:
+        if "@" in split.netloc or split.query or split.fragment:
             raise UsageError("a store's address holds no credentials", where=f"{scheme}://{split.hostname}")
         return WebSource(place.rstrip("/"))
     bucket, *parts = rest.rstrip("/").split("/")

@@ -235,12 +235,15 @@ class Repositories:
         if parts.scheme == "file":
             # Since 2.38.1 git clones no submodule from this disk, unless the repository itself lies here.
             return [("protocol.file.allow", "always")]
-        header = (
-            self._credentials.authorization(url.repository) if parts.scheme in ("http", "https") else None
-        )
-        if header is None:
+        if parts.scheme not in ("http", "https"):
             return []
-        return [(f"http.{parts.scheme}://{parts.netloc}/.extraHeader", f"Authorization: {header}")]
+        options = []
+        if header := self._credentials.authorization(url.repository):
+            options.append((f"http.{parts.scheme}://{parts.netloc}/.extraHeader", f"Authorization: {header}"))
+        address = self._credentials.address(url.repository)
+        if address != url.repository:  # with a token: git reads the one and asks the other
+            options.append((f"url.{address}.insteadOf", url.repository))
+        return options
 
 
 def _settings(options: Sequence[tuple[str, str]], already: str) -> dict[str, str]:

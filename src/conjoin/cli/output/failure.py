@@ -30,7 +30,7 @@ def report_error(error: ConjoinError, *, verbose: bool = False) -> int:
     if reasons is not None:
         _report_reasons(error, reasons, verbose=verbose)
     if os.environ.get("CONJOIN_DEBUG"):
-        traceback.print_exception(error)
+        print(presentable("".join(traceback.format_exception(error))), file=sys.stderr, end="")
     return error.exit_code
 
 

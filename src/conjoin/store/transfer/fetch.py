@@ -83,7 +83,9 @@ class Fetcher:
     :param shared: asked before the origin.
     :param offline: refuse to, naming what is missing.
     :param credentials: sent to the URLs they belong to, and named nowhere; see
-        :mod:`conjoin.net.credentials` for where others come from.
+        :mod:`conjoin.net.credentials` for where others come from. What is kept for a host (``.netrc``, a
+        keyring) is sent where these or the configuration name something of the same origin, and nowhere else:
+        a lock may be anybody's.
     :param places: indexes and channels that packages come from, by which a keyring may know them.
     :param received: told how many bytes came in, from any thread.
     """
@@ -104,7 +106,7 @@ class Fetcher:
         # Imported here: where containers are bootstrapped nobody fetches, and it takes its time.
         from conjoin.net.credentials import Credentials
 
-        self._credentials = Credentials(credentials, places)
+        self._credentials = Credentials(credentials, places, of_lock=True)
         self._other_origins = _OtherOrigins()
         self._received = received
         self._stopped = threading.Event()
