@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from conjoin.errors import Conflict, IntegrityError, NotFound, UsageError
+from conjoin.lock.format import encode
 from conjoin.lock.identity import lock_digest
 from conjoin.lock.model import Lock
 from conjoin.spec.grammars import is_id, is_sha256
@@ -27,7 +29,7 @@ MUTABLE_TAGS = frozenset({"latest", "candidate", "stable"})
 
 MOST_MOVES = 200
 """Moves that an alias remembers, what it means now included: it is read whenever an environment is named, and
-one move is about 255 bytes, so at most 51 kB."""
+one move is about 340 bytes, so at most 68 kB."""
 
 _LONGEST_PART = 200
 """Letters: file systems take 255 bytes, with what is written beside it."""
@@ -42,16 +44,18 @@ class Target(NamedTuple):
 
     :ivar lock_digest: of the whole lock (:func:`~conjoin.lock.identity.lock_digest`): what stands under its
         ids and has another one is not what was named.
+    :ivar lock_sha256: of its bytes, as this store keeps them: where its packages come from counts as well.
     """
 
     req_id: str
     full_id: str
     lock_digest: str
+    lock_sha256: str
 
     @classmethod
     def of(cls, lock: Lock) -> Target:
         """Return what names ``lock``."""
-        return cls(lock.req_id, lock.full_id, lock_digest(lock))
+        return cls(lock.req_id, lock.full_id, lock_digest(lock), hashlib.sha256(encode(lock)).hexdigest())
 
     @property
     def ids(self) -> tuple[str, str]:
@@ -103,13 +107,14 @@ class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     req_id: str
     full_id: str
     lock_digest: str
+    lock_sha256: str
     user: str = ""
     time: str = ""
 
     @property
     def target(self) -> Target:
         """What it was made to mean."""
-        return Target(self.req_id, self.full_id, self.lock_digest)
+        return Target(self.req_id, self.full_id, self.lock_digest, self.lock_sha256)
 
 
 class _Record(Move, frozen=True, kw_only=True, omit_defaults=True):
@@ -255,7 +260,7 @@ class Aliases:
         except msgspec.DecodeError as error:
             reason = str(error)
         else:
-            if all(map(is_id, record.target.ids)) and is_sha256(record.lock_digest):
+            if all(map(is_id, record.target.ids)) and all(map(is_sha256, record.target[2:])):
                 return record
             reason = "it names no environment"
         raise IntegrityError(

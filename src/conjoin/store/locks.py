@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from typing import NamedTuple
@@ -90,12 +91,14 @@ class Locks:
             found = decode(data, self._backend.where(key))
         except (IntegrityError, UsageError):
             return None
-        return found if (found.req_id, found.full_id) == (lock.req_id, lock.full_id) else None
+        same = (found.req_id, found.full_id) == (lock.req_id, lock.full_id)
+        return found if same and encode(found) == data else None
 
-    def get(self, req_id: str, full_id: str, digest: str = "") -> Lock:
+    def get(self, req_id: str, full_id: str, digest: str = "", sha256: str = "") -> Lock:
         """Return a lock.
 
         :param digest: of the whole lock (:func:`~conjoin.lock.identity.lock_digest`), where that is known.
+        :param sha256: of its bytes here, where that is known.
         :raises NotFound: where it is not there.
         :raises IntegrityError: where its content is not what its ids, or the digest, say.
         """
@@ -113,6 +116,13 @@ class Locks:
             )
         if digest:
             refuse_other_digest(lock, digest, self._backend.where(key))
+        if sha256 and sha256 != (found_sha256 := hashlib.sha256(found.data).hexdigest()):
+            raise IntegrityError(
+                f"this lock was changed after it was named: its bytes have sha256 {found_sha256}, the named one"
+                f" had {sha256}",
+                where=self._backend.where(key),
+                advice="ask whoever pushed it, and do not use it before",
+            )
         return lock
 
     def has(self, req_id: str, full_id: str) -> bool:
