@@ -93,7 +93,7 @@ def find_locked(
 def _alias(
     fetch: Callable[[str], bytes | None], env: str, where: str
 ) -> tuple[tuple[str | Any, ...], str, str]:
-    """Return the ids that a name means, the digest of the lock that was named, and the sha256 of its bytes."""
+    """Return the ids that a name means, the digest of the lock that was named, the sha256 of its bytes."""
     match = ALIAS.fullmatch(env)
     if match is None:
         raise UsageError(

@@ -118,8 +118,8 @@ class Locks:
             refuse_other_digest(lock, digest, self._backend.where(key))
         if sha256 and sha256 != (found_sha256 := hashlib.sha256(found.data).hexdigest()):
             raise IntegrityError(
-                f"this lock was changed after it was named: its bytes have sha256 {found_sha256}, the named one"
-                f" had {sha256}",
+                "this lock was changed after it was named: its bytes have sha256"
+                f" {found_sha256}, the named one had {sha256}",
                 where=self._backend.where(key),
                 advice="ask whoever pushed it, and do not use it before",
             )
