@@ -130,7 +130,7 @@ def _read(wheel: Path, package: LockedPackage) -> tuple[str, tuple[PackagedPath,
             return _listed(archive, package)
     except _DAMAGED as error:
         raise IntegrityError(
-            f"{wheel.name} is no valid wheel ({error})",
+            f"{wheel.name} is no valid wheel ({' '.join(str(error).split())[:500]})",
             where=str(wheel),
             advice="its hash is right, so it was made this way: report it to its project",
         ) from None
@@ -162,6 +162,11 @@ _DAMAGED = (
 def _listed(archive: zipfile.ZipFile, package: LockedPackage) -> tuple[str, tuple[PackagedPath, ...]]:
     members = _members(archive, package.file)
     dist_info = _dist_info(members, package)
+    version = re.search(
+        rb"^Wheel-Version:\s*(\d+)", archive.read(members[f"{dist_info}/WHEEL"]), re.MULTILINE
+    )
+    if version is None or version[1] != b"1":
+        raise _InvalidError("its WHEEL names no version of the format that is known")
     told = _told(archive.read(members[f"{dist_info}/RECORD"]), package.file)
     data = f"{dist_info.removesuffix('.dist-info')}.data/"
     # These are made anew by the installer, so they are the wheel's own, never shared.
@@ -172,6 +177,7 @@ def _listed(archive: zipfile.ZipFile, package: LockedPackage) -> tuple[str, tupl
         if name in own:
             continue
         path = _place(name, data, dist_info)
+        refuse_escape(name.removeprefix(data).partition("/")[2] or name, package.file)
         # The first line of a script becomes the prefix's interpreter.
         packaged = PackagedPath(path, "" if name.startswith(f"{data}scripts/") else digest, member.file_size)
         if paths.setdefault(path, packaged) != packaged:
