@@ -104,9 +104,8 @@ def unpack_tar(archive: str, folder: str) -> None:
 def _refuse_led_out(path: str, folder: str) -> None:
     top = os.path.realpath(folder)
     if not (os.path.realpath(path) + os.sep).startswith(top + os.sep):
-        raise IntegrityError(
-            f"an archive's link would lead {os.path.relpath(path, folder)!r} out of its folder"
-        )
+        name = os.path.relpath(path, folder)
+        raise IntegrityError(f"an archive's link would lead {name!r} out of its folder")
 
 
 def _checked(name: str) -> str:

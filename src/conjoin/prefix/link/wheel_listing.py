@@ -162,9 +162,8 @@ _DAMAGED = (
 def _listed(archive: zipfile.ZipFile, package: LockedPackage) -> tuple[str, tuple[PackagedPath, ...]]:
     members = _members(archive, package.file)
     dist_info = _dist_info(members, package)
-    version = re.search(
-        rb"^Wheel-Version:\s*(\d+)", archive.read(members[f"{dist_info}/WHEEL"]), re.MULTILINE
-    )
+    described = archive.read(members[f"{dist_info}/WHEEL"])
+    version = re.search(rb"^Wheel-Version:[ \t]*(\d{1,9})", described, re.MULTILINE)
     if version is None or version[1] != b"1":
         raise _InvalidError("its WHEEL names no version of the format that is known")
     told = _told(archive.read(members[f"{dist_info}/RECORD"]), package.file)
@@ -176,6 +175,8 @@ def _listed(archive: zipfile.ZipFile, package: LockedPackage) -> tuple[str, tupl
         digest = _digest(archive, member, told.get(name, ("", "")), own=name in own)
         if name in own:
             continue
+        if name.startswith(data) and not member.filename.startswith(data):
+            raise _InvalidError(f"installers could not tell where {member.filename} belongs")
         path = _place(name, data, dist_info)
         refuse_escape(name.removeprefix(data).partition("/")[2] or name, package.file)
         # The first line of a script becomes the prefix's interpreter.
