@@ -16,9 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from conjoin.config.places import cache_dir
 from conjoin.errors import Conflict, ConjoinError
 from conjoin.lock.model import LockedPackage
 from conjoin.prefix.hydrate import HydrateOptions, hydrate
+from conjoin.prefix.link.extracted_package import known_link_scripts
 from hydrating import BASE, conda_packages, lock_of, locked_wheel
 
 SITE = "lib/python{}.{}/site-packages".format(*sys.version_info)
@@ -329,6 +331,10 @@ def test_conda_packages_that_overlap_and_scripts_that_are_not_run_are_told(tmp_p
         )
         assert (prefix / "f").read_text() == "a"
         assert not (prefix / "ran").exists()
+        known = {
+            package.name: known_link_scripts(cache_dir() / "conda", package.sha256) for package in packages
+        }
+        assert known == {"a": ("bin/.a-post-link.sh",), "b": ()}
         assert listener.heard == [
             "the conda packages a have post-link scripts, which are not run",
             "the conda packages a and b both bring f; those of a are used",

@@ -105,12 +105,11 @@ def _print_platform(name: str, locked: LockedPlatform) -> None:
 def _link_scripts(locked: LockedPlatform) -> list[str]:
     """Return the conda packages with scripts that conda would run on linking, of those extracted here."""
     from conjoin.config.places import cache_dir
-    from conjoin.prefix.link.conda import CondaCache
+    from conjoin.prefix.link.extracted_package import known_link_scripts
 
-    cache = CondaCache(cache_dir() / "conda")
+    root = cache_dir() / "conda"
     packages = [package for package in locked.packages if package.kind == "conda"]
-    entries = [(package.name, cache.described(package)) for package in packages]
-    return [name for name, entry in entries if entry is not None and entry.link_scripts]
+    return [package.name for package in packages if known_link_scripts(root, package.sha256)]
 
 
 def _print_fact(title: str, text: str) -> None:

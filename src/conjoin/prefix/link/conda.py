@@ -71,7 +71,11 @@ class CondaCache:
     def find(self, package: LockedPackage) -> CondaEntry | None:
         """Return a package's entry if it is there and unchanged, else None. Costs one lstat per file."""
         entry_path = self._entry_path(package)
-        if (entry := self.described(package)) is None:
+        try:
+            entry = unsealed((entry_path / "manifest.json").read_bytes(), CondaEntry)
+        except OSError:
+            return None
+        if entry is None:
             return None
         top = f"{entry_path}/pkg/"
         try:
@@ -84,14 +88,6 @@ class CondaCache:
         with suppress(OSError):
             os.utime(entry_path / "manifest.json")  # used now: whoever collects garbage looks at this
         return entry
-
-    def described(self, package: LockedPackage) -> CondaEntry | None:
-        """Return a package's entry as it was extracted, whatever became of its files since; None for none."""
-        try:
-            content = (self._entry_path(package) / "manifest.json").read_bytes()
-        except OSError:
-            return None
-        return unsealed(content, CondaEntry)
 
     async def fill(
         self, package: LockedPackage, archive: Path, *, verified: bool, pool: Executor

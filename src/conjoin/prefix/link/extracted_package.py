@@ -24,9 +24,10 @@ from conjoin.prefix.link.packaged_path import (
     is_script_name,
     refuse_escape,
 )
+from conjoin.prefix.link.sealed import unsealed
 from conjoin.store.packages import file_sha256
 
-__all__ = ["ExtractedPackage", "read_extracted"]
+__all__ = ["ExtractedPackage", "known_link_scripts", "read_extracted"]
 
 # CEP 34: scripts that conda runs when it links a package.
 _LINK_SCRIPT = re.compile(r"(?:bin|Scripts)/\.[^/]+-(?:pre|post)-link\.(?:sh|bat)")
@@ -102,6 +103,22 @@ def read_extracted(top: Path, where: str) -> ExtractedPackage:
         shortest_placeholder=min(binary, default=0),
         link_scripts=tuple(sorted(name for name in paths if _LINK_SCRIPT.fullmatch(name))),
     )
+
+
+class _Scripts(msgspec.Struct):
+    """Of a manifest of the conda cache, what is asked without asking for more."""
+
+    link_scripts: tuple[str, ...] = ()
+
+
+def known_link_scripts(root: Path, sha256: str) -> tuple[str, ...]:
+    """Return what conda would run on linking a package, none where the cache at ``root`` does not know it."""
+    try:
+        content = (root / sha256[:2] / sha256 / "manifest.json").read_bytes()
+    except OSError:
+        return ()
+    found = unsealed(content, _Scripts)
+    return found.link_scripts if found is not None else ()
 
 
 class _PathEntry(msgspec.Struct):
