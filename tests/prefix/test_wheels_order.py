@@ -9,6 +9,7 @@ from conjoin.lock.model import LockedPackage
 from conjoin.prefix.hydrate import HydrateOptions, hydrate
 from conjoin.prefix.link.conda import CondaEntry
 from conjoin.prefix.link.linking_plan import linking_plan
+from conjoin.prefix.link.packaged_index import PackagedIndex
 from conjoin.prefix.link.packaged_path import PackagedPath, PythonLayout, folders_of
 from conjoin.prefix.link.wheel_listing import WheelEntry, _Stamp
 from conjoin.prefix.verify import verify
@@ -21,7 +22,8 @@ LAYOUT = PythonLayout("lib/python3.11/site-packages", "bin", "include/python3.11
 def conda(name: str, *paths: tuple[str, str], noarch: str = "") -> tuple[LockedPackage, CondaEntry]:
     package = LockedPackage(kind="conda", name=name, version="1", file=f"{name}.conda", noarch=noarch)
     folders = tuple(folders_of(path for path, _ in paths))
-    return package, CondaEntry((), tuple(PackagedPath(*path) for path in paths), 0, folders)
+    about = PackagedIndex(name=name, version="1", build="", md5="")
+    return package, CondaEntry((), tuple(PackagedPath(*path) for path in paths), about, 0, folders)
 
 
 def wheel(name: str, *paths: tuple[str, str]) -> tuple[LockedPackage, WheelEntry]:

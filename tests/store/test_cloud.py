@@ -398,7 +398,7 @@ def test_whatever_can_be_found_after_a_kill_is_complete_and_the_next_push_finish
                 for each in lock.platforms["linux-64"].packages
             )
         for alias in store.aliases.all("killed"):
-            assert store.locks.has(*store.aliases.get(alias))
+            assert store.locks.has(*store.aliases.get(alias).ids)
         store.push(lock, alias=f"killed:v{round_}")
         assert Store(place).get(f"killed:v{round_}") == lock
     assert stopped > rounds // 8

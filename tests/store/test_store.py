@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from conjoin.api import Store
 from conjoin.errors import Conflict, ConjoinError, IntegrityError, NotFound, Unreachable
@@ -240,13 +241,13 @@ def test_aliases_are_listed_by_what_they_begin_with(place: str, make_environment
     assert [str(each) for each in store.aliases.all("team2")] == ["team2/x:v1"]
 
 
-def test_what_is_not_there_is_not_found(place: str) -> None:
+def test_what_is_not_there_is_not_found(place: str, make_environment: MakeLock) -> None:
     store = Store(place)
     for text in ("no/such:v1", f"{'a' * 40}:{'b' * 40}"):
         with pytest.raises(NotFound):
             store.get(text)
     with pytest.raises(NotFound, match="push it first"):
-        store.aliases.set(parse_alias("x"), "a" * 40, "b" * 40)
+        store.aliases.set(parse_alias("x"), replace(make_environment(1), full_id="b" * 40))
 
 
 def test_a_lock_under_another_s_name_is_not_believed(place: str, make_environment: MakeLock) -> None:
@@ -331,7 +332,7 @@ def test_sixteen_processes_times_twenty_locks_and_aliases_lose_nothing(
     assert sorted(map(str, store.aliases.all())) == sorted(["many/all:latest", *names])
     for name in names:
         lock = locks[name.removeprefix("many/").partition(":")[0]]
-        assert store.aliases.get(parse_alias(name)) == (lock.req_id, lock.full_id)
+        assert store.aliases.get(parse_alias(name)).ids == (lock.req_id, lock.full_id)
     for lock in locks.values():
         assert held(store, lock) == origin_of(tmp_path, lock)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import posixpath
 import shutil
+import struct
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from typing import TYPE_CHECKING
 
 from conjoin.bootstrap.download import disk_errors
@@ -19,6 +22,19 @@ if TYPE_CHECKING:
 __all__ = ["unpack_code", "unpack_once", "unpack_tar", "unpack_wheel"]
 
 _BUFFER = 4 << 20
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    LookupError,
+    OverflowError,
+    RuntimeError,  # an encrypted file; NotImplementedError of its method
+    ValueError,  # names that are no text, or hold a null character
+)
+"""What reading a damaged or hostile archive raises, beside OSError."""
 
 
 def unpack_once(folder: str, unpack: Callable[[str], None]) -> str:
@@ -37,7 +53,7 @@ def unpack_once(folder: str, unpack: Callable[[str], None]) -> str:
         try:
             try:
                 unpack(temporary)
-            except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+            except _UNREADABLE as error:
                 raise IntegrityError(f"the archive cannot be unpacked ({error})", where=folder) from None
             os.chmod(temporary, 0o755)
             try:

@@ -14,7 +14,13 @@ from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
 from conjoin.prefix.fetch_all import Fetched, PackageSource, fetch_all
 from conjoin.prefix.host import check_folders, check_host, host_interpreter
 from conjoin.prefix.link import rattler_bridge
-from conjoin.prefix.link.conda import CondaCache, check_placeholders, link_conda, link_script_warnings
+from conjoin.prefix.link.conda import (
+    CondaCache,
+    check_placeholders,
+    link_conda,
+    link_script_warnings,
+    refuse_untrue,
+)
 from conjoin.prefix.link.linking_plan import clobber_warnings, linking_plan
 from conjoin.prefix.link.packaged_path import PythonLayout, python_layout
 from conjoin.prefix.link.uv import Uv, make_venv, tidy_venv
@@ -77,6 +83,7 @@ async def _install(
     conda_cache = CondaCache(cache_dir() / "conda")
     listings = WheelListings(cache_dir() / "wheel-listings")
     fetched = await fetch_all(contents.packages, source, conda_cache, listings, progress)
+    refuse_untrue(fetched.conda)
     check_placeholders(fetched.conda, target.path)
     plan = linking_plan(
         fetched.conda,

@@ -46,7 +46,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!~=@-]*")
 _ID = HEX_40.pattern
 _PACKAGE = re.compile(rf"packages/[0-9a-f]{{2}}/({HEX_64.pattern})/[^/]+")
 _LOCK = re.compile(rf"envs/({_ID})/({_ID})/lock\.json")
-_POINTER = re.compile(rf"envs/({_ID})/by-user/([^/]+)/([^/]+)-({_ID})\.json")
+_POINTER = re.compile(rf"envs/({_ID})/by-user/({_PLAIN.pattern})/({_PLAIN.pattern})-({_ID})\.json")
 
 
 class PointerKey(NamedTuple):

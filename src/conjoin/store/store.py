@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conjoin.config.places import local_store_root, store_root
-from conjoin.errors import NotFound
+from conjoin.errors import IntegrityError, NotFound, UsageError
 from conjoin.lock.model import Lock
 from conjoin.store.aliases import Alias, Aliases
 from conjoin.store.announcements import Announcement, announce
@@ -98,11 +98,10 @@ class Store:
 
         :param versions: of the programs that took part.
         :return: whether the lock is new to the local store.
-        :raises Conflict: where another lock stands under its ids.
         """
         locks = self.local.locks
         with self.local.announce(lock):
-            new = locks.put(lock)
+            new = locks.put(lock).is_new
             locks.point(lock.req_id, lock.full_id, user or current_user(), versions)
         return new
 
@@ -117,18 +116,18 @@ class Store:
             note_use_in_folder(self.root, req_id, found.full_id)
         return found if found is not None or self.shared is None else self.locks.default(req_id, who)
 
-    def lock(self, req_id: str, full_id: str) -> Lock:
+    def lock(self, req_id: str, full_id: str, digest: str = "") -> Lock:
         """Return a lock by its ids: from the local store, else from this one.
 
+        :param digest: of the whole lock (:func:`~conjoin.lock.identity.lock_digest`), where that is known.
         :raises NotFound: where neither has it.
-        :raises IntegrityError: where its content is not what its ids say.
+        :raises IntegrityError: where its content is not what its ids, or the digest, say.
         """
         if self.shared is not None:
-            try:
-                return self.local.locks.get(req_id, full_id)
-            except NotFound:
-                pass
-        return self.locks.get(req_id, full_id)
+            # What is damaged here, or the same of another origin, is not what this store has.
+            with suppress(NotFound, IntegrityError, UsageError):
+                return self.local.locks.get(req_id, full_id, digest)
+        return self.locks.get(req_id, full_id, digest)
 
     def near(self) -> Store:
         """Return the store of this host and user, which is another one if this is a team's folder."""
@@ -143,7 +142,7 @@ class Store:
         """
         kept = self.locks.has(lock.req_id, lock.full_id)
         with self.announce(lock) if kept else nullcontext():
-            return self.aliases.set(alias, lock.req_id, lock.full_id)
+            return self.aliases.set(alias, lock)
 
     def announce(self, lock: Lock) -> AbstractContextManager[Announcement]:
         """Return a context in which nobody collects ``lock``, or its packages, from this store as garbage.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from conjoin.cli.options import ENV, OUTPUT, STORE_URL, Argument, Command, Example, Option, OutputOptions
 from conjoin.cli.output.reporter import Reporter
-from conjoin.errors import NotFound, UsageError
+from conjoin.errors import IntegrityError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from conjoin.store.aliases import Alias
@@ -41,7 +41,7 @@ def alias(
         if history is not None:
             _show_history(Store(store), parse_alias(history), as_json=output.json)
         else:
-            _show(Store(store), prefix or "", as_json=output.json)
+            _show(Store(store), prefix or "", reporter, as_json=output.json)
         return
     if env is None or name is None:
         raise UsageError(
@@ -103,7 +103,7 @@ def _show_history(store: Store, alias: Alias, *, as_json: bool) -> None:
     if as_json:
         from conjoin.cli.output.documents import write_json
 
-        before = [":".join(move.target) for move in moves[1:]]
+        before = [":".join(move.target.ids) for move in moves[1:]]
         write_json(
             {
                 "alias": str(alias),
@@ -113,7 +113,8 @@ def _show_history(store: Store, alias: Alias, *, as_json: bool) -> None:
                         "time": move.time or None,
                         "user": move.user or None,
                         "from": earlier,
-                        "to": ":".join(move.target),
+                        "to": ":".join(move.target.ids),
+                        "lock_digest": move.lock_digest,
                     }
                     for move, earlier in zip(moves, [*before, None], strict=True)
                 ],
@@ -124,14 +125,15 @@ def _show_history(store: Store, alias: Alias, *, as_json: bool) -> None:
     from conjoin.cli.output.table import Column, print_table
 
     rows = [
-        (move.time.partition(".")[0].replace("T", " "), move.user, ":".join(move.target)) for move in moves
+        (move.time.partition(".")[0].replace("T", " "), move.user, ":".join(move.target.ids))
+        for move in moves
     ]
     if forgotten:
         rows.append(("", "", f"and {forgotten} moves before"))
     print_table((Column("time (UTC)", "dim"), Column("who", "cyan"), Column("environment", "green")), rows)
 
 
-def _show(store: Store, prefix: str, *, as_json: bool) -> None:
+def _show(store: Store, prefix: str, reporter: Reporter, *, as_json: bool) -> None:
     found = list(store.aliases.all(prefix))
     if not as_json:
         for each in found:
@@ -143,10 +145,13 @@ def _show(store: Store, prefix: str, *, as_json: bool) -> None:
 
     def one(each: Alias) -> dict[str, Any] | None:
         try:
-            req_id, full_id = store.aliases.get(each)
+            target = store.aliases.get(each)
         except NotFound:
             return None  # somebody removed it meanwhile
-        return {"alias": str(each), "req_id": req_id, "full_id": full_id}
+        except (IntegrityError, UsageError) as error:
+            reporter.warn(f"left out: {error}")
+            return None
+        return {"alias": str(each), **target._asdict()}
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         write_json({"store": store.place, "aliases": [each for each in pool.map(one, found) if each]})

@@ -49,7 +49,9 @@ def toolkit(
         size = f"sent {len(one.files)} files ({human_size(one.bytes_sent)})" if one.files else "all was there"
         python = "; with a Python for old containers" if one.packed_python else ""
         reporter.say(f"{one.platform}: {size}{python}", "green")
-    reporter.say(f"{there.place}/toolkit/bootstrap.pyz")
+        for digest in one.descriptions:
+            reporter.say(f"  --toolkit-sha256 {digest}", "dim")
+    reporter.say(f"{there.place}/toolkit/bootstrap.pyz  sha256:{made[0].bootstrap_sha256}")
 
 
 COMMAND = Command(
@@ -78,7 +80,9 @@ def _made(there: Store, platform: str, lock: Lock | None, force: bool, steps: Ca
     from conjoin.toolkit.making import make_toolkit
 
     offline = load_settings().flag("offline")
-    return make_toolkit(there, platform_name(platform), lock, force=force, offline=offline, progress=steps)
+    return make_toolkit(
+        there, platform_name(platform), lock, force=force, offline=offline, reread=True, progress=steps
+    )
 
 
 def _lock(env: str | None, there: Store) -> Lock | None:
@@ -96,5 +100,7 @@ def _told(made: Made) -> dict[str, object]:
         "pythons": list(made.pythons),
         "packed_python": made.packed_python,
         "bytes_sent": made.bytes_sent,
+        "descriptions": list(made.descriptions),
+        "bootstrap_sha256": made.bootstrap_sha256,
         "warnings": list(made.warnings),
     }

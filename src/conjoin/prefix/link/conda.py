@@ -29,13 +29,22 @@ from conjoin.errors import IntegrityError, UsageError
 from conjoin.lock.model import LockedPackage
 from conjoin.prefix.link import rattler_bridge
 from conjoin.prefix.link.extracted_package import read_extracted
+from conjoin.prefix.link.packaged_index import PackagedIndex, read_index
 from conjoin.prefix.link.packaged_path import PackagedPath
 from conjoin.prefix.link.sealed import sealed, unsealed
 from conjoin.store.backend.atomic import replace
 from conjoin.store.backend.filelock import locked
 from conjoin.store.packages import file_sha256
+from conjoin.untrusted import decode_json, read_as
 
-__all__ = ["CondaCache", "CondaEntry", "check_placeholders", "link_conda", "link_script_warnings"]
+__all__ = [
+    "CondaCache",
+    "CondaEntry",
+    "check_placeholders",
+    "link_conda",
+    "link_script_warnings",
+    "refuse_untrue",
+]
 
 
 class CondaEntry(msgspec.Struct, frozen=True):
@@ -46,12 +55,14 @@ class CondaEntry(msgspec.Struct, frozen=True):
     :ivar folders: the folders of ``paths``, all the way up.
     :ivar links: symbolic links among ``paths``, with what each points to.
     :ivar link_scripts: those among ``paths`` that conda would run on linking; here they never are.
+    :ivar about: what the package says of itself.
     :ivar shortest_placeholder: length of the shortest prefix placeholder in a binary file, 0 for none: a
         longer prefix cannot be written there.
     """
 
     files: tuple[tuple[str, int, int, int], ...]
     paths: tuple[PackagedPath, ...]
+    about: PackagedIndex
     shortest_placeholder: int
     folders: tuple[str, ...] = ()
     links: dict[str, str] = {}
@@ -112,10 +123,10 @@ class CondaCache:
                 shutil.rmtree(leftover, ignore_errors=True)
             workshop = Path(tempfile.mkdtemp(dir=entry_path.parent, prefix=f".{package.sha256}-"))
             stack.callback(shutil.rmtree, workshop, ignore_errors=True)
-            extracted = await rattler_bridge.extract(archive, workshop / "pkg")
-            if extracted != package.sha256:
+            sha256, md5 = await rattler_bridge.extract(archive, workshop / "pkg")
+            if sha256 != package.sha256:
                 raise IntegrityError(f"{package.file} changed while it was read", where=str(archive))
-            return await loop.run_in_executor(pool, _publish, workshop, entry_path, package.file)
+            return await loop.run_in_executor(pool, _publish, workshop, entry_path, package.file, md5)
 
     def _entry_path(self, package: LockedPackage) -> Path:
         return self._root / package.sha256[:2] / package.sha256
@@ -146,16 +157,33 @@ def link_script_warnings(packages: Mapping[LockedPackage, CondaEntry]) -> list[s
     return [f"the conda packages {', '.join(names)} have post-link scripts, which are not run"]
 
 
+def refuse_untrue(packages: Mapping[LockedPackage, CondaEntry]) -> None:
+    """Refuse a lock that says of a package what the package itself does not.
+
+    :raises IntegrityError: naming the first, and what differs.
+    """
+    for package, entry in packages.items():
+        entry.about.refuse_other(package)
+
+
 async def link_conda(
-    packages: Iterable[LockedPackage], cache: CondaCache, prefix: Path, *, layer: Path, platform: str
+    packages: Mapping[LockedPackage, CondaEntry],
+    cache: CondaCache,
+    prefix: Path,
+    *,
+    layer: Path,
+    platform: str,
 ) -> None:
     """Link conda packages, which ``cache`` has, into an empty prefix.
+
+    Whatever decides on the tree is what the packages say of themselves, which their hashes prove: two locks
+    of one environment give one tree.
 
     :param layer: a folder of this process alone, made for rattler.
     :raises ConjoinError: where rattler cannot link; the prefix is incomplete then.
     :raises Unreachable: where the disk is full; likewise.
     """
-    folders = {package: cache.folder(package) for package in packages}
+    folders = {entry.about.told(package): cache.folder(package) for package, entry in packages.items()}
     await rattler_bridge.link(folders, layer, prefix, platform)
     await asyncio.to_thread(_normalise, prefix, folders)
 
@@ -170,12 +198,13 @@ def _verify(archive: Path, package: LockedPackage) -> None:
         )
 
 
-def _publish(workshop: Path, entry_path: Path, where: str) -> CondaEntry:
+def _publish(workshop: Path, entry_path: Path, where: str, md5: str) -> CondaEntry:
     top = workshop / "pkg"
     holds = read_extracted(top, where)
     entry = CondaEntry(
         files=_listing(top),
         paths=holds.paths,
+        about=read_index(top, md5),  # which is no link, or it had been refused
         shortest_placeholder=holds.shortest_placeholder,
         folders=holds.folders,
         links=holds.links,
@@ -213,7 +242,8 @@ def _normalise(prefix: Path, packages: Iterable[LockedPackage]) -> None:
     """
     for package in packages:
         path = prefix / "conda-meta" / f"{rattler_bridge.layer_entry(package)}.json"
-        record: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+        with read_as(IntegrityError, f"what was noted of {package.name} cannot be read", where=str(path)):
+            record = decode_json(path.read_bytes(), dict[str, Any])
         record["url"] = package.url
         for key in ("extracted_package_dir", "package_tarball_full_path"):
             record.pop(key, None)

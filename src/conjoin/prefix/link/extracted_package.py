@@ -26,6 +26,7 @@ from conjoin.prefix.link.packaged_path import (
 )
 from conjoin.prefix.link.sealed import unsealed
 from conjoin.store.packages import file_sha256
+from conjoin.untrusted import decode_json, reason_of
 
 __all__ = ["ExtractedPackage", "known_link_scripts", "read_extracted"]
 
@@ -166,11 +167,11 @@ def _script_names(top: Path, where: str) -> list[str]:
 
 def _read(top: Path, name: str, kind: type[_T], where: str) -> _T | None:
     try:
-        return msgspec.json.decode((top / "info" / name).read_bytes(), type=kind)
+        return decode_json((top / "info" / name).read_bytes(), kind)
     except FileNotFoundError:
         return None
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise _refused(f"info/{name} is not valid ({error})", where) from None
+    except (msgspec.DecodeError, IsADirectoryError, NotADirectoryError) as error:
+        raise _refused(f"info/{name} is not valid ({reason_of(error)})", where) from None
 
 
 def _refuse_specials(top: Path, where: str) -> None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import configparser
 import csv
+import errno
 import hashlib
 import io
-import lzma
 import os
 import posixpath
 import re
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -33,6 +30,7 @@ from conjoin.prefix.link.packaged_path import (
 from conjoin.prefix.link.sealed import sealed, unsealed
 from conjoin.store.backend.atomic import replace
 from conjoin.store.packages import file_sha256
+from conjoin.untrusted import archive_failures, reason_of
 
 __all__ = ["INSTALLERS_OWN", "WheelEntry", "WheelListings"]
 
@@ -128,35 +126,18 @@ def _read(wheel: Path, package: LockedPackage) -> tuple[str, tuple[PackagedPath,
     try:
         with zipfile.ZipFile(wheel) as archive:
             return _listed(archive, package)
-    except _DAMAGED as error:
+    except archive_failures() as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # zipfile sought before the start
+            raise
         raise IntegrityError(
-            f"{wheel.name} is no valid wheel ({' '.join(str(error).split())[:500]})",
+            f"{wheel.name} is no valid wheel ({reason_of(error)})",
             where=str(wheel),
             advice="its hash is right, so it was made this way: report it to its project",
         ) from None
 
 
-class _InvalidError(Exception):
+class _InvalidError(ValueError):
     """Why something is no wheel."""
-
-
-# What `zipfile` raises of archives that somebody damaged, or made to damage others.
-_DAMAGED = (
-    _InvalidError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    configparser.Error,
-    csv.Error,
-    EOFError,
-    KeyError,
-    NotImplementedError,
-    OverflowError,
-    RecursionError,
-    RuntimeError,
-    ValueError,
-)
 
 
 def _listed(archive: zipfile.ZipFile, package: LockedPackage) -> tuple[str, tuple[PackagedPath, ...]]:
@@ -246,7 +227,7 @@ def _hash(said: str) -> tuple[str, str]:
         return "", ""
     try:
         return algorithm, base64.urlsafe_b64decode(f"{value}{'=' * (-len(value) % 4)}").hex()
-    except (binascii.Error, ValueError):
+    except ValueError:  # binascii.Error, or not ASCII
         return algorithm, value  # no hash of anything
 
 

@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import urldefrag, urlsplit
 
-from conjoin.errors import ConjoinError
+from conjoin.errors import IntegrityError
 from conjoin.lock.model import LockedPackage
 from conjoin.prefix.link.packaged_path import PackagedPath, PythonLayout
 from conjoin.prefix.link.uv import Uv
@@ -19,6 +18,7 @@ from conjoin.prefix.link.wheel_cache import IN_ARCHIVE, Inspected, WheelCache, i
 from conjoin.prefix.link.wheel_listing import WheelEntry
 from conjoin.spec.credentials import without_credentials
 from conjoin.store.backend.atomic import replace
+from conjoin.untrusted import split_url, without_fragment
 
 __all__ = ["WheelLinker", "direct_url"]
 
@@ -101,7 +101,7 @@ class WheelLinker:
         self._install([package], anew=True)
         self._settle(package, entry)
         if damaged := self._damaged(entry.paths):
-            raise ConjoinError(
+            raise IntegrityError(
                 f"the cache of unpacked wheels is damaged: {damaged} of {package.name}",
                 where=str(self._uv.cache),
                 advice="delete that folder and run again; if it stays, report the wheel to its project",
@@ -209,7 +209,7 @@ def direct_url(package: LockedPackage) -> bytes | None:
 
 
 def _document(package: LockedPackage, url: str) -> dict[str, Any]:
-    address, fragment = urldefrag(url)
+    address, fragment = without_fragment(url)
     below = fragment.removeprefix("subdirectory=") if fragment.startswith("subdirectory=") else ""
     said: dict[str, Any] = {"subdirectory": below} if below else {}
     if url.startswith("git+"):
@@ -218,7 +218,7 @@ def _document(package: LockedPackage, url: str) -> dict[str, Any]:
         return {**said, "url": repository, "vcs_info": {"commit_id": commit, "vcs": "git"}}
     if package.editable:
         return {**said, "url": address, "dir_info": {"editable": True}}
-    if not urlsplit(address).path.endswith(_ARCHIVES):
+    if not split_url(address).path.endswith(_ARCHIVES):
         return {**said, "url": address, "dir_info": {}}
     sha256 = package.source_sha256 if package.source_url else package.sha256
     # `hash` is what readers from before `hashes` look for.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from conjoin.store.aliases import Alias, parse_alias
+from conjoin.store.aliases import Alias, Target, parse_alias
 
 if TYPE_CHECKING:
     from conjoin.lock.model import Lock
@@ -32,6 +32,5 @@ def alias_lock(store: Store, lock: Lock, name: str, *, credentials: Sequence[Cre
         push(store, lock, alias=name, credentials=credentials)
         return alias
     with store.announce(lock):
-        store.locks.put(lock)
-        store.aliases.name_kept(alias, lock.req_id, lock.full_id)
+        store.aliases.name_kept(alias, Target.of(store.locks.put(lock).lock))
     return alias

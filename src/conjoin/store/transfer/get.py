@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from conjoin.errors import Conflict
+from conjoin.store.aliases import Target
 from conjoin.store.lookup.reference import alias_in, find_lock
 from conjoin.store.transfer.byte_count import ByteCounter
 from conjoin.store.transfer.concurrently import map_concurrently
@@ -45,12 +46,12 @@ def get(store: Store, reference: str) -> Got:
     alias = alias_in(reference, lock)
     near = store.near()
     with near.announce(lock):
-        near.locks.put(lock)
+        kept = near.locks.put(lock).lock
         note_use(near.backend, lock.req_id, lock.full_id)
         if alias is None:
             return Got(lock, None, named=False)
         try:
-            near.aliases.name_kept(alias, lock.req_id, lock.full_id)
+            near.aliases.name_kept(alias, Target.of(kept))
         except Conflict:
             return Got(lock, str(alias), named=False)
         return Got(lock, str(alias), named=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from conjoin.errors import IntegrityError
 from conjoin.lock.model import Lock, LockedPackage
 from conjoin.spec.requirements import Credential
-from conjoin.store.aliases import Alias, parse_alias
+from conjoin.store.aliases import Alias, Target, parse_alias
 from conjoin.store.builds import note_builds
 from conjoin.store.gc.collect import SHARED_GRACE
 from conjoin.store.layout import complete_key, lock_key, lock_prefix
@@ -82,7 +82,7 @@ def push(
     wanted = platforms_of(lock, platforms)
     refuse_editable(lock, wanted)
     name = parse_alias(alias) if alias is not None else None
-    named = name is not None and store.aliases.refuse_taken(name, lock.req_id, lock.full_id)
+    named = name is not None and store.aliases.refuse_taken(name, Target.of(lock))
 
     if store.shared is not None and not check and _stands(store, lock, wanted):
         went: list[int] = []
@@ -145,8 +145,9 @@ def _send(
 
 
 def _name(store: Store, lock: Lock, name: Alias | None) -> None:
+    """Name the lock as the store has it: what was kept first of an environment stays."""
     if name is not None:
-        store.aliases.name_kept(name, lock.req_id, lock.full_id)
+        store.aliases.set(name, lock)
 
 
 def _send_missing(
