@@ -100,18 +100,28 @@ def unpack_tar(archive: str, folder: str) -> None:
     with tarfile.open(archive, "r:gz") as opened:
         for member in opened:
             path = os.path.join(folder, _checked(member.name))
+            # Links that each stay inside may lead out together: look where the file system would.
+            _refuse_led_out(path, folder)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             if member.isdir():
                 os.makedirs(path, exist_ok=True)
             elif member.issym():
                 _checked(posixpath.normpath(posixpath.join(posixpath.dirname(member.name), member.linkname)))
                 os.symlink(member.linkname, path)
+                _refuse_led_out(path, folder)
             elif member.isreg():
                 source = opened.extractfile(member)
                 assert source is not None
                 with source, open(path, "wb") as target:
                     shutil.copyfileobj(source, target, _BUFFER)
                 os.chmod(path, 0o755 if member.mode & 0o100 else 0o644)
+
+
+def _refuse_led_out(path: str, folder: str) -> None:
+    top = os.path.realpath(folder)
+    if not (os.path.realpath(path) + os.sep).startswith(top + os.sep):
+        name = os.path.relpath(path, folder)
+        raise IntegrityError(f"an archive's link would lead {name!r} out of its folder")
 
 
 def _checked(name: str) -> str:

@@ -21,6 +21,9 @@ __all__ = ["Uv", "make_venv", "tidy_venv"]
 # Settings of installers and of other environments must not decide what a locked prefix holds.
 _FOREIGN = ("UV_", "PIP_", "PYTHON", "VIRTUAL_ENV", "CONDA_", "__PYVENV")
 
+# As uv says that a wheel is not what it should be; what can be seen before is refused before.
+_INVALID = ("Hash mismatch", "The wheel is invalid", "Failed to extract archive", "invalid package format")
+
 
 @dataclass(frozen=True, slots=True)
 class Uv:
@@ -79,7 +82,7 @@ class Uv:
         reason = "; ".join(line for line in lines[-6:] if line) or f"uv exited with {process.returncode}"
         if process.returncode == -signal.SIGXFSZ:
             said += os.strerror(errno.EFBIG)  # what it had said, if the signal had let it
-        if "Hash mismatch" in said:
+        if any(sign in said for sign in _INVALID):
             raise IntegrityError(
                 f"{what} failed: {reason}", where=str(self.prefix), advice="nothing was installed"
             )
