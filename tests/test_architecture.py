@@ -31,7 +31,9 @@ LEAST_LINES = 80
 # The path of the data, and which rooms each room may use: always further left, never right.
 _PATH = (
     "version",
+    "redaction",
     "errors",
+    "untrusted",
     "cyclic_gc",
     "config",
     "spec",
@@ -47,9 +49,9 @@ _PATH = (
 MAY_IMPORT: dict[str, frozenset[str]] = {
     **{room: frozenset(_PATH[:place]) for place, room in enumerate(_PATH)},
     # What was decided knows neither how it was solved nor what exists.
-    "lock": frozenset({"version", "errors", "config", "spec"}),
+    "lock": frozenset({"version", "redaction", "errors", "untrusted", "config", "spec"}),
     # Statements, policies, memory, the log's entries: as data, whatever a lock is made of.
-    "trust": frozenset({"version", "errors", "config", "spec"}),
+    "trust": frozenset({"version", "redaction", "errors", "untrusted", "config", "spec"}),
     # What joins the rooms into one call, and what the library shows of it.
     "resolving": frozenset(_PATH),
     "inventory": frozenset(_PATH),
@@ -58,9 +60,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "api": frozenset({*_PATH, "resolving"}),
     "__init__": frozenset({*_PATH, "resolving", "requirements", "api"}),
     # Stands beside the path: it makes what the path reads, and shares with it only words.
-    "forge": frozenset({"errors", "config", "spec"}),
-    # Runs in containers that have nothing: of ours it shares the errors alone.
-    "bootstrap": frozenset({"errors"}),
+    "forge": frozenset({"errors", "untrusted", "config", "spec"}),
+    # Runs in containers that have nothing: of ours it shares the errors alone, and how secrets are kept out.
+    "bootstrap": frozenset({"redaction", "errors"}),
     # What bootstrap needs, chosen from indexes and put into a store.
     "toolkit": frozenset({*_PATH, "resolving", "bootstrap"}),
     # Plays the whole path on forged channels; only the command line knows of it.

@@ -96,6 +96,12 @@ def test_a_name_means_the_very_lock_that_was_named(store: Store) -> None:
     with pytest.raises(IntegrityError, match="changed after it was named"):
         find_lock("x:v1", store)
     assert find_lock(f"{lock.req_id}:{lock.full_id}", store) == other_origin(lock)
+    # Where it comes from counts as well: whoever writes the store could have packages fetched from anywhere.
+    locked = lock.platforms["linux-64"]
+    elsewhere = replace(locked, packages=(replace(locked.packages[0], url="https://x.example/six-1.0.whl"),))
+    path.write_bytes(encode(replace(lock, platforms={"linux-64": elsewhere})))
+    with pytest.raises(IntegrityError, match="changed after it was named"):
+        find_lock("x:v1", store)
 
 
 def test_an_edited_lock_is_not_believed(store: Store) -> None:

@@ -134,7 +134,7 @@ class Names(RuleBasedStateMachine):
         store.locks.put(LOCKS[number])
         if found := store.backend.get(alias_key(*name)):
             document = json.loads(found.data)
-            document["req_id"], document["full_id"], document["lock_digest"] = Target.of(LOCKS[number])
+            document |= Target.of(LOCKS[number])._asdict()
             store.backend.put(alias_key(*name), json.dumps(document).encode())
 
     @rule(name=names, number=numbers)

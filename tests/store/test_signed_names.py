@@ -497,7 +497,7 @@ def _ids(lock: Lock) -> tuple[str, str]:
 
 def _moved_to(alias: bytes, lock: Lock) -> bytes:
     document = json.loads(alias)
-    document["req_id"], document["full_id"], document["lock_digest"] = Target.of(lock)
+    document |= Target.of(lock)._asdict()
     return json.dumps(document).encode()
 
 

@@ -150,7 +150,7 @@ def _is_complete(prefix: str, wanted: LockedEnvironment) -> bool:
     try:
         with open(os.path.join(prefix, "conda-meta", "conjoin"), "rb") as file:
             told = json.loads(file.read().decode())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     expected = {
         "req_id": wanted.req_id,

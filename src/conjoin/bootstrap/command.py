@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from conjoin.bootstrap import VERSION
 from conjoin.bootstrap.bootstrapping import bootstrap
 from conjoin.errors import ConjoinError, NotFound, UsageError
+from conjoin.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("CONJOIN_DEBUG"):
             raise
-        told = " ".join(f"{type(error).__name__}: {error}".split())
+        told = redacted(" ".join(f"{type(error).__name__}: {error}".split()))
         print(f"conjoin: error: this is a bug: {told}; CONJOIN_DEBUG=1 shows where", file=sys.stderr)
         return ConjoinError.exit_code
     raise AssertionError("handing over does not return")

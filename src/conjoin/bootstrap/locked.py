@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -71,7 +72,7 @@ def find_locked(
             raise UsageError(f"cannot be read ({error.strerror})", where=env) from None
         return _read(text, "", (digest,), platform, env)
     match = ENVIRONMENT_ID.fullmatch(env)
-    ids, named = (match.groups(), "") if match else _alias(fetch, env, where)
+    ids, named, sha256 = (match.groups(), "", "") if match else _alias(fetch, env, where)
     key = "envs/{}/{}/lock.json".format(*ids)
     found = fetch(key)
     if found is None:
@@ -80,11 +81,19 @@ def find_locked(
             where=where,
             advice="push it there, then run this again",
         )
+    if sha256 and sha256 != hashlib.sha256(found).hexdigest():
+        raise IntegrityError(
+            f"the lock was changed after it was named {env}",
+            where=f"{where}/{key}",
+            advice="ask whoever pushed it, and do not use it before",
+        )
     return _read(found, "{}:{}".format(*ids), (digest, named), platform, f"{where}/{key}")
 
 
-def _alias(fetch: Callable[[str], bytes | None], env: str, where: str) -> tuple[tuple[str | Any, ...], str]:
-    """Return the ids that a name means, and the digest of the lock that was named."""
+def _alias(
+    fetch: Callable[[str], bytes | None], env: str, where: str
+) -> tuple[tuple[str | Any, ...], str, str]:
+    """Return the ids that a name means, the digest of the lock that was named, the sha256 of its bytes."""
     match = ALIAS.fullmatch(env)
     if match is None:
         raise UsageError(
@@ -98,12 +107,12 @@ def _alias(fetch: Callable[[str], bytes | None], env: str, where: str) -> tuple[
     try:
         told = json.loads(text.decode())
         ids = ENVIRONMENT_ID.fullmatch("{}:{}".format(told["req_id"], told["full_id"]))
-        digest = HEX_64.fullmatch(told["lock_digest"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        ids = digest = None
-    if ids is None or digest is None:
+        digest, sha256 = HEX_64.fullmatch(told["lock_digest"]), HEX_64.fullmatch(told["lock_sha256"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        ids = digest = sha256 = None
+    if ids is None or digest is None or sha256 is None:
         raise IntegrityError(f"the name {name}:{tag} is damaged", where=where)
-    return ids.groups(), digest.group()
+    return ids.groups(), digest.group(), sha256.group()
 
 
 def _read(text: bytes, ids: str, digests: Iterable[str], platform: str, where: str) -> LockedEnvironment:

@@ -122,7 +122,8 @@ def environment_of(
         reporter.say(
             f"resolved in {resolution.seconds:.1f} s: {resolution.lock.req_id}:{resolution.lock.full_id}"
         )
-    return Environment(resolution.lock, platform, requirements.credentials)
+    credentials = (*requirements.credentials, *resolution.credentials)
+    return Environment(resolution.lock, platform, credentials)
 
 
 def resolve_showing(

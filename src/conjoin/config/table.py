@@ -142,6 +142,14 @@ SETTINGS = (
         in_project=False,
     ),
     Setting(
+        name="secret-parameters",
+        kind=Kind.NAMES,
+        meaning="names of parameters in URLs whose values are secrets, beside those that are known",
+        variable="CONJOIN_SECRET_PARAMETERS",
+        default="",
+        in_project=False,
+    ),
+    Setting(
         name="channels",
         kind=Kind.NAMES,
         meaning="conda channels in order of priority",

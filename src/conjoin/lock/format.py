@@ -14,6 +14,7 @@ from conjoin.lock.identity import full_id, lock_document, requirements_id
 from conjoin.lock.model import Lock
 from conjoin.lock.outline import refuse_schema
 from conjoin.lock.validation import lock_problems
+from conjoin.untrusted import decode_json, refuse_deep
 
 __all__ = ["decode", "encode", "read_lock", "write_lock"]
 
@@ -39,15 +40,16 @@ def decode(data: bytes, where: str) -> Lock:
     :raises IntegrityError: where the ids do not belong to the content: somebody edited it.
     """
     try:
-        schema = msgspec.json.decode(data, type=_Head).schema
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        schema = decode_json(data, _Head).schema
+    except msgspec.DecodeError as error:
         raise UsageError(
             f"this is not a lock ({error})", where=where, advice="write one with `conjoin resolve -o FILE`"
         ) from None
     refuse_schema(schema, where)
     try:
-        lock = msgspec.json.decode(data, type=Lock)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        lock = decode_json(data, Lock)
+        refuse_deep(lock.requirements)
+    except msgspec.DecodeError as error:
         unknown = "unknown field" in str(error)
         raise UsageError(
             f"the lock cannot be read ({error})",
@@ -71,8 +73,9 @@ def read_lock(path: Path) -> Lock:
     """
     try:
         data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot be read ({error.strerror})", where=str(path)) from None
+    except (OSError, ValueError) as error:  # a path may hold a null character
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot be read ({reason})", where=str(path)) from None
     return decode(data, str(path))
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from msgspec import NODEFAULT
 from msgspec.structs import fields
@@ -133,14 +133,6 @@ def _place_problems(package: LockedPackage) -> Iterator[str]:
         yield f"python_site_packages_path {place[:80]!r} is no folder of a prefix"
     if problem := _url_problem(package.channel):
         yield f"channel {problem}"
-    if (
-        package.url
-        and package.channel
-        and package.url != f"{package.channel.rstrip('/')}/{package.subdir}/{_tail(package.url)}"
-    ):
-        yield f"url {package.url[:80]!r} is not below its channel {package.channel[:80]!r}"
-    if package.url and unquote(_tail(package.url)) != package.file:
-        yield f"url {package.url[:80]!r} is not of the file {package.file}"
 
 
 def _pypi_problems(_platform: str, package: LockedPackage) -> Iterator[str]:
@@ -210,10 +202,6 @@ def _url_problem(url: str) -> str:
     if "@" in parts.netloc and (":" in parts.netloc.rpartition("@")[0] or "ssh" not in scheme):
         return "carries credentials"
     return ""
-
-
-def _tail(url: str) -> str:
-    return url.rpartition("/")[2]
 
 
 def _is_folder_below(path: str) -> bool:

@@ -22,6 +22,7 @@ from conjoin.lock.model import Lock
 from conjoin.store.backend.atomic import replace
 from conjoin.store.backend.filelock import locked
 from conjoin.store.layout import plain_name
+from conjoin.untrusted import decode_json, path_of
 
 __all__ = ["LONGEST", "Marker", "Prefix", "prefix_path", "read_marker"]
 
@@ -81,8 +82,10 @@ def prefix_path(
         path = envs_dir() / "named" / plain_name(name)
     else:
         path = prefix or _default_path(lock, platform)
-    path = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 (resolve() would follow links)
+    path = Path(os.path.abspath(path_of(str(path))))  # noqa: PTH100 (resolve() would follow links)
     text = str(path)
+    if not path.name:
+        raise UsageError("the root of a disk is no prefix", where=text, advice="name a folder with --prefix")
     if len(os.fsencode(text)) > LONGEST:
         raise UsageError(
             f"the prefix's path has {len(os.fsencode(text))} bytes, packages leave room for {LONGEST}",
@@ -115,7 +118,7 @@ def _default_path(lock: Lock, platform: str | None) -> Path:
 def read_marker(prefix: Path) -> Marker | None:
     """Return what ``prefix`` is to be, None where we did not make it."""
     try:
-        return msgspec.json.decode((prefix / _MARKER).read_bytes(), type=Marker)
+        return decode_json((prefix / _MARKER).read_bytes(), Marker)
     except (OSError, msgspec.DecodeError):
         return None
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime, timezone
 from typing import NamedTuple
 
 import msgspec
 
 from conjoin.errors import Conflict, IntegrityError, NotFound, UsageError
+from conjoin.lock.format import encode
 from conjoin.lock.identity import lock_digest
 from conjoin.lock.model import Lock
 from conjoin.spec.grammars import is_id, is_sha256
@@ -18,6 +20,7 @@ from conjoin.store.backend.protocol import Backend, update_object
 from conjoin.store.layout import alias_key
 from conjoin.store.locks import Locks
 from conjoin.store.user import current_user
+from conjoin.untrusted import decode_json, shortened
 
 __all__ = [
     "MOST_MOVES",
@@ -36,7 +39,10 @@ MUTABLE_TAGS = frozenset({"latest", "candidate", "stable"})
 
 MOST_MOVES = 200
 """Moves that an alias remembers, what it means now included: it is read whenever an environment is named, and
-one move is about 255 bytes, so at most 51 kB."""
+one move is about 340 bytes, so at most 68 kB."""
+
+_LONGEST_PART = 200
+"""Letters: file systems take 255 bytes, with what is written beside it."""
 
 _PART = r"[a-z0-9][a-z0-9._-]*"
 _NAME = re.compile(rf"{_PART}(/{_PART})*")
@@ -48,16 +54,18 @@ class Target(NamedTuple):
 
     :ivar lock_digest: of the whole lock (:func:`~conjoin.lock.identity.lock_digest`): what stands under its
         ids and has another one is not what was named.
+    :ivar lock_sha256: of its bytes, as this store keeps them: where its packages come from counts as well.
     """
 
     req_id: str
     full_id: str
     lock_digest: str
+    lock_sha256: str
 
     @classmethod
     def of(cls, lock: Lock) -> Target:
         """Return what names ``lock``."""
-        return cls(lock.req_id, lock.full_id, lock_digest(lock))
+        return cls(lock.req_id, lock.full_id, lock_digest(lock), hashlib.sha256(encode(lock)).hexdigest())
 
     @property
     def ids(self) -> tuple[str, str]:
@@ -90,6 +98,10 @@ def parse_alias(text: str) -> Alias:
         )
     if is_id(name) and is_id(tag):
         raise UsageError(f"{text!r} is an environment's id, not an alias")
+    if any(len(part) > _LONGEST_PART for part in (*name.split("/"), tag)):
+        raise UsageError(
+            f"{shortened(text)!r} is too long a name", advice="no part of it may have over 200 letters"
+        )
     if any(part.endswith(".json") for part in name.split("/")):
         raise UsageError(f"{text!r} is not an alias", advice="no part of the name may end in .json")
     return Alias(name, tag)
@@ -105,13 +117,14 @@ class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     req_id: str
     full_id: str
     lock_digest: str
+    lock_sha256: str
     user: str = ""
     time: str = ""
 
     @property
     def target(self) -> Target:
         """What it was made to mean."""
-        return Target(self.req_id, self.full_id, self.lock_digest)
+        return Target(self.req_id, self.full_id, self.lock_digest, self.lock_sha256)
 
 
 class _Record(Move, frozen=True, kw_only=True, omit_defaults=True):
@@ -265,9 +278,10 @@ class Aliases:
         folder, _, _ = prefix.partition(":")[0].rpartition("/")
         for key in self._backend.keys(f"aliases/{folder}" if folder else "aliases"):
             name, _, file = key.removeprefix("aliases/").rpartition("/")
-            alias = Alias(name, file.removesuffix(".json"))
-            if name and file.endswith(".json") and str(alias).startswith(prefix):
-                yield alias
+            text = f"{name}:{file.removesuffix('.json')}"
+            if file.endswith(".json") and text.startswith(prefix):
+                with suppress(UsageError):  # a file that nobody could name, so it is none of ours
+                    yield parse_alias(text)
 
     def _read(self, alias: Alias) -> _Record:
         found = self._backend.get(alias_key(*alias))
@@ -282,11 +296,11 @@ class Aliases:
 
     def _decode(self, alias: Alias, data: bytes) -> _Record:
         try:
-            record = msgspec.json.decode(data, type=_Record)
+            record = decode_json(data, _Record)
         except msgspec.DecodeError as error:
             reason = str(error)
         else:
-            if all(map(is_id, record.target.ids)) and is_sha256(record.lock_digest):
+            if all(map(is_id, record.target.ids)) and all(map(is_sha256, record.target[2:])):
                 return record
             reason = "it names no environment"
         raise IntegrityError(

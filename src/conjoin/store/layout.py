@@ -53,7 +53,7 @@ _PACKAGE = re.compile(rf"packages/[0-9a-f]{{2}}/({HEX_64.pattern})/[^/]+")
 _LOCK = re.compile(rf"envs/({_ID})/({_ID})/lock\.json")
 _LOG = re.compile(r"log/(\d{4})/(\1\d{4}T\d{6}\.\d{6}Z)-([^/]+)-([a-z]+)\.json")
 _SERIAL = re.compile(r"([1-9]\d{0,9})\.json")
-_POINTER = re.compile(rf"envs/({_ID})/by-user/([^/]+)/([^/]+)-({_ID})\.json")
+_POINTER = re.compile(rf"envs/({_ID})/by-user/({_PLAIN.pattern})/({_PLAIN.pattern})-({_ID})\.json")
 
 
 class PointerKey(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from conjoin.store.layout import (
     pointers_prefix,
     req_id_prefix,
 )
+from conjoin.untrusted import decode_json
 
 __all__ = ["Kept", "Locks", "Pointer", "refuse_other_digest"]
 
@@ -89,12 +91,14 @@ class Locks:
             found = decode(data, self._backend.where(key))
         except (IntegrityError, UsageError):
             return None
-        return found if (found.req_id, found.full_id) == (lock.req_id, lock.full_id) else None
+        same = (found.req_id, found.full_id) == (lock.req_id, lock.full_id)
+        return found if same and encode(found) == data else None
 
-    def get(self, req_id: str, full_id: str, digest: str = "") -> Lock:
+    def get(self, req_id: str, full_id: str, digest: str = "", sha256: str = "") -> Lock:
         """Return a lock.
 
         :param digest: of the whole lock (:func:`~conjoin.lock.identity.lock_digest`), where that is known.
+        :param sha256: of its bytes here, where that is known.
         :raises NotFound: where it is not there.
         :raises IntegrityError: where its content is not what its ids, or the digest, say.
         """
@@ -112,6 +116,13 @@ class Locks:
             )
         if digest:
             refuse_other_digest(lock, digest, self._backend.where(key))
+        if sha256 and sha256 != (found_sha256 := hashlib.sha256(found.data).hexdigest()):
+            raise IntegrityError(
+                "this lock was changed after it was named: its bytes have sha256"
+                f" {found_sha256}, the named one had {sha256}",
+                where=self._backend.where(key),
+                advice="ask whoever pushed it, and do not use it before",
+            )
         return lock
 
     def has(self, req_id: str, full_id: str) -> bool:
@@ -156,7 +167,7 @@ class Locks:
             try:
                 present = self._backend.get(key)
                 if present is not None:  # else somebody deleted it meanwhile
-                    found.append(msgspec.json.decode(present.data, type=Pointer))
+                    found.append(decode_json(present.data, Pointer))
             except msgspec.DecodeError:  # noqa: PERF203 (each on its own)
                 continue  # a newer version wrote it
         return sorted(found, key=lambda pointer: (pointer.time, pointer.full_id), reverse=True)
@@ -167,12 +178,15 @@ class Locks:
         return [full_id for _, full_id in sorted(told, reverse=True)]
 
     def default(self, req_id: str, user: str) -> Lock | None:
-        """Return the lock that ``user`` resolved last for ``req_id``, None where there is none."""
+        """Return the lock that ``user`` resolved last for ``req_id``, None where there is none.
+
+        Of those that can be read: a damaged one is found, and told, by whoever names it.
+        """
         for full_id in self.pointed(req_id, user):
             try:
                 return self.get(req_id, full_id)
-            except NotFound:  # noqa: PERF203 (seldom more than one round)
-                continue  # collected as garbage since
+            except (IntegrityError, NotFound, UsageError):  # noqa: PERF203 (seldom more than one round)
+                continue  # collected as garbage since, damaged, or of a newer version
         return None
 
     def _pointer_keys(self, req_id: str, user: str | None) -> list[tuple[str, PointerKey]]:

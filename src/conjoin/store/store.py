@@ -130,10 +130,11 @@ class Store:
             note_use_in_folder(self.root, req_id, found.full_id)
         return found if found is not None or self.shared is None else self.locks.default(req_id, who)
 
-    def lock(self, req_id: str, full_id: str, digest: str = "") -> Lock:
+    def lock(self, req_id: str, full_id: str, digest: str = "", sha256: str = "") -> Lock:
         """Return a lock by its ids: from the local store, else from this one.
 
         :param digest: of the whole lock (:func:`~conjoin.lock.identity.lock_digest`), where that is known.
+        :param sha256: of its bytes in this store, where that is known.
         :raises NotFound: where neither has it.
         :raises IntegrityError: where its content is not what its ids, or the digest, say.
         """
@@ -141,7 +142,7 @@ class Store:
             # What is damaged here, or the same of another origin, is not what this store has.
             with suppress(NotFound, IntegrityError, UsageError):
                 return self.local.locks.get(req_id, full_id, digest)
-        return self.locks.get(req_id, full_id, digest)
+        return self.locks.get(req_id, full_id, digest, sha256)
 
     def near(self) -> Store:
         """Return the store of this host and user, which is another one if this is a team's folder."""

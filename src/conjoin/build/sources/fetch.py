@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
-from urllib.parse import urldefrag, urlsplit
 
 from conjoin.build.scratch import keep, note_use, scratch_beside
 from conjoin.build.sources.git import GitUrl, Repositories, subdirectory_of
@@ -24,6 +23,7 @@ from conjoin.index.pypi.file_names import is_safe
 from conjoin.index.pypi.project import IndexFile, Sdist
 from conjoin.net.single_flight import Once
 from conjoin.net.urls import local_path
+from conjoin.untrusted import archive_failures, split_url, without_fragment
 
 __all__ = ["Source", "Sources", "sha256_of_local"]
 
@@ -116,7 +116,7 @@ class Sources:
             url = GitUrl.parse(sdist.url)
             path = await asyncio.to_thread(self._repositories.files, url)
             return Source(path, "", f"git:{url}", url.subdirectory)
-        address, fragment = urldefrag(sdist.url)
+        address, fragment = without_fragment(sdist.url)
         subdirectory = subdirectory_of(fragment)
         folder = local_path(address)
         if folder is not None and sdist.editable:
@@ -164,7 +164,7 @@ def sha256_of_local(url: str, *, editable: bool = False) -> str | None:
 
     :raises UsageError: where it cannot be read.
     """
-    path = local_path(urldefrag(url)[0])
+    path = local_path(without_fragment(url)[0])
     if path is None or not path.exists():
         return None
     if editable:
@@ -182,7 +182,7 @@ def _identity(kind: str, digest: str, subdirectory: str) -> str:
 
 
 def _plain_name(url: str) -> str:
-    name = urlsplit(url).path.rpartition("/")[2]
+    name = split_url(url).path.rpartition("/")[2]
     suffix = next((each for each in (".zip", ".tar.bz2", ".tar.xz") if name.endswith(each)), ".tar.gz")
     return f"source{suffix}"
 
@@ -214,7 +214,7 @@ def _unpack(archive: Path, work: Path) -> None:
         else:
             with tarfile.open(archive) as packed_tar:
                 packed_tar.extractall(work, filter="data")
-    except (OSError, tarfile.TarError, zipfile.BadZipFile, RuntimeError, ValueError) as error:
+    except archive_failures() as error:
         raise MetadataUnusable(f"cannot be unpacked ({error})") from None
 
 

@@ -18,7 +18,7 @@ from conjoin.cli.options import (
     OutputOptions,
 )
 from conjoin.cli.output.reporter import Reporter
-from conjoin.errors import NotFound, UsageError
+from conjoin.errors import IntegrityError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from conjoin.store.aliases import Alias
@@ -58,7 +58,7 @@ def alias(
         if history is not None:
             _show_history(Store(store), parse_alias(history), as_json=output.json)
         else:
-            _show(Store(store), prefix or "", as_json=output.json)
+            _show(Store(store), prefix or "", reporter, as_json=output.json)
         return
     if env is None or name is None:
         raise UsageError(
@@ -155,7 +155,7 @@ def _show_history(store: Store, alias: Alias, *, as_json: bool) -> None:
     print_table((Column("time (UTC)", "dim"), Column("who", "cyan"), Column("environment", "green")), rows)
 
 
-def _show(store: Store, prefix: str, *, as_json: bool) -> None:
+def _show(store: Store, prefix: str, reporter: Reporter, *, as_json: bool) -> None:
     found = list(store.aliases.all(prefix))
     if not as_json:
         for each in found:
@@ -170,6 +170,9 @@ def _show(store: Store, prefix: str, *, as_json: bool) -> None:
             target = store.aliases.get(each)
         except NotFound:
             return None  # somebody removed it meanwhile
+        except (IntegrityError, UsageError) as error:
+            reporter.warn(f"left out: {error}")
+            return None
         return {"alias": str(each), **target._asdict()}
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:

@@ -62,6 +62,8 @@ def gc(
                 there.log.add("delete", told=f"the deployment {workflow}")
             steps(f"looking through {there.place}")
             collected = collect_store(there, span, keep_defaults=not defaults, dry_run=dry_run)
+    for problem in collected.problems:
+        reporter.warn(f"whatever it may mean stays: {problem}")
     if output.json:
         _write(collected, dry_run=dry_run)
         return
@@ -126,5 +128,6 @@ def _write(collected: Collected, *, dry_run: bool) -> None:
             "environments": [":".join(ids) for ids in collected.environments],
             "prefixes": [str(path) for path in collected.prefixes],
             "kept": collected.kept,
+            "problems": [str(problem) for problem in collected.problems],
         }
     )

@@ -55,6 +55,8 @@ def show(
 
         document = lock_document(lock)
         document["platforms"] = {name: document["platforms"][name] for name in wanted}
+        if scripts := {name: found for name in wanted if (found := _link_scripts(lock.platforms[name]))}:
+            document["link_scripts"] = scripts
         write_json(document | {"here": use_document(known)})
         return
     _print_head(lock)
@@ -110,7 +112,19 @@ def _print_platform(name: str, locked: LockedPlatform) -> None:
     if python:
         _print_fact("python", python[0].version)
     _print_fact("assumes", ", ".join(f"{key} {value}" for key, value in locked.virtual_packages.items()))
+    if scripts := _link_scripts(locked):
+        _print_fact("not run", f"the post-link scripts of {', '.join(scripts)}")
     print_packages(locked, sys.stdout)
+
+
+def _link_scripts(locked: LockedPlatform) -> list[str]:
+    """Return the conda packages with scripts that conda would run on linking, of those extracted here."""
+    from conjoin.config.places import cache_dir
+    from conjoin.prefix.link.extracted_package import known_link_scripts
+
+    root = cache_dir() / "conda"
+    packages = [package for package in locked.packages if package.kind == "conda"]
+    return [package.name for package in packages if known_link_scripts(root, package.sha256)]
 
 
 def _print_fact(title: str, text: str) -> None:

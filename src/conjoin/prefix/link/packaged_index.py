@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from conjoin.errors import IntegrityError
 from conjoin.lock.model import LockedPackage
+from conjoin.untrusted import decode_json
 
 __all__ = ["PackagedIndex", "read_index"]
 
@@ -93,9 +94,9 @@ def read_index(top: Path, md5: str) -> PackagedIndex:
     """
     path = top / "info" / "index.json"
     try:
-        told = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        told = decode_json(path.read_bytes(), dict[str, Any])
         name, version, build = (str(told[field]) for field in ("name", "version", "build"))
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError) as error:
+    except (OSError, msgspec.DecodeError, KeyError) as error:
         raise IntegrityError(
             f"the package's info/index.json cannot be read ({error})",
             where=str(top),

@@ -19,6 +19,7 @@ import msgspec
 from conjoin.lock.model import LockedPackage
 from conjoin.prefix.link.wheel_listing import WheelEntry
 from conjoin.store.backend.atomic import replace
+from conjoin.untrusted import decode_json
 
 __all__ = ["IN_ARCHIVE", "Inspected", "WheelCache", "identity"]
 
@@ -64,7 +65,7 @@ class WheelCache:
         found = {}
         for package in packages:
             try:
-                unpacked = msgspec.json.decode(self._path(package).read_bytes(), type=_Unpacked)
+                unpacked = decode_json(self._path(package).read_bytes(), _Unpacked)
             except (OSError, msgspec.DecodeError):
                 continue
             with suppress(OSError):

@@ -7,6 +7,7 @@ the rest to ``req_id:full_id``.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +29,7 @@ GROUP = "conjoin.references"
 _PIN = "@sha256:"
 _FILES = (".json", ".lock")
 # A tag has no slash: nothing of this shape is an alias.
-_KIND = re.compile(r"([a-z][a-z0-9_-]*):([^:]*/.*)")
+_KIND = re.compile(r"([a-z][a-z0-9_-]*):([^:/\n]*/.*)")
 _LEAST_DIGITS = 4
 """Digits: git's. Words of so few that are no names are rare."""
 _ID_PREFIXES = re.compile(rf"([0-9a-f]{{{_LEAST_DIGITS},40}})(?::([0-9a-f]{{{_LEAST_DIGITS},40}}))?")
@@ -70,9 +71,8 @@ def without_digest(text: str) -> tuple[str, str]:
 
 
 def _find(text: str, store: Store, digest: str) -> Lock:
-    path = Path(text)
-    if path.is_file():
-        return read_lock(path)
+    if os.path.isfile(text):  # noqa: PTH113 (which raises nothing for what is too long to be a name)
+        return read_lock(Path(text))
     if match := ENVIRONMENT_ID.fullmatch(text) or ENVIRONMENT_ID.fullmatch(_answer(text)):
         return store.lock(match[1], match[2], digest)
     try:
@@ -134,7 +134,7 @@ def short_ids(every: Sequence[tuple[str, str]], least: int = _DIGITS_SHOWN) -> d
 def alias_in(text: str, lock: Lock) -> Alias | None:
     """Return the alias that ``text`` is, which means ``lock``; None where it is something else."""
     text, _ = without_digest(text)
-    if Path(text).is_file() or _begins_ids(text, lock):
+    if os.path.isfile(text) or _begins_ids(text, lock):  # noqa: PTH113
         return None
     try:
         return parse_alias(text)

@@ -175,7 +175,10 @@ def _started_with() -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for variable in ("METAFLOW_DEFAULT_PARAMETERS", "METAFLOW_PARAMETERS"):
-        told = json.loads(os.environ.get(variable) or "{}")
+        try:
+            told = dict(json.loads(os.environ.get(variable) or "{}"))
+        except (ValueError, TypeError, RecursionError):
+            continue  # of somebody else's, who says what is wrong with it
         found.update({"METAFLOW_INIT_" + name.upper().replace("-", "_"): str(told[name]) for name in told})
     return found
 

@@ -150,7 +150,7 @@ def resolve_steps(
                 newly_resolved=outcome.newly_resolved,
                 seconds=outcome.seconds,
                 warnings=tuple(outcome.warnings),
-                credentials=tuple(want.requirements.credentials),
+                credentials=(*want.requirements.credentials, *outcome.credentials),
             )
     return {request.step: found[request.step] for request in known}
 

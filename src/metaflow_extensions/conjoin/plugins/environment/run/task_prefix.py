@@ -55,7 +55,7 @@ def prefix_id(prefix: str) -> PrefixId | None:
         if marker["complete"] is not True:
             return None
         return PrefixId(marker["req_id"], marker["full_id"], marker["platform"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
