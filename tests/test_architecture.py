@@ -32,6 +32,7 @@ LEAST_LINES = 80
 _PATH = (
     "version",
     "errors",
+    "writing",
     "cyclic_gc",
     "config",
     "spec",
@@ -46,7 +47,7 @@ _PATH = (
 MAY_IMPORT: dict[str, frozenset[str]] = {
     **{room: frozenset(_PATH[:place]) for place, room in enumerate(_PATH)},
     # What was decided knows neither how it was solved nor what exists.
-    "lock": frozenset({"version", "errors", "config", "spec"}),
+    "lock": frozenset({"version", "errors", "writing", "config", "spec"}),
     # What joins the rooms into one call, and what the library shows of it.
     "resolving": frozenset(_PATH),
     "inventory": frozenset(_PATH),
@@ -55,7 +56,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "api": frozenset({*_PATH, "resolving"}),
     "__init__": frozenset({*_PATH, "resolving", "requirements", "api"}),
     # Stands beside the path: it makes what the path reads, and shares with it only words.
-    "forge": frozenset({"errors", "config", "spec"}),
+    "forge": frozenset({"errors", "writing", "config", "spec"}),
     # Runs in containers that have nothing: of ours it shares the errors alone.
     "bootstrap": frozenset({"errors"}),
     # What bootstrap needs, chosen from indexes and put into a store.

@@ -10,7 +10,11 @@ __all__ = ["bootstrap_archive", "engine_files"]
 
 _ROOMS = ("bootstrap", "config", "lock", "prefix", "spec", "store")
 # Of the network, what reads the URLs of editable packages, and what any download goes by.
-_MODULES = ("__init__.py", "errors.py", "version.py", "net/__init__.py", "net/retries.py", "net/urls.py")
+_MODULES = (
+    *("__init__.py", "errors.py", "version.py", "writing.py"),
+    *("net/__init__.py", "net/bounded_file.py", "net/expansion.py", "net/guard.py"),
+    *("net/retries.py", "net/urls.py"),
+)
 # Any Python can read this much, and say what is wrong with itself.
 _MAIN = """import sys
 if sys.version_info < (3, 8):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from conjoin.lock.identity import full_id, package_order, requirements_id
 from conjoin.lock.model import SCHEMA, Lock, LockedPackage
 from conjoin.spec.grammars import is_id, is_plain_file_name, is_sha256
 from conjoin.spec.platform import PLATFORMS
+from conjoin.writing import replace
 
 __all__ = ["decode", "encode", "read_lock", "write_lock"]
 
@@ -84,18 +84,13 @@ def read_lock(path: Path) -> Lock:
 def write_lock(path: Path, lock: Lock) -> None:
     """Write ``lock`` to the file ``path`` in one step: readers see the old file or the new one.
 
-    :raises UsageError: where the folder cannot be written to.
+    :raises UsageError: where the folder is not there, or cannot be written to.
+    :raises DiskError: where the disk is full.
     """
-    temporary = None
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(encode(lock))
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        path.parent.stat()  # else it would be made
+        replace(path, encode(lock), durable=False)
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
         raise UsageError(f"cannot be written ({error.strerror})", where=str(path)) from None
 
 

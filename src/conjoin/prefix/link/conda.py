@@ -28,9 +28,9 @@ from conjoin.errors import IntegrityError, UsageError
 from conjoin.lock.model import LockedPackage
 from conjoin.prefix.link import rattler_bridge
 from conjoin.prefix.link.packaged_path import PackagedPath, refuse_escape
-from conjoin.store.backend.atomic import replace
 from conjoin.store.backend.filelock import locked
 from conjoin.store.packages import file_sha256
+from conjoin.writing import replace
 
 __all__ = ["CondaCache", "CondaEntry", "check_placeholders", "link_conda"]
 
@@ -155,7 +155,7 @@ def _publish(workshop: Path, entry_path: Path) -> CondaEntry:
     top = workshop / "pkg"
     paths, shortest = _packaged_paths(top)
     entry = CondaEntry(_listing(top), paths, shortest)
-    (workshop / "manifest.json").write_bytes(msgspec.json.encode(entry))
+    replace(workshop / "manifest.json", msgspec.json.encode(entry), durable=False)
     if entry_path.exists():
         # Damaged, else it had been found.
         discarded = Path(tempfile.mkdtemp(dir=entry_path.parent, prefix=f".{entry_path.name}-"))

@@ -18,7 +18,7 @@ import msgspec
 
 from conjoin.lock.model import LockedPackage
 from conjoin.prefix.link.wheel_listing import WheelEntry
-from conjoin.store.backend.atomic import replace
+from conjoin.writing import replace
 
 __all__ = ["IN_ARCHIVE", "Inspected", "WheelCache", "identity"]
 

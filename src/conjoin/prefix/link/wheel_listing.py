@@ -15,9 +15,10 @@ import msgspec
 
 from conjoin.errors import IntegrityError
 from conjoin.lock.model import LockedPackage
+from conjoin.net.expansion import check_wheel
 from conjoin.prefix.link.packaged_path import PackagedPath, refuse_escape
-from conjoin.store.backend.atomic import replace
 from conjoin.store.packages import file_sha256
+from conjoin.writing import replace
 
 __all__ = ["INSTALLERS_OWN", "WheelEntry", "WheelListings"]
 
@@ -84,6 +85,7 @@ class WheelListings:
                 where=str(wheel),
                 advice="nothing was installed; delete that file, it is fetched from its origin again",
             )
+        check_wheel(wheel)
         dist_info, paths = _read(wheel)
         entry = WheelEntry(stamp, dist_info, paths)
         path = self._path(package)
