@@ -34,6 +34,7 @@ _PATH = (
     "redaction",
     "errors",
     "untrusted",
+    "writing",
     "cyclic_gc",
     "config",
     "spec",
@@ -49,7 +50,7 @@ _PATH = (
 MAY_IMPORT: dict[str, frozenset[str]] = {
     **{room: frozenset(_PATH[:place]) for place, room in enumerate(_PATH)},
     # What was decided knows neither how it was solved nor what exists.
-    "lock": frozenset({"version", "redaction", "errors", "untrusted", "config", "spec"}),
+    "lock": frozenset({"version", "redaction", "errors", "untrusted", "writing", "config", "spec"}),
     # Statements, policies, memory, the log's entries: as data, whatever a lock is made of.
     "trust": frozenset({"version", "redaction", "errors", "untrusted", "config", "spec"}),
     # What joins the rooms into one call, and what the library shows of it.
@@ -60,7 +61,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "api": frozenset({*_PATH, "resolving"}),
     "__init__": frozenset({*_PATH, "resolving", "requirements", "api"}),
     # Stands beside the path: it makes what the path reads, and shares with it only words.
-    "forge": frozenset({"errors", "untrusted", "config", "spec"}),
+    "forge": frozenset({"errors", "untrusted", "writing", "config", "spec"}),
     # Runs in containers that have nothing: of ours it shares the errors alone, and how secrets are kept out.
     "bootstrap": frozenset({"redaction", "errors"}),
     # What bootstrap needs, chosen from indexes and put into a store.

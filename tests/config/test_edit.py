@@ -14,6 +14,7 @@ from conjoin.config.files import signature, user_layer
 from conjoin.config.table import SETTINGS, Kind, Setting, setting_named
 from conjoin.config.values import of_text
 from conjoin.errors import UsageError
+from conjoin.writing import DiskError
 
 FILE = """\
 # mine, since 2026
@@ -117,13 +118,14 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(UsageError, match="the file cannot be written: No space left on device"):
+    with pytest.raises(DiskError, match="the disk is full"):
         set_key(file, setting("strategy"), "highest")
     assert file.read_text() == FILE
     assert [path.name for path in file.parent.iterdir()] == ["config.toml"]
 
 
 TEXTS = {
+    Kind.TIMES: ["300", "none"],
     Kind.FLAG: ["true", "no"],
     Kind.TABLE: ["a=1 b=2"],
     Kind.TABLE_OF_LISTS: ["x=https://a,https://b y=https://c"],

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conjoin.net.http_cache import HttpCache, freshness, read_checked, write_atomically, write_checked
+from conjoin.net.http_cache import HttpCache, freshness, read_checked, write_checked
 
 URL = "https://index.example/simple/tiny/"
 
@@ -108,22 +107,6 @@ def test_a_cache_that_cannot_be_written_keeps_nothing_and_says_nothing(tmp_path:
     (tmp_path / "file").write_text("in the way")
     cache = stored(tmp_path / "file" / "cache")
     assert cache.load("page", URL) is None
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    target = tmp_path / "entry"
-    write_atomically(target, b"old")
-
-    def fail(*_: object) -> None:
-        raise OSError("disk full")
-
-    monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
-        write_atomically(target, b"new")
-    assert target.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_writers_at_once_leave_one_whole_entry(tmp_path: Path) -> None:

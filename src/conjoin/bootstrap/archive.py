@@ -11,14 +11,9 @@ __all__ = ["bootstrap_archive", "engine_files"]
 _ROOMS = ("bootstrap", "config", "lock", "prefix", "spec", "store", "trust")
 # Of the network, what reads the URLs of editable packages, and what any download goes by.
 _MODULES = (
-    "__init__.py",
-    "errors.py",
-    "untrusted.py",
-    "redaction.py",
-    "version.py",
-    "net/__init__.py",
-    "net/retries.py",
-    "net/urls.py",
+    *("__init__.py", "errors.py", "redaction.py", "untrusted.py", "version.py", "writing.py"),
+    *("net/__init__.py", "net/bounded_file.py", "net/expansion.py", "net/guard.py"),
+    *("net/retries.py", "net/urls.py"),
 )
 # Any Python can read this much, and say what is wrong with itself.
 _MAIN = """import sys

@@ -20,6 +20,7 @@ from conjoin.index.pypi.project import CoreMetadata
 from conjoin.index.pypi.wheel_archive import read_metadata
 from conjoin.spec.names import PypiName
 from conjoin.untrusted import decode_json
+from conjoin.writing import copy_to, replace
 
 __all__ = ["BuiltWheel", "BuiltWheels", "KeptBuilds", "KeptWheel", "is_pure"]
 
@@ -110,7 +111,8 @@ class BuiltWheels:
 
     def add(self, request: str, build_key: str, built_with: Sequence[str], wheels: Path) -> Path:
         """Keep a folder with a wheel under its build key, to be found by its request; return where it is."""
-        (wheels / _NOTE).write_bytes(msgspec.json.encode(_Note(build_key, tuple(built_with))))
+        note = msgspec.json.encode(_Note(build_key, tuple(built_with)))
+        replace(wheels / _NOTE, note, durable=False)
         place = self.place(build_key)
         place.parent.mkdir(parents=True, exist_ok=True)
         if place.is_dir() and not any(place.glob("*.whl")):
@@ -121,10 +123,7 @@ class BuiltWheels:
     def point(self, request: str, build_key: str, place: Path) -> Path:
         """Have a build request find the wheel of a build key, which lies in ``place``; return that."""
         if request != build_key:
-            with scratch_beside(self.place(request)) as work:
-                (work / _NOTE).write_bytes(msgspec.json.encode(_Note(build_key)))
-                self.place(request).mkdir(exist_ok=True)
-                (work / _NOTE).replace(self.place(request) / _NOTE)
+            replace(self.place(request) / _NOTE, msgspec.json.encode(_Note(build_key)), durable=False)
         return place
 
     def _here(self, key: str) -> Path | None:
@@ -143,7 +142,8 @@ class BuiltWheels:
         build_key = wheel.build_key or key
         with scratch_beside(self.place(build_key)) as work:
             (work / "wheel").mkdir()
-            shutil.copyfile(wheel.path, work / "wheel" / wheel.path.name)
+            with wheel.path.open("rb") as file:
+                copy_to(work / "wheel" / wheel.path.name, file)
             return self.add(key, build_key, wheel.built_with, work / "wheel")
 
     def read(

@@ -16,6 +16,7 @@ from conjoin.build.requires import BuildTool
 from conjoin.build.uv import UvBuild
 from conjoin.index.interpreters import HostPython
 from conjoin.index.pypi.core_metadata import MetadataUnusable
+from conjoin.writing import replace
 
 __all__ = ["BuildEnvironment"]
 
@@ -76,7 +77,7 @@ class BuildEnvironment:
         )
         lines = [*places, *wanted]
         listed = self._work / "requirements.txt"
-        listed.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        replace(listed, ("\n".join(lines) + "\n").encode(), durable=False)
         self._uv.run(
             [
                 *("pip", "install", "--no-config", "--no-index", "--no-deps", "--no-build"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +10,7 @@ from conjoin.config.toml import loads
 from conjoin.config.values import Value, to_toml
 from conjoin.errors import UsageError
 from conjoin.untrusted import read_as
+from conjoin.writing import replace
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -107,19 +106,8 @@ def _write(path: Path, document: TOMLDocument) -> None:
 
     try:
         target = path.resolve()
-        target.parent.mkdir(parents=True, exist_ok=True)
         mode = target.stat().st_mode & 0o777 if target.exists() else _OWN
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".part")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-                file.write(tomlkit.dumps(document))
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(mode)
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        replace(target, tomlkit.dumps(document).encode(), mode=mode)
     except OSError as error:
         raise UsageError(
             f"the file cannot be written: {error.strerror or error}",

@@ -19,6 +19,7 @@ class Kind(Enum):
     FLAG = "true or false"
     NAMES = "list of names"
     URLS = "list of URLs"
+    TIMES = "number or none"
     TABLE = "table of texts"
     TABLE_OF_LISTS = "table of texts or lists"
 
@@ -83,6 +84,14 @@ SETTINGS = (
         meaning="resolve and make environments without the network",
         variable="CONJOIN_OFFLINE",
         default="false",
+        in_project=False,
+    ),
+    Setting(
+        name="expansion-limit",
+        kind=Kind.TIMES,
+        meaning="how many times its size an archive of more than 100 MB may unpack to, or none",
+        variable="CONJOIN_EXPANSION_LIMIT",
+        default="200",
         in_project=False,
     ),
     Setting(

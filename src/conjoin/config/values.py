@@ -18,6 +18,7 @@ _FLAGS = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
 }
+_TIMES = re.compile(r"[1-9][0-9]{0,8}")
 _ENTRY = re.compile(r"\s*(?P<name>[^\s=]+)\s*[=\s]\s*(?P<text>.*)", re.DOTALL)
 
 
@@ -36,6 +37,8 @@ def of_toml(setting: Setting, raw: Any, what: str | None = None) -> Value:
         return _table_of_toml(setting, raw, what)
     if setting.kind in (Kind.NAMES, Kind.URLS):
         return _texts(raw, what)
+    if setting.kind is Kind.TIMES and isinstance(raw, int) and not isinstance(raw, bool):
+        raw = str(raw)
     if not isinstance(raw, str):
         raise UsageError(f"{what} is not a text")
     return _one_text(setting, raw)
@@ -91,6 +94,8 @@ def _one_text(setting: Setting, text: str) -> str:
     text = text.strip()
     if not text:
         raise UsageError(f"{setting.name} is empty", advice="leave it out to have the default")
+    if setting.kind is Kind.TIMES and text != "none" and not _TIMES.fullmatch(text):
+        raise UsageError(f"{setting.name}: {text[:40]!r} is neither a number of times nor none")
     return text
 
 

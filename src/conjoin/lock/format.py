@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import tempfile
 from pathlib import Path
 
 import msgspec
@@ -15,6 +14,7 @@ from conjoin.lock.model import Lock
 from conjoin.lock.outline import refuse_schema
 from conjoin.lock.validation import lock_problems
 from conjoin.untrusted import decode_json, refuse_deep
+from conjoin.writing import replace
 
 __all__ = ["decode", "encode", "read_lock", "write_lock"]
 
@@ -82,18 +82,13 @@ def read_lock(path: Path) -> Lock:
 def write_lock(path: Path, lock: Lock) -> None:
     """Write ``lock`` to the file ``path`` in one step: readers see the old file or the new one.
 
-    :raises UsageError: where the folder cannot be written to.
+    :raises UsageError: where the folder is not there, or cannot be written to.
+    :raises DiskError: where the disk is full.
     """
-    temporary = None
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(encode(lock))
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        path.parent.stat()  # else it would be made
+        replace(path, encode(lock), durable=False)
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
         raise UsageError(f"cannot be written ({error.strerror})", where=str(path)) from None
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import re
-import tempfile
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
+
+from conjoin.writing import DiskError, replace
 
 __all__ = [
     "DEFAULT_MAX_AGE",
@@ -27,7 +27,6 @@ __all__ = [
     "freshness",
     "make_private",
     "read_checked",
-    "write_atomically",
     "write_checked",
 ]
 
@@ -192,22 +191,5 @@ def read_checked(path: Path) -> bytes | None:
 
 def write_checked(path: Path, payload: bytes) -> None:
     """Write a cache file with its checksum, atomically; a cache that cannot be written is only slower."""
-    with contextlib.suppress(OSError):
-        write_atomically(path, zlib.crc32(payload).to_bytes(4, "big") + payload)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Put a file there whole or not at all.
-
-    :raises OSError: where it cannot be written; nothing is left behind.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.replace(temporary, path)  # noqa: PTH105 - the atomic call, by its name
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)  # noqa: PTH108
-        raise
+    with contextlib.suppress(OSError, DiskError):
+        replace(path, zlib.crc32(payload).to_bytes(4, "big") + payload, durable=False, mode=0o600)

@@ -10,24 +10,24 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from conjoin.errors import Unreachable, UsageError
+from conjoin.net.guard import Guard
 
 if TYPE_CHECKING:
     import ssl
 
     import httpx
 
-__all__ = ["Sink", "Transport", "certificates", "pour", "read_widely", "tls_context"]
+__all__ = ["Downloads", "Sink", "Transport", "certificates", "pour", "read_widely", "tls_context"]
 
 Sink: TypeAlias = Callable[[bytes], None]
 """Takes the next bytes of a body."""
 
-_GRACE = 30.0  # seconds within which a server may be as slow as it likes
-_LEAST_RATE = 500  # bytes a second after that: a modem is faster, and bytes that drip would never end
 _LONGEST_WAIT = 2.0  # times the timeout, for the head of an answer: it may drip as well
 # What httpx unpacks piece by piece. Others, or one over the other, could make gigabytes of a piece.
 _ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
@@ -97,15 +97,89 @@ async def pour(raw: httpx.Response, sink: Sink, url: str) -> None:
     encoding = raw.headers.get("content-encoding", "").strip().lower()
     if encoding not in _ENCODINGS:
         raise Unreachable(f"the answer is encoded as {encoding[:40]!r}, which was not asked for", where=url)
-    started, received = time.monotonic(), 0
-    async for chunk in raw.aiter_bytes():
-        sink(chunk)
-        received += len(chunk)
-        spent = time.monotonic() - started
-        if spent > _GRACE and received < spent * _LEAST_RATE:
-            raise Unreachable(
-                f"sends less than {_LEAST_RATE} bytes a second", where=url, advice="try again later"
-            )
+    guard = Guard(url)
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    failure: Unreachable | None = None
+    timer: asyncio.TimerHandle | None = None
+
+    def look() -> None:
+        """Look again when the time for the next piece is over: what is no piece (of chunks) drips as well."""
+        nonlocal timer, failure
+        try:
+            timer = loop.call_later(guard.left(), look)
+        except Unreachable as error:
+            failure = error
+            task.cancel()
+
+    look()
+    try:
+        async for chunk in raw.aiter_bytes():
+            guard.came(len(chunk))
+            sink(chunk)
+            guard.left()
+    except asyncio.CancelledError:
+        if failure is not None:
+            raise failure from None
+        raise
+    finally:
+        if timer is not None:
+            timer.cancel()
+
+
+class Downloads:
+    """Sends GETs one after the other in each of several threads, under the eyes of a guard.
+
+    :param silence: seconds without a byte.
+    """
+
+    def __init__(self, silence: float = 30.0) -> None:
+        self._silence = silence
+        self._lock = threading.Lock()
+        self._httpx: httpx.Client | None = None
+
+    @contextmanager
+    def get(self, url: str, headers: Mapping[str, str], guard: Guard) -> Iterator[httpx.Response]:
+        """Give the head of an answer, after redirects; its body is read from it in the same thread.
+
+        :raises httpx.TransportError: where it does not come, or breaks off.
+        :raises Unreachable: as the guard.
+        """
+        guard.begin()
+        _watching.guard = guard
+        try:
+            with self._client().stream("GET", url, headers=dict(headers)) as answer:
+                yield answer
+        finally:
+            _watching.guard = None
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._httpx is not None:
+            self._httpx.close()
+
+    def _client(self) -> httpx.Client:
+        import httpx
+
+        with self._lock:
+            if self._httpx is None:
+                self._httpx = httpx.Client(
+                    verify=tls_context(),
+                    follow_redirects=True,
+                    timeout=httpx.Timeout(self._silence, connect=15.0),
+                    headers={"User-Agent": "conjoin"},
+                )
+                read_widely(self._httpx)
+            return self._httpx
+
+
+class _Watching(threading.local):
+    """What watches over the download of this thread."""
+
+    guard: Guard | None = None
+
+
+_watching = _Watching()
 
 
 def certificates() -> str | None:
@@ -180,13 +254,21 @@ class _WideStream:
 
     def read(self, _max_bytes: int, timeout: float | None = None) -> bytes:
         """Wait for some bytes, and return them with all that came meanwhile; none where there are no more."""
+        guard = _watching.guard
+        if guard is not None:
+            left = guard.left()
+            timeout = left if timeout is None else min(timeout, left)
         first: bytes = self._inner.read(_WIDE, timeout)
+        if guard is not None:
+            guard.came(len(first))
         if not first:
             return first
         pieces, size = [first], len(first)
         while size < _WIDE and (piece := self._arrived()):
             pieces.append(piece)
             size += len(piece)
+        if guard is not None:
+            guard.came(size - len(first))
         return first if len(pieces) == 1 else b"".join(pieces)
 
     def _arrived(self) -> bytes:

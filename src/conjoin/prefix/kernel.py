@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from conjoin.errors import NotFound, Unreachable, UsageError
-from conjoin.store.backend.atomic import replace
+from conjoin.writing import replace
 
 __all__ = ["install_kernel", "kernels_folder"]
 

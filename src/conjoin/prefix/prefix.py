@@ -19,10 +19,10 @@ from conjoin.config.places import envs_dir
 from conjoin.errors import UsageError
 from conjoin.lock.identity import environment_name, platform_digest
 from conjoin.lock.model import Lock
-from conjoin.store.backend.atomic import replace
 from conjoin.store.backend.filelock import locked
 from conjoin.store.layout import plain_name
 from conjoin.untrusted import decode_json, path_of
+from conjoin.writing import replace
 
 __all__ = ["LONGEST", "Marker", "Prefix", "prefix_path", "read_marker"]
 

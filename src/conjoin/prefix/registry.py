@@ -20,9 +20,9 @@ import msgspec
 from conjoin.config.places import envs_dir, state_dir
 from conjoin.lock.identity import environment_name
 from conjoin.prefix.prefix import Marker, read_marker
-from conjoin.store.backend.atomic import replace
 from conjoin.store.gc_lock import FolderGcLock
 from conjoin.untrusted import decode_json
+from conjoin.writing import replace
 
 __all__ = ["KnownPrefix", "Registration", "Registry"]
 

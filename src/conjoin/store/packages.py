@@ -6,14 +6,15 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
 from conjoin.errors import IntegrityError, NotFound
-from conjoin.store.backend.atomic import fsync_files, store_errors, temporary_beside
+from conjoin.store.backend.atomic import fsync_files, store_errors
 from conjoin.store.backend.verify_stream import StreamVerifier
 from conjoin.store.layout import package_key
+from conjoin.writing import temporary_beside, write_all
 
 __all__ = ["Incoming", "Packages", "file_sha256"]
 
@@ -46,16 +47,17 @@ class Incoming:
     def write(self, chunk: bytes) -> None:
         """Append ``chunk``.
 
-        :raises IntegrityError: as soon as there are more bytes than the package has.
+        :raises IntegrityError: as soon as there are more bytes than the package has; they are not written.
+        :raises DiskError: where the disk is full.
         """
-        with store_errors(self._final):
-            self._file.write(chunk)
         self._verifier.update(chunk)
+        write_all(self._file, chunk, self._final)
 
     def restart(self) -> None:
         """Forget what was written: the origin cannot resume."""
-        self._file.seek(0)
-        self._file.truncate()
+        with store_errors(self._final):
+            self._file.seek(0)
+            self._file.truncate()
         self._verifier.reset()
 
     def commit(self) -> Path:
@@ -64,8 +66,8 @@ class Incoming:
         :raises IntegrityError: where they are not the ones that were promised; nothing is kept.
         """
         self._verifier.verify()
-        self._file.close()
         with store_errors(self._final):
+            self._file.close()
             self._temporary.chmod(0o644)
             self._temporary.replace(self._final)
         return self._final
@@ -76,7 +78,8 @@ class Incoming:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._file.close()
+        with suppress(OSError):  # what is closed here is not kept
+            self._file.close()
         self._temporary.unlink(missing_ok=True)
 
 

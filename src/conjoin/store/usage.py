@@ -10,10 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from conjoin.errors import ConjoinError
-from conjoin.store.backend.atomic import replace
 from conjoin.store.backend.protocol import Backend
 from conjoin.store.layout import lock_key, used_key
 from conjoin.store.user import current_user
+from conjoin.writing import DiskError, replace
 
 __all__ = ["note_use", "note_use_in_folder"]
 
@@ -30,7 +30,7 @@ def note_use_in_folder(root: Path, req_id: str, full_id: str) -> None:
     try:
         os.utime(path)
     except FileNotFoundError:
-        with suppress(OSError):
+        with suppress(OSError, DiskError):
             if (root / lock_key(req_id, full_id)).exists():
                 replace(path, b"", durable=False)
     except OSError:

@@ -16,11 +16,11 @@ from conjoin.config.places import state_dir
 from conjoin.errors import ConjoinError, UsageError
 from conjoin.spec.build import build_requirements
 from conjoin.spec.grammars import is_sha256
-from conjoin.store.backend.atomic import replace
 from conjoin.store.layout import toolkit_file_key, toolkit_key
 from conjoin.store.transfer.fetch import Fetcher
 from conjoin.toolkit.packed_python import pack_python, python_closure
 from conjoin.toolkit.wheels import PYTHONS, choose_wheels
+from conjoin.writing import replace
 
 if TYPE_CHECKING:
     from conjoin.lock.model import Lock, LockedPackage

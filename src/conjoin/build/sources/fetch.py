@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import shutil
 import stat
 import tarfile
@@ -15,15 +16,18 @@ from typing import IO
 
 from conjoin.build.scratch import keep, note_use, scratch_beside
 from conjoin.build.sources.git import GitUrl, Repositories, subdirectory_of
-from conjoin.build.sources.sdist_metadata import read_member
+from conjoin.build.sources.sdist_metadata import open_tar, read_member
 from conjoin.build.sources.source_tree import copy_tree, editable_sha256, tree_sha256
-from conjoin.errors import IntegrityError, Unreachable, UsageError
+from conjoin.errors import IntegrityError, UsageError
 from conjoin.index.pypi.core_metadata import MetadataUnusable
 from conjoin.index.pypi.file_names import is_safe
 from conjoin.index.pypi.project import IndexFile, Sdist
+from conjoin.net.expansion import Expansion, check_wheel
+from conjoin.net.guard import chunks_of_file
 from conjoin.net.single_flight import Once
 from conjoin.net.urls import local_path
 from conjoin.untrusted import archive_failures, split_url, without_fragment
+from conjoin.writing import copy_to, disk_errors, replace, write_all
 
 __all__ = ["Source", "Sources", "sha256_of_local"]
 
@@ -149,13 +153,14 @@ class Sources:
             if local is not None:
                 digest = await asyncio.to_thread(_copy, local, work / filename, sdist.sha256)
             else:
-                with (work / filename).open("wb") as stream:
+                with (work / filename).open("wb", buffering=0) as stream:
                     digest, _ = await self._download(sdist, stream)
             target = self._folder / digest
             keep(work, target)
             note_use(target)
             if not (target / filename).is_file():  # the same bytes under another name
-                shutil.copyfile(next(target.iterdir()), target / filename)
+                with next(target.iterdir()).open("rb") as same:
+                    copy_to(target / filename, same)
         return target / filename, digest
 
 
@@ -188,34 +193,66 @@ def _plain_name(url: str) -> str:
 
 
 def _copy(path: Path, target: Path, announced: str | None) -> str:
-    try:
-        shutil.copyfile(path, target)
-    except OSError as error:
-        raise Unreachable(f"the file cannot be read ({error.strerror})", where=str(path)) from None
-    digest = hashlib.sha256(target.read_bytes()).hexdigest()
-    if announced and digest != announced:
-        raise IntegrityError(f"sha256 is {digest}, not {announced}", where=str(path))
-    return digest
+    digest = hashlib.sha256()
+    with disk_errors(target):
+        file = target.open("wb", buffering=0)
+    with file:
+        for chunk in chunks_of_file(path):
+            digest.update(chunk)
+            write_all(file, chunk, target)
+    if announced and digest.hexdigest() != announced:
+        raise IntegrityError(f"sha256 is {digest.hexdigest()}, not {announced}", where=str(path))
+    return digest.hexdigest()
 
 
 def _copy_checkout(folder: Path, target: Path) -> None:
     """Copy the files of a commit, all of them; the copy refers to the repository, for versions of tags."""
-    shutil.copytree(folder, target, symlinks=True, ignore=lambda at, _: [".git"] if at == str(folder) else [])
-    (target / ".git").write_text(f"gitdir: {folder / '.git'}\n", encoding="utf-8")
+    with disk_errors(target):
+        shutil.copytree(
+            folder,
+            target,
+            symlinks=True,
+            ignore=lambda at, _: [".git"] if at == str(folder) else [],
+            copy_function=_copied,
+        )
+    replace(target / ".git", os.fsencode(f"gitdir: {folder / '.git'}\n"), durable=False)
+
+
+def _copied(source: str, target: str) -> None:
+    with Path(source).open("rb") as file:
+        copy_to(Path(target), file)
+    shutil.copystat(source, target)
 
 
 def _unpack(archive: Path, work: Path) -> None:
     """Unpack an archive; nothing leaves the folder (PEP 706)."""
     try:
-        if archive.suffix == ".zip":
-            with zipfile.ZipFile(archive) as packed:
-                packed.extractall(work)  # noqa: S202 (names are made harmless)
-                _make_programs(packed, work)
-        else:
-            with tarfile.open(archive) as packed_tar:
-                packed_tar.extractall(work, filter="data")
+        with disk_errors(work):
+            _take_out(archive, work)
+    except IntegrityError as error:
+        raise MetadataUnusable(f"cannot be unpacked: {error.what}; {error.advice}") from None
     except archive_failures() as error:
         raise MetadataUnusable(f"cannot be unpacked ({error})") from None
+
+
+def _take_out(archive: Path, work: Path) -> None:
+    if archive.suffix == ".zip":
+        check_wheel(archive)
+        with zipfile.ZipFile(archive) as packed:
+            packed.extractall(work)  # noqa: S202 (names are made harmless)
+            _make_programs(packed, work)
+        return
+    expansion = Expansion(archive.name, archive.stat().st_size)
+    with open_tar(archive, expansion.limit) as packed_tar:
+        packed_tar.extractall(work, filter=_counting(expansion))  # noqa: S202 (by that filter as well)
+
+
+def _counting(expansion: Expansion) -> Callable[[tarfile.TarInfo, str], tarfile.TarInfo | None]:
+    def count(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
+        expansion.count(member.size)  # of a sparse file, all of it
+        return tarfile.data_filter(member, path)
+
+    return count
 
 
 def _make_programs(packed: zipfile.ZipFile, work: Path) -> None:

@@ -22,6 +22,7 @@ from conjoin.net.credentials import Credentials
 from conjoin.net.transport import certificates
 from conjoin.spec.credentials import without_credentials
 from conjoin.untrusted import split_url
+from conjoin.writing import replace as write
 
 __all__ = ["GitUrl", "Repositories"]
 
@@ -122,8 +123,7 @@ class Repositories:
             commit = note.read_text(encoding="ascii")
         else:
             commit = self._ask(url) or self._search(url)
-            note.parent.mkdir(parents=True, exist_ok=True)
-            note.write_text(commit, encoding="ascii")
+            write(note, commit.encode("ascii"), durable=False)
         return replace(url, reference=commit)
 
     def files(self, url: GitUrl) -> Path:

@@ -21,7 +21,7 @@ from conjoin.index.pypi.project import CoreMetadata
 from conjoin.net.bounded_file import BoundedFile
 from conjoin.spec.names import PypiName
 
-__all__ = ["has_member", "read_member", "static_metadata"]
+__all__ = ["has_member", "open_tar", "read_member", "static_metadata"]
 
 _MAX_MEMBER = 10 * 1024 * 1024
 _MAX_UNPACKED = 4 * 1024**3  # bytes looked through: what is wanted may stand last
@@ -74,7 +74,7 @@ def read_member(archive: Path, name: str) -> bytes | None:
 def has_member(archive: Path, wanted: Callable[[str], bool]) -> bool:
     """Tell whether an sdist holds a file whose name is wanted; not where it cannot be read."""
     try:
-        with _zip(archive) if archive.suffix == ".zip" else _tar(archive) as packed:
+        with _zip(archive) if archive.suffix == ".zip" else open_tar(archive) as packed:
             if isinstance(packed, zipfile.ZipFile):
                 return any(wanted(name) for name in packed.namelist())
             return any(member.isfile() and wanted(member.name) for member in islice(packed, _MOST_MEMBERS))
@@ -89,10 +89,14 @@ def _zip(archive: Path) -> Iterator[zipfile.ZipFile]:
 
 
 @contextmanager
-def _tar(archive: Path) -> Iterator[tarfile.TarFile]:
+def open_tar(archive: Path, most: int = _MAX_UNPACKED) -> Iterator[tarfile.TarFile]:
+    """Open a ``.tar.gz``, ``.tar.bz2`` or ``.tar.xz`` to be read once.
+
+    :param most: bytes that are unpacked of it.
+    """
     unpack = _UNPACKERS.get(archive.suffix, gzip.open)
     with unpack(archive, "rb") as unpacked:
-        bounded = cast("IO[bytes]", BoundedFile(unpacked, _MAX_UNPACKED))
+        bounded = cast("IO[bytes]", BoundedFile(unpacked, most))
         with tarfile.open(fileobj=bounded, mode="r:") as packed:
             yield packed
 
@@ -107,7 +111,7 @@ def _of_zip(archive: Path, name: str) -> bytes | None:
 
 
 def _of_tar(archive: Path, name: str) -> bytes | None:
-    with _tar(archive) as packed:
+    with open_tar(archive) as packed:
         for member in islice(packed, _MOST_MEMBERS):
             if _is_it(member.name, name) and member.isfile() and member.size <= _MAX_MEMBER:
                 stream = packed.extractfile(member)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from conjoin.errors import UsageError
+from conjoin.writing import disk_errors, replace, write_all
 
 __all__ = ["copy_tree", "editable_sha256", "tree_sha256"]
 
@@ -61,7 +62,7 @@ def copy_tree(folder: Path, target: Path) -> str:
     """
     digest = _take(folder, target)
     if (folder / ".git").is_dir():
-        (target / ".git").write_text(f"gitdir: {(folder / '.git').resolve()}\n", encoding="utf-8")
+        replace(target / ".git", os.fsencode(f"gitdir: {(folder / '.git').resolve()}\n"), durable=False)
     return digest
 
 
@@ -73,9 +74,10 @@ def _take(folder: Path, target: Path | None) -> str:
         for path in _files(folder):
             relative = path.relative_to(folder)
             copy = target / relative if target is not None else None
-            if copy is not None:
-                copy.parent.mkdir(parents=True, exist_ok=True)
-            kind, content, length = _one(path, folder, copy)
+            with disk_errors(copy or path):
+                if copy is not None:
+                    copy.parent.mkdir(parents=True, exist_ok=True)
+                kind, content, length = _one(path, folder, copy)
             rows.append([relative.as_posix(), kind, content])
             size += length
             if len(rows) > _MOST_FILES or size > _MOST_BYTES:
@@ -134,11 +136,13 @@ def _one(path: Path, folder: Path, copy: Path | None) -> tuple[str, str, int]:
             advice="put the folder itself there, or leave it out",
         )
     digest, size = hashlib.sha256(), 0
-    with path.open("rb") as file, copy.open("wb") if copy is not None else open(os.devnull, "wb") as out:  # noqa: PTH123
+    target = copy if copy is not None else Path(os.devnull)
+    with path.open("rb") as file, target.open("wb", buffering=0) as out:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
             size += len(chunk)
-            out.write(chunk)
+            if copy is not None:
+                write_all(out, chunk, copy)
     if copy is not None:
         shutil.copymode(path, copy)
     return ("program" if facts.st_mode & stat.S_IXUSR else "file"), digest.hexdigest(), size

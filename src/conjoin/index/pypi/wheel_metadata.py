@@ -23,9 +23,11 @@ from conjoin.index.pypi.project import CoreMetadata, IndexFile, Wheel
 from conjoin.net.bounded_file import LARGEST_READ
 from conjoin.net.checksum import Checksum, mismatch
 from conjoin.net.client import HttpClient, Response, Sink, content_length
+from conjoin.net.guard import LARGEST_FILE
 from conjoin.net.urls import local_path
 from conjoin.spec.names import PypiName, pypi_name
 from conjoin.untrusted import split_url
+from conjoin.writing import disk_errors, write_all
 
 __all__ = ["WheelMetadataReader", "refusal"]
 
@@ -35,7 +37,6 @@ _MAX_RANGES = 12  # more means a server that plays games: take the whole file
 _LONGEST_RANGE = LARGEST_READ  # bytes; what the zip file's own words ask for must not fill the memory
 _EXTRA = 1024  # bytes for a local file header with its extra field
 _MAX_METADATA = 32 * 1024 * 1024
-_MAX_WHEEL = 16 * 1024**3
 _UNANNOUNCED_MISSES = 3
 _ABSENT = frozenset({403, 404, 405, 410, 501})
 
@@ -194,7 +195,7 @@ class WheelMetadataReader:
         from conjoin.index.pypi.wheel_archive import read_metadata
 
         self._scratch.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=self._scratch) as stream:
+        with disk_errors(self._scratch), tempfile.TemporaryFile(dir=self._scratch, buffering=0) as stream:
             sha256, size = await self.download(file, stream)
             self.hashes[file.url] = (sha256, size)
             stream.seek(0)
@@ -203,9 +204,10 @@ class WheelMetadataReader:
     async def download(self, file: IndexFile, into: IO[bytes] | None) -> tuple[str, int]:
         """Download a whole file; return its sha256 and size.
 
-        :param into: where the bytes go, if they are wanted.
+        :param into: where the bytes go, if they are wanted; without a buffer.
         :raises Unreachable: where the server has it not, or refuses.
         :raises IntegrityError: where it does not match the announced hash.
+        :raises DiskError: where the disk is full.
         """
         digest, other = hashlib.sha256(), Checksum(file.checksum)
         size = 0
@@ -213,12 +215,14 @@ class WheelMetadataReader:
         def take(chunk: bytes) -> None:
             nonlocal size
             size += len(chunk)
-            if size > _MAX_WHEEL:
-                raise Unreachable(f"the file is larger than {_MAX_WHEEL} bytes", where=file.url)
+            if size > (file.size or LARGEST_FILE):
+                raise Unreachable(
+                    f"the file is larger than {file.size or LARGEST_FILE} bytes", where=file.url
+                )
             digest.update(chunk)
             other.update(chunk)
             if into is not None:
-                into.write(chunk)
+                write_all(into, chunk, file.filename)
 
         def start(_: Response) -> Sink:
             nonlocal digest, other, size

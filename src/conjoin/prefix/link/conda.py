@@ -32,10 +32,10 @@ from conjoin.prefix.link.extracted_package import read_extracted
 from conjoin.prefix.link.packaged_index import PackagedIndex, read_index
 from conjoin.prefix.link.packaged_path import PackagedPath
 from conjoin.prefix.link.sealed import sealed, unsealed
-from conjoin.store.backend.atomic import replace
 from conjoin.store.backend.filelock import locked
 from conjoin.store.packages import file_sha256
 from conjoin.untrusted import decode_json, read_as
+from conjoin.writing import replace
 
 __all__ = [
     "CondaCache",
@@ -210,7 +210,7 @@ def _publish(workshop: Path, entry_path: Path, where: str, md5: str) -> CondaEnt
         links=holds.links,
         link_scripts=holds.link_scripts,
     )
-    (workshop / "manifest.json").write_bytes(sealed(entry))
+    replace(workshop / "manifest.json", sealed(entry), durable=False)
     if entry_path.exists():
         # Damaged, else it had been found.
         discarded = Path(tempfile.mkdtemp(dir=entry_path.parent, prefix=f".{entry_path.name}-"))

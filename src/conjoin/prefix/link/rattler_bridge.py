@@ -23,8 +23,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from conjoin.errors import IntegrityError, UsageError
 from conjoin.lock.model import LockedPackage
+from conjoin.net.expansion import check_conda_package
 from conjoin.prefix.link.full_disk import full_disk, linking_failure
 from conjoin.untrusted import panics, shortened
+from conjoin.writing import replace
 
 if TYPE_CHECKING:
     from rattler import PackageRecord, RepoDataRecord
@@ -76,9 +78,10 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
 async def extract(archive: Path, destination: Path) -> tuple[str, str]:
     """Extract a ``.conda`` or ``.tar.bz2`` file into ``destination``; return the archive's sha256 and md5.
 
-    :raises IntegrityError: where it cannot be extracted.
+    :raises IntegrityError: where it cannot be extracted, or would become too large.
     :raises Unreachable: where the disk is full.
     """
+    await asyncio.to_thread(check_conda_package, archive)
     from rattler.networking import Client
     from rattler.package_streaming import download_and_extract
 
@@ -139,7 +142,7 @@ def _make_layer(packages: Mapping[LockedPackage, Path], layer: Path) -> None:
         entry.symlink_to(extracted, target_is_directory=True)
         # As rattler writes it: a revision, then the sha256 of what was extracted.
         state = (1).to_bytes(8, "big") + bytes.fromhex(package.sha256)
-        entry.with_name(f"{entry.name}.lock").write_bytes(state)
+        replace(entry.with_name(f"{entry.name}.lock"), state, durable=False)
 
 
 def host_virtual_packages() -> dict[str, str]:

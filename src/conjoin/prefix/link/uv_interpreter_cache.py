@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 from conjoin.lock.model import LockedPackage
-from conjoin.store.backend.atomic import replace
+from conjoin.writing import replace
 
 __all__ = ["InterpreterCache"]
 
@@ -62,8 +62,8 @@ class InterpreterCache:
         else:
             last = _TELL.format(answer=shlex.quote(answer))
         script = self._work / "python"
-        script.write_text(_OTHER_QUESTIONS.format(python=python) + last, "utf-8")
-        script.chmod(0o755)
+        text = _OTHER_QUESTIONS.format(python=python) + last
+        replace(script, text.encode(), durable=False, mode=0o755)
         return script
 
     def learn(self) -> None:
@@ -78,7 +78,6 @@ class InterpreterCache:
         kept = text.replace(_quoted(self._prefix), _PREFIX)
         outside = [path for path in _paths(answer) if not f"{path}/".startswith(f"{self._prefix}/")]
         if not outside and _quoted(self._prefix)[1:] not in kept:
-            self._kept.parent.mkdir(parents=True, exist_ok=True)
             replace(self._kept, kept.encode(), durable=False)
 
     def forget(self) -> None:

@@ -18,8 +18,8 @@ import msgspec
 
 from conjoin.lock.model import LockedPackage
 from conjoin.prefix.link.wheel_listing import WheelEntry
-from conjoin.store.backend.atomic import replace
 from conjoin.untrusted import decode_json
+from conjoin.writing import replace
 
 __all__ = ["IN_ARCHIVE", "Inspected", "WheelCache", "identity"]
 

@@ -19,6 +19,7 @@ import msgspec
 
 from conjoin.errors import IntegrityError
 from conjoin.lock.model import LockedPackage
+from conjoin.net.expansion import check_wheel
 from conjoin.prefix.link.packaged_path import (
     ENTRY_POINT,
     PackagedPath,
@@ -28,9 +29,9 @@ from conjoin.prefix.link.packaged_path import (
     refuse_escape,
 )
 from conjoin.prefix.link.sealed import sealed, unsealed
-from conjoin.store.backend.atomic import replace
 from conjoin.store.packages import file_sha256
 from conjoin.untrusted import archive_failures, reason_of
+from conjoin.writing import replace
 
 __all__ = ["INSTALLERS_OWN", "WheelEntry", "WheelListings"]
 
@@ -106,6 +107,7 @@ class WheelListings:
                 where=str(wheel),
                 advice="nothing was installed; delete that file, it is fetched from its origin again",
             )
+        check_wheel(wheel)
         dist_info, paths = _read(wheel, package)
         entry = WheelEntry(stamp, dist_info, paths, tuple(sorted(folders_of(each.path for each in paths))))
         path = self._path(package)

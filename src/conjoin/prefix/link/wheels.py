@@ -17,8 +17,8 @@ from conjoin.prefix.link.uv import Uv
 from conjoin.prefix.link.wheel_cache import IN_ARCHIVE, Inspected, WheelCache, identity
 from conjoin.prefix.link.wheel_listing import WheelEntry
 from conjoin.spec.credentials import without_credentials
-from conjoin.store.backend.atomic import replace
 from conjoin.untrusted import split_url, without_fragment
+from conjoin.writing import replace, write_all
 
 __all__ = ["WheelLinker", "direct_url"]
 
@@ -120,7 +120,7 @@ class WheelLinker:
         wanted = sorted(f"{each.name}=={each.version} --hash=sha256:{each.sha256}" for each in packages)
         lines = [*(f"--find-links {place}" for place in places), *wanted]
         requirements = self._work / "requirements.txt"
-        requirements.write_text("\n".join(lines) + "\n")
+        replace(requirements, ("\n".join(lines) + "\n").encode(), durable=False)
         reinstall = [f"--reinstall-package={each.name}" for each in packages] if anew else []
         self._uv.run(
             [
@@ -155,13 +155,13 @@ class WheelLinker:
             added = [_row(f"{entry.dist_info}/{_DIRECT_URL}".encode(), said)]
         # As lines, not as csv: ten times faster, and lines are only dropped and sorted.
         dropped = tuple(f"{entry.dist_info}/{name},".encode() for name in _DROPPED)
-        with record.open("r+b") as file:
+        with record.open("r+b", buffering=0) as file:
             lines = [line for line in file.read().splitlines() if not line.startswith(dropped)]
             content = b"\n".join(sorted([*self._once(lines, os.fsencode(entry.dist_info)), *added])) + b"\n"
             if os.fstat(file.fileno()).st_nlink == 1:  # else it may be uv's cache as well
                 # A third of what a new file costs; and nobody reads a prefix that is not complete.
                 file.seek(0)
-                file.write(content)
+                write_all(file, content, record)
                 file.truncate()
                 return
         replace(record, content, durable=False)

@@ -7,9 +7,10 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from conjoin.store.backend.atomic import put_if_absent, replace, store_errors
+from conjoin.store.backend.atomic import put_if_absent, store_errors
 from conjoin.store.backend.filelock import locked
 from conjoin.store.backend.protocol import Listed, Object
+from conjoin.writing import replace
 
 __all__ = ["FolderBackend"]
 

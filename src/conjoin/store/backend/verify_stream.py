@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from conjoin.errors import IntegrityError
+from conjoin.net.guard import LARGEST_FILE
 
 __all__ = ["StreamVerifier"]
 
@@ -12,7 +13,7 @@ __all__ = ["StreamVerifier"]
 class StreamVerifier:
     """What a package's bytes should be, and what has come in so far.
 
-    :param size: bytes promised, 0 where unknown.
+    :param size: bytes promised, 0 where unknown: then :data:`~conjoin.net.guard.LARGEST_FILE` at most.
     :ivar received: bytes seen so far.
     """
 
@@ -27,10 +28,14 @@ class StreamVerifier:
 
         :raises IntegrityError: as soon as there are more bytes than the package has.
         """
+        if self.received + len(chunk) > (self._size or LARGEST_FILE):
+            raise IntegrityError(
+                f"more than the {self._size} bytes that were promised"
+                if self._size
+                else f"more than {LARGEST_FILE} bytes, and nobody promised how many"
+            )
         self._digest.update(chunk)
         self.received += len(chunk)
-        if self._size and self.received > self._size:
-            raise IntegrityError(f"more than the {self._size} bytes that were promised")
 
     def reset(self) -> None:
         """Forget what came in."""

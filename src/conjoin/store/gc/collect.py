@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from conjoin.errors import ConjoinError, UsageError
 from conjoin.store.announcements import read_announcements
-from conjoin.store.backend.atomic import LEFTOVER
 from conjoin.store.backend.protocol import Listed
 from conjoin.store.builds import notes_of
 from conjoin.store.gc.references import Contents, Ids, LockEntry, read_contents, read_outlines
 from conjoin.store.layout import parse_package_key
+from conjoin.writing import LEFTOVER
 
 if TYPE_CHECKING:
     from conjoin.store.store import Store

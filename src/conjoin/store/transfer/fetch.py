@@ -12,15 +12,18 @@ from urllib.parse import unquote
 
 from conjoin.errors import IntegrityError, NotFound, Unreachable
 from conjoin.lock.model import LockedPackage
+from conjoin.net.guard import Guard, chunks_of_file, guarded
 from conjoin.net.retries import RETRIED, retry_after
+from conjoin.net.urls import without_secrets
 from conjoin.spec.requirements import Credential
 from conjoin.store.backend.address import Address
 from conjoin.store.packages import Packages
-from conjoin.untrusted import path_of, split_url
+from conjoin.untrusted import split_url
 
 if TYPE_CHECKING:
     import httpx
 
+    from conjoin.net.transport import Downloads
     from conjoin.store.backend.cloud import CloudBackend
     from conjoin.store.shared_packages import SharedPackages
 
@@ -31,7 +34,6 @@ _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 20.0
 # What servers answer to whom they do not know; some do not even say that there is something.
 _REFUSED = frozenset({401, 403, 404})
-_CHUNK = 1 << 20
 _CLOUDS = {"s3": "s3", "gcs": "gs", "gs": "gs"}
 """Schemes of channels, as py-rattler has them, and what stores call them."""
 
@@ -111,7 +113,7 @@ class Fetcher:
         self._received = received
         self._stopped = threading.Event()
         self._client_lock = threading.Lock()
-        self._client: httpx.Client | None = None
+        self._downloads: Downloads | None = None
 
     def fetch(self, package: LockedPackage) -> Path:
         """Fetch a package into the store and return its path; its bytes are the locked ones.
@@ -133,7 +135,8 @@ class Fetcher:
                 if kept is None:
                     self.fill(package, incoming)
                 else:
-                    for chunk in kept:
+                    place = self._shared.where(package.sha256, package.file) if self._shared else ""
+                    for chunk in guarded(kept, Guard(place, package.size)):
                         self.take(incoming, chunk)
                 return incoming.commit()
             except IntegrityError as error:
@@ -176,8 +179,8 @@ class Fetcher:
 
     def close(self) -> None:
         """Close connections."""
-        if self._client is not None:
-            self._client.close()
+        if self._downloads is not None:
+            self._downloads.close()
 
     def _receive(self, package: LockedPackage, incoming: Receiving) -> None:
         chunks = self._other_origins.chunks(package)
@@ -185,9 +188,10 @@ class Fetcher:
             for chunk in chunks:
                 self.take(incoming, chunk)
             return
+        guard = Guard(without_secrets(package.url), package.size)
         for attempt in range(1, _TRIES + 1):
             try:
-                self._download(package, incoming)
+                self._download(package, incoming, guard)
             except _TryAgain as error:  # noqa: PERF203 (tries cost far more)
                 if attempt == _TRIES or self._stopped.is_set():
                     raise Unreachable(
@@ -200,9 +204,9 @@ class Fetcher:
             else:
                 return
 
-    def _download(self, package: LockedPackage, incoming: Receiving) -> None:
+    def _download(self, package: LockedPackage, incoming: Receiving, guard: Guard) -> None:
         learned = self._credentials.learned
-        with self._answer(package, resume_at=incoming.received) as answer:
+        with self._answer(package, incoming.received, guard) as answer:
             if answer.status_code == 416 or (incoming.received and answer.status_code != 206):
                 # The origin cannot resume, or has less than we believed.
                 incoming.restart()
@@ -231,7 +235,7 @@ class Fetcher:
                 self.take(incoming, chunk)
 
     @contextmanager
-    def _answer(self, package: LockedPackage, resume_at: int) -> Iterator[httpx.Response]:
+    def _answer(self, package: LockedPackage, resume_at: int, guard: Guard) -> Iterator[httpx.Response]:
         import httpx
 
         # Identity: what is hashed is the file, and some servers would gzip it on the fly.
@@ -242,7 +246,7 @@ class Fetcher:
             headers["Authorization"] = authorization
         address = self._credentials.address(package.url)
         try:
-            with self._opened().stream("GET", address, headers=headers) as answer:
+            with self._opened().get(address, headers, guard) as answer:
                 yield answer
         except httpx.UnsupportedProtocol as error:
             raise Unreachable(f"{package.file} cannot be fetched ({error})", where=package.url) from None
@@ -251,21 +255,13 @@ class Fetcher:
         except (httpx.InvalidURL, httpx.TooManyRedirects) as error:
             raise Unreachable(f"{package.file} cannot be fetched ({error})", where=package.url) from None
 
-    def _opened(self) -> httpx.Client:
-        import httpx
-
-        from conjoin.net.transport import read_widely, tls_context
+    def _opened(self) -> Downloads:
+        from conjoin.net.transport import Downloads
 
         with self._client_lock:
-            if self._client is None:
-                self._client = httpx.Client(
-                    verify=tls_context(),
-                    follow_redirects=True,
-                    timeout=httpx.Timeout(30.0, connect=15.0),
-                    headers={"User-Agent": "conjoin"},
-                )
-                read_widely(self._client)
-            return self._client
+            if self._downloads is None:
+                self._downloads = Downloads()
+            return self._downloads
 
 
 class _OtherOrigins:
@@ -283,7 +279,10 @@ class _OtherOrigins:
         """
         parts = split_url(package.url)
         if parts.scheme == "file":
-            return _of_file(package)
+            from urllib.request import url2pathname
+
+            path = Path(url2pathname(parts.path))
+            return chunks_of_file(path, without_secrets(package.url), package.file)
         if parts.scheme not in _CLOUDS:
             return None
         found = self._bucket(_CLOUDS[parts.scheme], parts.netloc).stream(
@@ -295,7 +294,7 @@ class _OtherOrigins:
                 where=package.url,
                 advice="it was removed there: resolve again",
             )
-        return found
+        return guarded(found, Guard(without_secrets(package.url), package.size))
 
     def _bucket(self, scheme: str, name: str) -> CloudBackend:
         from conjoin.store.backend.cloud import CloudBackend
@@ -303,14 +302,3 @@ class _OtherOrigins:
         if (scheme, name) not in self._buckets:
             self._buckets[scheme, name] = CloudBackend(Address(scheme, name, ""))
         return self._buckets[scheme, name]
-
-
-def _of_file(package: LockedPackage) -> Iterator[bytes]:
-    from urllib.request import url2pathname
-
-    try:
-        with path_of(url2pathname(split_url(package.url).path), home=False).open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                yield chunk
-    except OSError as error:
-        raise Unreachable(f"{package.file} cannot be read ({error.strerror})", where=package.url) from None
