@@ -18,7 +18,7 @@ from conjoin.net.urls import without_secrets
 from conjoin.spec.requirements import Credential
 from conjoin.store.backend.address import Address
 from conjoin.store.packages import Packages
-from conjoin.untrusted import split_url
+from conjoin.untrusted import path_of, split_url
 
 if TYPE_CHECKING:
     import httpx
@@ -281,7 +281,7 @@ class _OtherOrigins:
         if parts.scheme == "file":
             from urllib.request import url2pathname
 
-            path = Path(url2pathname(parts.path))
+            path = path_of(url2pathname(parts.path), home=False)
             return chunks_of_file(path, without_secrets(package.url), package.file)
         if parts.scheme not in _CLOUDS:
             return None
