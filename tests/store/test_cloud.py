@@ -362,7 +362,13 @@ Store(sys.argv[1]).push(read_lock(Path(sys.argv[2])), alias=sys.argv[3])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "rounds"), [("folder", 20), ("s3", 10), ("gs", 10), ("az", 10)])
+@pytest.mark.parametrize(
+    ("kind", "rounds"),
+    [
+        *(("folder", 4), ("s3", 4)),
+        *(pytest.param(kind, 20, marks=pytest.mark.scale) for kind in ("folder", "s3", "gs", "az")),
+    ],
+)
 def test_whatever_can_be_found_after_a_kill_is_complete_and_the_next_push_finishes(
     kind: str,
     rounds: int,
