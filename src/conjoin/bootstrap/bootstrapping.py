@@ -12,7 +12,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from conjoin.bootstrap.download import Downloads, disk_errors
+from conjoin.bootstrap.download import Downloads, disk_errors, write_all
 from conjoin.bootstrap.engine import Engine, engine_code
 from conjoin.bootstrap.grammar import HEX_64
 from conjoin.bootstrap.locked import LockedEnvironment, find_locked
@@ -391,8 +391,10 @@ def _write(path: str, content: str | bytes) -> None:
         os.makedirs(folder, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content.encode() if isinstance(content, str) else content)
+            try:
+                write_all(descriptor, content.encode() if isinstance(content, str) else content, path)
+            finally:
+                os.close(descriptor)
             os.chmod(temporary, 0o644)
             os.replace(temporary, path)
         except BaseException:

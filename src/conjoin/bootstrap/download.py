@@ -11,16 +11,19 @@ import threading
 from typing import TYPE_CHECKING
 
 from conjoin.bootstrap.failure import TryAgain
+from conjoin.bootstrap.stores.guard import LARGEST_FILE
 from conjoin.errors import FULL_DISK, ConjoinError, IntegrityError, NotFound, Unreachable
 
 if TYPE_CHECKING:
     from conjoin.bootstrap.stores.source import Source
 
-__all__ = ["Downloads", "disk_errors"]
+__all__ = ["Downloads", "disk_errors", "write_all"]
 
 TRIES = 7
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 20.0
+_LONGEST_TEXT = 64 << 20
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Downloads:
@@ -91,7 +94,8 @@ class Downloads:
                         advice="check its address, region and the network, and run this again",
                     ) from None
                 longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt)
-                self._stopped.wait(random.uniform(0, longest))  # noqa: S311 (no secret)
+                asked = min(LONGEST_PAUSE, error.pause)
+                self._stopped.wait(asked + random.uniform(0, longest))  # noqa: S311 (no secret)
         raise AssertionError("the last try returns or raises")
 
     def _tried(self, key: str, into: _Text | _File) -> bool:
@@ -129,6 +133,11 @@ class _Text:
 
     def write(self, chunk: bytes) -> None:
         self.text += chunk
+        if len(self.text) > _LONGEST_TEXT:
+            raise Unreachable(
+                f"an object of more than {_LONGEST_TEXT} bytes is not what it is called",
+                advice="check the store's address",
+            )
 
     def restart(self) -> None:
         del self.text[:]
@@ -153,9 +162,9 @@ class _File:
         self.digest.update(chunk)
         if self._size and self.received > self._size:
             raise TryAgain(f"more than the {self._size} bytes that were promised")
-        view = memoryview(chunk)
-        while view:
-            view = view[self._file.write(view) :]
+        if self.received > LARGEST_FILE:
+            raise IntegrityError(f"more than {LARGEST_FILE} bytes, and nobody promised how many")
+        write_all(self._file.fileno(), chunk, self._path)
 
     def restart(self) -> None:
         self._file.seek(0)
@@ -177,6 +186,21 @@ class _File:
             os.unlink(self._temporary)
 
 
+def write_all(descriptor: int, data: bytes, where: str) -> None:
+    """Write all of ``data``, however little the disk takes at once (as :mod:`conjoin.writing` does).
+
+    :param where: the path, for messages.
+    :raises Unreachable: where not all of it could be written.
+    """
+    left = memoryview(data)
+    with disk_errors(where):
+        while left:
+            count = os.write(descriptor, left)
+            if not count:
+                raise OSError(errno.EIO, "it takes nothing")
+            left = left[count:]
+
+
 class disk_errors:
     """Turns what the file system refuses into a message.
 
@@ -192,7 +216,7 @@ class disk_errors:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if not isinstance(error, OSError) or isinstance(error, ConjoinError):
             return
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        full = error.errno in _FULL
         raise Unreachable(
             FULL_DISK if full else f"cannot be written ({error.strerror or error})",
             where=str(error.filename or self._where),

@@ -5,16 +5,17 @@ from __future__ import annotations
 import lzma
 import os
 import posixpath
+import re
 import shutil
 import struct
 import tarfile
 import tempfile
 import zipfile
 import zlib
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
-from conjoin.bootstrap.download import disk_errors
-from conjoin.errors import IntegrityError
+from conjoin.bootstrap.download import disk_errors, write_all
+from conjoin.errors import IntegrityError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +36,8 @@ _UNREADABLE = (
     ValueError,  # names that are no text, or hold a null character
 )
 """What reading a damaged or hostile archive raises, beside OSError."""
+ALWAYS = 100_000_000
+"""Bytes that any archive may unpack to."""
 
 
 def unpack_once(folder: str, unpack: Callable[[str], None]) -> str:
@@ -68,6 +71,7 @@ def unpack_once(folder: str, unpack: Callable[[str], None]) -> str:
 
 def unpack_wheel(archive: str, folder: str) -> None:
     """Unpack a wheel as ``pip install --target`` would, its scripts into ``bin``."""
+    expansion = _Expansion(archive)
     with zipfile.ZipFile(archive) as opened:
         for info in opened.infolist():
             parts = _checked(info.filename).split("/")
@@ -81,22 +85,27 @@ def unpack_wheel(archive: str, folder: str) -> None:
                 continue
             path = os.path.join(folder, *parts)
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            with opened.open(info) as source, open(path, "wb") as target:
-                shutil.copyfileobj(source, target, _BUFFER)
+            with opened.open(info) as source:
+                _write(source, path, expansion)
             if runs:
                 os.chmod(path, 0o755)
 
 
 def unpack_code(archive: str, folder: str) -> None:
     """Unpack the modules of a zip file that Python runs."""
+    expansion = _Expansion(archive)
     with zipfile.ZipFile(archive) as opened:
         for info in opened.infolist():
-            if _checked(info.filename).startswith("conjoin/"):
-                opened.extract(info, folder)
+            if _checked(info.filename).startswith("conjoin/") and not info.is_dir():
+                path = os.path.join(folder, *info.filename.split("/"))
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with opened.open(info) as source:
+                    _write(source, path, expansion)
 
 
 def unpack_tar(archive: str, folder: str) -> None:
     """Unpack files, folders and links of a ``.tar.gz``."""
+    expansion = _Expansion(archive)
     with tarfile.open(archive, "r:gz") as opened:
         for member in opened:
             path = os.path.join(folder, _checked(member.name))
@@ -112,8 +121,8 @@ def unpack_tar(archive: str, folder: str) -> None:
             elif member.isreg():
                 source = opened.extractfile(member)
                 assert source is not None
-                with source, open(path, "wb") as target:
-                    shutil.copyfileobj(source, target, _BUFFER)
+                with source:
+                    _write(source, path, expansion)
                 os.chmod(path, 0o755 if member.mode & 0o100 else 0o644)
 
 
@@ -122,6 +131,42 @@ def _refuse_led_out(path: str, folder: str) -> None:
     if not (os.path.realpath(path) + os.sep).startswith(top + os.sep):
         name = os.path.relpath(path, folder)
         raise IntegrityError(f"an archive's link would lead {name!r} out of its folder")
+
+
+class _Expansion:
+    """What an archive may unpack to (as :mod:`conjoin.net.expansion` says, by the variable alone)."""
+
+    def __init__(self, archive: str) -> None:
+        text = os.environ.get("CONJOIN_EXPANSION_LIMIT", "").strip() or "200"
+        if text != "none" and not re.match(r"[1-9][0-9]{0,8}\Z", text):
+            raise UsageError(
+                f"{text[:40]!r} is neither a number of times nor none", where="CONJOIN_EXPANSION_LIMIT"
+            )
+        self._name = os.path.basename(archive)
+        self._packed = os.path.getsize(archive)
+        self._limit = None if text == "none" else max(ALWAYS, int(text) * self._packed)
+        self._counted = 0
+
+    def count(self, size: int) -> None:
+        self._counted += size
+        if self._limit is not None and self._counted > self._limit:
+            raise IntegrityError(
+                f"{self._name} would unpack to more than {self._limit} bytes, and has {self._packed} itself",
+                advice="if it is known to be right, allow more times its size by CONJOIN_EXPANSION_LIMIT",
+            )
+
+
+def _write(source: IO[bytes], path: str, expansion: _Expansion) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    try:
+        while True:
+            chunk = source.read(_BUFFER)
+            if not chunk:
+                return
+            expansion.count(len(chunk))
+            write_all(descriptor, chunk, path)
+    finally:
+        os.close(descriptor)
 
 
 def _checked(name: str) -> str:

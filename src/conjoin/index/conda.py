@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from packaging.version import InvalidVersion, Version
 
 from conjoin.errors import Unreachable, UsageError
+from conjoin.index.channel_guard import LONGEST_REQUEST, in_time
 from conjoin.net.credentials import Credentials
 from conjoin.net.http_cache import make_private
 from conjoin.net.urls import without_secrets
@@ -36,6 +37,7 @@ __all__ = [
 
 _CLOUDS = ("s3", "gcs", "oci")
 _TRIES = 3
+_T = TypeVar("_T")
 
 
 _DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
@@ -212,12 +214,16 @@ class CondaChannels:
         self._next = None
         try:
             with panics():
-                answers = await self.gateway.query(
-                    self.sources,
-                    self.platforms,  # type: ignore[arg-type]
-                    names,
-                    recursive=False,
+                answers = await self.in_time(
+                    self.gateway.query(
+                        self.sources,
+                        self.platforms,  # type: ignore[arg-type]
+                        names,
+                        recursive=False,
+                    )
                 )
+        except ChannelUnreachable:
+            raise
         except Exception as error:
             raise channel_error(error, self.channels) from error
         for name in names:
@@ -226,6 +232,18 @@ class CondaChannels:
             for record in answer:
                 self._records[CondaName(record.name.normalized)].append(record)
 
+    async def in_time(self, work: Coroutine[Any, Any, _T], *, solves: bool = False) -> _T:
+        """Return what some work of the gateway's returns, if the channels send.
+
+        :param solves: the work solves as well.
+        :raises Unreachable: where they do not, or drip.
+        """
+        try:
+            where = f"channel {' or '.join(map(without_secrets, self.channels))}"
+            return await in_time(work, self._cache_dir, where, solves=solves)
+        except Unreachable as error:
+            raise ChannelUnreachable(error.what, where=error.where, advice=error.advice) from None
+
     async def names(self) -> list[CondaName]:
         """Return every name that a channel has for the platform or for all.
 
@@ -233,7 +251,9 @@ class CondaChannels:
         """
         try:
             with panics():
-                found = await self.gateway.names(self.sources, self.platforms)  # type: ignore[arg-type]
+                found = await self.in_time(self.gateway.names(self.sources, self.platforms))  # type: ignore[arg-type]
+        except ChannelUnreachable:
+            raise
         except Exception as error:
             raise channel_error(error, self.channels) from error
         return [CondaName(name.normalized) for name in found]
@@ -246,12 +266,16 @@ class CondaChannels:
         others = [each for each in platforms if each not in self.platforms]
         try:
             with panics():
-                answers = await self.gateway.query(
-                    self.sources,
-                    others,  # type: ignore[arg-type]
-                    [name],
-                    recursive=False,
+                answers = await self.in_time(
+                    self.gateway.query(
+                        self.sources,
+                        others,  # type: ignore[arg-type]
+                        [name],
+                        recursive=False,
+                    )
                 )
+        except ChannelUnreachable:
+            raise
         except Exception as error:
             raise channel_error(error, self.channels) from error
         found = {record.subdir for answer in answers for record in answer}
@@ -408,4 +432,4 @@ def client_for(channels: Sequence[str], credentials: Credentials) -> Client | No
     if in_clouds:
         # rattler's own look into its store: for clouds alone, elsewhere it would be a second answer.
         layers += [AuthenticationMiddleware(), OciMiddleware(), S3Middleware(), GCSMiddleware()]
-    return Client(layers)
+    return Client(layers, timeout=LONGEST_REQUEST)

@@ -71,8 +71,7 @@ class Expansion:
         return IntegrityError(
             f"{self._name} would unpack to more than {self.limit} bytes, and has {self._packed} itself",
             where=self._where,
-            advice="it may be made to fill disks; if it is known to be right, let it have more times its"
-            " size by CONJOIN_EXPANSION_LIMIT, or CONJOIN_EXPANSION_LIMIT=none for any",
+            advice="if it is known to be right, allow more times its size by CONJOIN_EXPANSION_LIMIT",
         )
 
 

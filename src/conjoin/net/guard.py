@@ -41,12 +41,20 @@ class Guard:
     :param where: its address, without secrets.
     :param size: bytes that it has, 0 where nobody says it.
     :param clock: seconds.
+    :param window: seconds, in each of which that much has to come.
     """
 
-    def __init__(self, where: str, size: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        where: str,
+        size: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+        window: float = WINDOW,
+    ) -> None:
         self._where = where
         self._size = size
         self._clock = clock
+        self._window = window
         self._waited = 0.0
         self._received = 0
         self._since: float | None = None
@@ -54,7 +62,7 @@ class Guard:
 
     def begin(self) -> None:
         """Begin a try."""
-        self._end_of_window = self._waited + WINDOW
+        self._end_of_window = self._waited + self._window
         self._in_window = 0
         self._since = None
 
@@ -70,7 +78,7 @@ class Guard:
         if self._since is not None:
             self._waited += now - self._since
         self._since = now
-        left = min(self._end_of_window + WINDOW, self._most()) - self._waited
+        left = min(self._end_of_window + self._window, self._most()) - self._waited
         if left <= 0:
             raise self.error()
         return left
@@ -85,8 +93,8 @@ class Guard:
             self._since = None
         self._received += size
         self._in_window += size
-        if self._in_window >= LEAST_RATE * WINDOW:
-            self._end_of_window, self._in_window = self._waited + WINDOW, 0
+        if self._in_window >= LEAST_RATE * self._window:
+            self._end_of_window, self._in_window = self._waited + self._window, 0
         elif self._waited >= self._end_of_window:
             raise self.error()
         if self._waited >= self._most():

@@ -5,16 +5,19 @@ Proxies are those of the usual variables; certificates those that Python trusts,
 
 from __future__ import annotations
 
+import functools
 import http.client
+import io
 import os
 import socket
 import ssl
 import threading
 import urllib.request
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from conjoin.bootstrap.failure import TryAgain
+from conjoin.bootstrap.stores.guard import Guard
 from conjoin.errors import Unreachable
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ _SILENCE = 30.0
 """Seconds that a server may say nothing."""
 
 _CHUNK = 1 << 20
+_LONGEST_MESSAGE = 1 << 20
 _BUNDLES = ("SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
@@ -69,8 +73,16 @@ class Answer:
                 self._hang_up()  # type: ignore[operator]
 
     def text(self) -> str:
-        """Return the body, which is a message."""
-        return b"".join(self.chunks()).decode("utf-8", "replace")
+        """Return the body, which is a message.
+
+        :raises TryAgain: where it ends early, or is none by its length.
+        """
+        found = b""
+        for chunk in self.chunks():
+            found += chunk
+            if len(found) > _LONGEST_MESSAGE:
+                raise TryAgain(f"it answers {self.status} with more than a message")
+        return found.decode("utf-8", "replace")
 
 
 class Connections:
@@ -106,7 +118,8 @@ class Connections:
             was_kept = connection is not None
             connection = connection or self._opened(split.scheme, split.netloc)
             try:
-                response = self._asked(connection, place, path, headers)
+                guard = Guard(f"{split.scheme}://{split.netloc.rpartition('@')[2]}{split.path}")
+                response = self._asked(connection, place, path, headers, guard)
                 break
             except TryAgain:
                 if not was_kept:
@@ -126,7 +139,10 @@ class Connections:
         place: tuple[str, str],
         path: str,
         headers: Mapping[str, str],
+        guard: Guard,
     ) -> http.client.HTTPResponse:
+        # What is set for a class may be set for one of it: so each answer has its guard.
+        connection.response_class = functools.partial(_Watched, guard)  # type: ignore[assignment]
         try:
             connection.request("GET", path, headers={"User-Agent": "conjoin", **headers})
             return connection.getresponse()
@@ -189,6 +205,48 @@ def _trusting() -> ssl.SSLContext:
             return context
         context.load_verify_locations(certifi.where())
     return context
+
+
+class _Watched(http.client.HTTPResponse):
+    """An answer, each byte of which comes under the eyes of a guard."""
+
+    def __init__(self, guard: Guard, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(_Reads(guard, sock), *arguments, **options)  # type: ignore[arg-type]
+
+
+class _Reads:
+    """What an answer takes a socket for."""
+
+    def __init__(self, guard: Guard, sock: socket.socket) -> None:
+        self._guard = guard
+        self._sock = sock
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_GuardedReads(self._guard, self._sock))
+
+
+class _GuardedReads(io.RawIOBase):
+    def __init__(self, guard: Guard, sock: socket.socket) -> None:
+        super().__init__()
+        self._guard = guard
+        self._sock = sock
+        self._raw = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._guard.left()
+        if left < _SILENCE:  # the end of all waiting is near
+            self._sock.settimeout(left)
+        count = self._raw.readinto(buffer)
+        self._guard.came(count or 0)
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._raw.close()
+        super().close()
 
 
 class _Quick(http.client.HTTPConnection):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from conjoin.bootstrap.failure import TryAgain
+from conjoin.bootstrap.stores.guard import retry_after
 from conjoin.bootstrap.stores.http import Connections
 from conjoin.errors import Unreachable, UsageError
 
@@ -82,11 +84,16 @@ class FolderSource(Source):
         if not os.path.isdir(self.place):
             raise Unreachable("there is no such folder", where=self.place, advice="check the store's address")
         try:
-            file = open(path, "rb")  # noqa: SIM115 (closed by whoever reads it to its end)
+            # A pipe without a writer must not make us wait, before we see that it is one.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            file = open(descriptor, "rb")  # noqa: SIM115 (closed by whoever reads it to its end)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise Unreachable(f"cannot be read ({error.strerror})", where=path) from None
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            file.close()
+            raise Unreachable("cannot be read: it is a folder, a pipe or a device, and no file", where=path)
 
         def chunks() -> Iterator[bytes]:
             with file:
@@ -188,7 +195,7 @@ def body_of(answer: Answer, start: int, where: str, reasons: Mapping[str, str] |
     if answer.status == 416:
         raise TryAgain("it has less than it had")
     if answer.status in RETRIED:
-        raise TryAgain(f"it answers {answer.status}")
+        raise TryAgain(f"it answers {answer.status}", retry_after(answer.header("Retry-After")))
     if answer.status in (401, 403):
         raise Unreachable(
             f"the store refuses these credentials (it answers {answer.status})",

@@ -107,7 +107,7 @@ class Resolvo:
         started = time.monotonic()
         try:
             with panics():
-                return await solve(
+                work = solve(
                     [*(channels.sources if channels else ()), *([own] if question.sources else ())],
                     specs,
                     gateway=channels.gateway if channels else self._own_gateway,
@@ -123,6 +123,7 @@ class Resolvo:
                     strategy=question.strategy,
                     constraints=constraints,
                 )
+                return await (channels.in_time(work, solves=True) if channels else work)
         except SolverError as error:
             own.raise_first()
             if time.monotonic() - started >= _TIMEOUT.total_seconds():
