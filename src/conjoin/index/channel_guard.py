@@ -1,7 +1,7 @@
 """Bounds on what py-rattler fetches of channels, which has none for bytes that drip.
 
-Its client tells nothing of what comes, but it writes what comes into the folder that it was given: that folder
-has to grow while we wait.
+Its client tells nothing of what comes, but it writes what comes into the folder that it was given: that
+folder has to grow while we wait.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ LONGEST_REQUEST = 3600
 LOOK = 3.0
 """Seconds between two looks at the folder."""
 
+_PAUSE = 0.2
 _T = TypeVar("_T")
 
 
@@ -54,6 +55,9 @@ async def in_time(work: Coroutine[Any, Any, _T], cache: Path, where: str, *, sol
             size = now
         return task.result()
     except Unreachable as error:
+        # Else the interpreter may end while py-rattler tells it of the end (prefix/link/rattler_bridge.py).
+        task.cancel()
+        await asyncio.sleep(_PAUSE)
         error.reword(lambda text: f"the channel {text}" if text.startswith("sends") else text)
         raise
     finally:
