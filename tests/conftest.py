@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +13,15 @@ from pathlib import Path
 import pytest
 
 import fuzzing  # noqa: F401 (how many examples hypothesis tries)
+from cpu_times import CpuTimes
 from loopback import LoopbackServer
 from made_once import made_once
 from worlds import forge_test_channel
 
 _homes = itertools.count()
+
+_HEAVIER = ("scale", "engines")
+"""Markers of what runs where it is asked for: more of what the other tests show with one or with few."""
 
 
 @functools.cache
@@ -36,12 +41,14 @@ def _no_network() -> str | None:
     return None if answer.status_code < 400 else f"it answered {answer.status_code}"
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Be as most people's shells are, whoever started the tests, and whatever that hands on."""
     os.umask(0o022)
     # A shell without job control has its background jobs, and all that they start, ignore it.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if file := os.environ.get("CPU_TIMES"):
+        config.pluginmanager.register(CpuTimes(Path(file).absolute()))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -49,22 +56,43 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(f"the public package index cannot be reached ({reason})")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_report_header(config: pytest.Config) -> str | None:
+    left_out = _left_out(config)
+    return (
+        f"left out: {', '.join(f'make {each}' for each in left_out)} (docs/testing.md)" if left_out else None
+    )
+
+
+def _left_out(config: pytest.Config) -> list[str]:
+    """Return the markers whose tests nobody asked for, neither by ``-m`` nor by the name of a test."""
+    if any("::" in each for each in config.args):
+        return []
+    return [each for each in _HEAVIER if not re.search(rf"\b{each}\b", config.option.markexpr)]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = _left_out(config)
+    heavier = [item for item in items if any(item.get_closest_marker(each) for each in left_out)]
+    if heavier:
+        config.hook.pytest_deselected(items=heavier)
+        items[:] = [item for item in items if item not in set(heavier)]
+    _sort(items)
+
+
+def _sort(items: list[pytest.Item]) -> None:
     """Slow tests run after the fast ones: a broken build shows within seconds.
 
     With several workers (``--dist worksteal``), each begins with a stretch of the list, and one that has
-    nothing left takes from the end of another's. What shares something dear stands together, so that it is
-    made on one of them: ``first`` at the list's beginning, which is the first one's, ``long`` before whatever
-    else is slow, which is the last one's and the last to be taken.
+    nothing left takes from the end of another's. What shares something dear stands together at the list's
+    beginning (``first``), which is the first worker's.
     """
     several = "PYTEST_XDIST_WORKER" in os.environ
 
     def order(item: pytest.Item) -> int:
         if several and item.get_closest_marker("first"):
             return 0
-        if not item.get_closest_marker("slow"):
-            return 1
-        return 2 if item.get_closest_marker("long") else 3
+        return 2 if item.get_closest_marker("slow") else 1
 
     items.sort(key=order)
 

@@ -50,7 +50,7 @@ def test_a_store_is_opened_without_what_it_is_not_asked_for(tmp_path: Path) -> N
 def test_a_name_in_a_folder_is_given_without_what_transfers_packages() -> None:
     code = (
         "import sys; import conjoin.store.store, conjoin.store.transfer.alias; "
-        "print([x for x in sys.modules if x.startswith('conjoin.store.transfer.')])"
+        "print(sorted(x for x in sys.modules if x.startswith('conjoin.store.transfer.')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "['conjoin.store.transfer.alias']\n"
+    assert done.stdout == "['conjoin.store.transfer.alias', 'conjoin.store.transfer.naming']\n"

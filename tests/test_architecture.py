@@ -31,7 +31,9 @@ LEAST_LINES = 80
 # The path of the data, and which rooms each room may use: always further left, never right.
 _PATH = (
     "version",
+    "redaction",
     "errors",
+    "untrusted",
     "writing",
     "cyclic_gc",
     "config",
@@ -41,13 +43,16 @@ _PATH = (
     "build",
     "solve",
     "lock",
+    "trust",
     "store",
     "prefix",
 )
 MAY_IMPORT: dict[str, frozenset[str]] = {
     **{room: frozenset(_PATH[:place]) for place, room in enumerate(_PATH)},
     # What was decided knows neither how it was solved nor what exists.
-    "lock": frozenset({"version", "errors", "writing", "config", "spec"}),
+    "lock": frozenset({"version", "redaction", "errors", "untrusted", "writing", "config", "spec"}),
+    # Statements, policies, memory, the log's entries: as data, whatever a lock is made of.
+    "trust": frozenset({"version", "redaction", "errors", "untrusted", "config", "spec"}),
     # What joins the rooms into one call, and what the library shows of it.
     "resolving": frozenset(_PATH),
     "inventory": frozenset(_PATH),
@@ -56,9 +61,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "api": frozenset({*_PATH, "resolving"}),
     "__init__": frozenset({*_PATH, "resolving", "requirements", "api"}),
     # Stands beside the path: it makes what the path reads, and shares with it only words.
-    "forge": frozenset({"errors", "writing", "config", "spec"}),
-    # Runs in containers that have nothing: of ours it shares the errors alone.
-    "bootstrap": frozenset({"errors"}),
+    "forge": frozenset({"errors", "untrusted", "writing", "config", "spec"}),
+    # Runs in containers that have nothing: of ours it shares the errors alone, and how secrets are kept out.
+    "bootstrap": frozenset({"redaction", "errors"}),
     # What bootstrap needs, chosen from indexes and put into a store.
     "toolkit": frozenset({*_PATH, "resolving", "bootstrap"}),
     # Plays the whole path on forged channels; only the command line knows of it.
@@ -87,6 +92,8 @@ CROWDED = {"conjoin/cli/commands": "one module a command, and each is found by i
 """Folders with more modules than that, and why they have no sub-rooms."""
 
 SPLINTERS = {
+    "conjoin.index.channel_guard": "watching a folder of downloads is no part of what a channel has",
+    "conjoin.bootstrap.identity": "the twin of conjoin.lock.identity, which a test holds equal to it",
     "conjoin.bootstrap.stores.google": "a container loads what reads one kind of store alone",
     "conjoin.bootstrap.stores.open_source": "the stores need what it opens them as: a circle otherwise",
     "conjoin.requirements": "naming conjoin.Requirements loads no store, and conjoin.hydrate no reader",

@@ -19,7 +19,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from conjoin.api import Store
 from conjoin.collecting import collect_here
-from conjoin.errors import ConjoinError
 from conjoin.lock.identity import make_lock, requirements_id
 from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
 from conjoin.prefix.hydrate import HydrateOptions, hydrate
@@ -74,7 +73,7 @@ def small_lock(question: int, answer: int) -> Lock:
             sha256=hashlib.sha256(content.encode()).hexdigest(),
             size=len(content),
         )
-        for content in (f"{question}", f"{question}.{answer}")
+        for content in (f"{question}", f"{question}-{answer}")
     )
     platform = LockedPlatform(virtual_packages={}, packages=packages)
     return make_lock(asked, requirements_id(asked), {"linux-64": platform})
@@ -129,7 +128,7 @@ class Machine(RuleBasedStateMachine):
     @rule(which=some_lock, name=st.sampled_from(["a:latest", "b/c:stable"]))
     def name(self, which: tuple[int, int], name: str) -> None:
         if which in self.locks:
-            self.store.aliases.set(parse_alias(name), *ids(LOCKS[which]))
+            self.store.aliases.set(parse_alias(name), LOCKS[which])
             self.aliases[name] = which
 
     @rule(name=st.sampled_from(["a:latest", "b/c:stable"]))
@@ -146,7 +145,7 @@ class Machine(RuleBasedStateMachine):
     @rule(which=some_lock, place=st.integers(0, 1))
     def make_prefix(self, which: tuple[int, int], place: int) -> None:
         lock = LOCKS[which]
-        marker = Marker(req_id=lock.req_id, full_id=lock.full_id, platform="linux-64", complete=True)
+        marker = Marker.of(lock, "linux-64")
         path = self.home / "prefixes" / str(place)
         (path / "conda-meta").mkdir(parents=True, exist_ok=True)
         import msgspec
@@ -175,7 +174,7 @@ class Machine(RuleBasedStateMachine):
         assert done == told
         after = snapshot(self.home)
         changed = {path for path, facts in after.items() if before.get(path) != facts}
-        assert all(Path(path).name == ".gc.lock" for path in changed)
+        assert all(Path(path).name.endswith((".gc.lock", "-gc.json")) for path in changed)
         went = [size for path, (size, _) in before.items() if path not in after]
         assert (sum(done.counts.values()), done.size) == (len(went), sum(went))
 
@@ -413,13 +412,13 @@ def test_beside_those_who_hydrate_nothing_they_need_vanishes(
     assert int(told) > 0
 
 
-def test_something_damaged_stops_everything(two: tuple[Lock, Lock], isolated_home: Path) -> None:
+def test_whatever_something_damaged_may_mean_stays(two: tuple[Lock, Lock], isolated_home: Path) -> None:
     Store().save(two[0], versions={})
     [file] = (isolated_home / "store").rglob("lock.json")
     file.write_text("{")
     age(isolated_home, 400)
     before = snapshot(isolated_home)
-    with pytest.raises(ConjoinError):
-        collect_here(0)
+    told = collect_here(0)
+    assert [str(file) in str(problem) for problem in told.problems] == [True]
     after = snapshot(isolated_home)
     assert {path: facts for path, facts in after.items() if not path.endswith(".gc.lock")} == before

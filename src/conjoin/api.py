@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from conjoin.store.aliases import Alias
     from conjoin.store.bundle.export import Exported
     from conjoin.store.bundle.import_bundle import Imported
+    from conjoin.store.records.signatures import Signer
     from conjoin.store.transfer.push import Pushed
 
 __all__ = ["Store", "find_python", "hydrate", "resolve"]
@@ -159,6 +160,7 @@ class Store(StoreData):
         credentials: Sequence[Credential] = (),
         sent: Callable[[int], None] = lambda _bytes: None,
         check: bool = False,
+        signer: Signer | None = None,
     ) -> Pushed:
         """Bring a lock and all its packages into this store, and give it a name.
 
@@ -171,6 +173,7 @@ class Store(StoreData):
         :param sent: told how many bytes went out, from any thread.
         :param check: look at every package, although the store had them all once: somebody may have deleted
             one there.
+        :param signer: signs what the alias means, as :func:`conjoin.trust.ssh_keygen.signer` of a key.
         :raises Conflict: where the alias means something else; nothing was sent.
         :raises IntegrityError: where a package's bytes, here or at its origin, are not the locked ones.
         :raises NotFound: where a package was built elsewhere and is not here, or a platform is not locked.
@@ -178,20 +181,37 @@ class Store(StoreData):
         """
         from conjoin.store.transfer.push import push
 
-        return push(self, lock, platforms or (), alias, credentials=credentials, sent=sent, check=check)
+        return push(
+            self,
+            lock,
+            platforms or (),
+            alias,
+            credentials=credentials,
+            sent=sent,
+            check=check,
+            signer=signer,
+        )
 
-    def alias(self, lock: Lock, name: str, *, credentials: Sequence[Credential] = ()) -> Alias:
+    def alias(
+        self,
+        lock: Lock,
+        name: str,
+        *,
+        credentials: Sequence[Credential] = (),
+        signer: Signer | None = None,
+    ) -> Alias:
         """Give a lock a name (``team/torch:v1``), keeping the lock as well.
 
         Into an object store it is pushed: what a name there means is complete.
 
         :param credentials: for the origins of packages that have to be pushed.
+        :param signer: as of :meth:`push`.
         :raises UsageError: where ``name`` is no alias.
         :raises Conflict: where its tag is written once and means another lock.
         """
         from conjoin.store.transfer.alias import alias_lock
 
-        return alias_lock(self, lock, name, credentials=credentials)
+        return alias_lock(self, lock, name, credentials=credentials, signer=signer)
 
     def export_bundle(
         self,

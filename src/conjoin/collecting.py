@@ -21,6 +21,8 @@ from conjoin.store.store import Store, local_folder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from conjoin.errors import ConjoinError
+
 __all__ = ["KINDS", "Collected", "collect_here", "collect_store"]
 
 KINDS = (
@@ -37,6 +39,9 @@ KINDS = (
 )
 """What can go, as reports call it."""
 
+_MOST_LOGGED = 1000
+"""Environments that the log names of one collection: 80 bytes each."""
+
 
 @dataclass
 class Collected:
@@ -47,6 +52,7 @@ class Collected:
     :ivar environments: ``(req_id, full_id)`` of the locks that went.
     :ivar prefixes: that were deleted.
     :ivar kept: how many locks stay.
+    :ivar problems: what cannot be read; whatever it may mean stays.
     """
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
@@ -54,6 +60,7 @@ class Collected:
     environments: list[Ids] = field(default_factory=list)
     prefixes: list[Path] = field(default_factory=list)
     kept: int = 0
+    problems: list[ConjoinError] = field(default_factory=list)
 
     @property
     def size(self) -> int:
@@ -83,7 +90,6 @@ def collect_store(
     :param dry_run: tell what would go, and change nothing.
     :param now: seconds since 1970; default: by the clock.
     :raises Conflict: where somebody else collects there.
-    :raises IntegrityError: where something is damaged, so that what it refers to is not known; nothing goes.
     :raises Unreachable: where the store does not answer or may not be changed.
     :raises UsageError: where ``older_than`` is too little.
     """
@@ -113,7 +119,6 @@ def collect_here(
     :param dry_run: tell what would go, and change nothing.
     :param now: seconds since 1970; default: by the clock.
     :raises Conflict: where somebody else collects here.
-    :raises IntegrityError: where something is damaged, so that what it refers to is not known; nothing goes.
     :raises Unreachable: where a folder may not be changed.
     """
     moment = time.time() if now is None else now
@@ -170,13 +175,21 @@ def _collect(
     store: Store, found: Garbage, collected: Collected, *, dry_run: bool, renew: Callable[[], None]
 ) -> None:
     collected.kept += len(found.kept)
+    collected.problems += found.problems
     collected.environments += found.dropped
     if dry_run:
         for piece in found.pieces:
             collected.add(piece.kind, len(piece.objects), sum(each.size for each in piece.objects))
         return
+    swept = 0, 0
     for kind, count, size in sweep(store, found, renew=renew):
         collected.add(kind, count, size)
+        swept = swept[0] + count, swept[1] + size
+    if swept[0]:
+        named = tuple(":".join(ids) for ids in found.dropped[:_MOST_LOGGED])
+        more = len(found.dropped) - len(named)
+        told = f"and {more} more environments" if more else ""
+        store.log.add("gc", environments=named, count=swept[0], size=swept[1], told=told)
 
 
 def _trees_of(prefixes: Sequence[KnownPrefix]) -> list[trees.Tree]:
@@ -200,7 +213,7 @@ def _wheels(store: Store, found: Garbage) -> set[trees.Wheel]:
     from packaging.version import InvalidVersion, Version
 
     wheels = set()
-    for outline in read_outlines(FolderBackend(store.root), found.kept).values():
+    for outline in read_outlines(FolderBackend(store.root), found.kept, _told_already).values():
         for package in outline.packages:
             if package.kind == "pypi":
                 try:
@@ -208,6 +221,10 @@ def _wheels(store: Store, found: Garbage) -> set[trees.Wheel]:
                 except InvalidVersion:
                     continue  # what lies unpacked has no such version either
     return wheels
+
+
+def _told_already(_error: ConjoinError) -> None:
+    """Say nothing: what cannot be read was found before."""
 
 
 def _size(file: Path) -> int:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from conjoin.redaction import redacted
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -40,15 +42,16 @@ class ConjoinError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, what: str, *, where: str | None = None, advice: str | None = None) -> None:
-        super().__init__(what)
-        self.what = what
-        self.where = where
-        self.advice = advice
+        # Here, for whoever raises it: what is said of a URL must not tell the secrets in it.
+        self.what = redacted(what)
+        super().__init__(self.what)
+        self.where = where and redacted(where)
+        self.advice = advice and redacted(advice)
 
     def add_place(self, where: str) -> None:
         """Say where it happened, unless that is said already: for whoever knows the place alone."""
         if self.where is None:
-            self.where = where
+            self.where = redacted(where)
 
     def reword(self, change: Callable[[str], str]) -> None:
         """Change what is said, as to leave a secret out of it."""

@@ -15,6 +15,7 @@ import pytest
 pytest.importorskip("metaflow")
 
 from azurite_server import Azurite, azurite_missing
+from conjoin.lock.identity import lock_digest
 from conjoin.store.store import Store
 from containers import Container
 from gcs_server import FakeGCS, gcs_missing
@@ -154,7 +155,7 @@ def test_a_task_makes_its_environment(
     environment = StepEnvironment(request, lock, "linux-64")
     place = f"{server.scheme}://{bucket}/flows/conda_env"
     said: list[str] = []
-    send([request], {"train": environment}, store=Store(place), say=said.append)
+    trusted = send([request], {"train": environment}, store=Store(place), say=said.append)
     assert said == [
         f"Cached the environment of train: {len(lock.platforms['linux-64'].packages)} packages, "
         f"{sum(each.size for each in lock.platforms['linux-64'].packages) / 1e6:.1f} MB"
@@ -163,8 +164,12 @@ def test_a_task_makes_its_environment(
     flow = CondaEnvironment(SimpleNamespace(name="Flow"))
     flow.request_of = {"train": request}.__getitem__  # type: ignore[method-assign]
     flow.environments = {"train": environment}
+    flow.toolkit = trusted
     [command] = flow.bootstrap_commands("train", datastore)
-    assert command.split()[-3:] == [place, "linux-64", environment.id]
+    words = command.split()
+    assert words[3:6] == [place, "linux-64", f"{environment.id}@sha256:{lock_digest(lock)}"]
+    assert words[6::2] == ["--toolkit-sha256"] * len(trusted)
+    assert words[7::2] == list(trusted) != []
 
     node = Container(tmp_path / "pod", python, tmp_path, kind.told(server), network)
     there = unpacked([environment], node.folder)

@@ -176,7 +176,7 @@ def test_every_kind_of_value_is_completed(home: Path) -> None:
 
 
 def test_what_was_typed_of_an_id_is_completed(home: Path) -> None:
-    ids = ":".join(Store().aliases.get(parse_alias("plain")))
+    ids = ":".join(Store().aliases.get(parse_alias("plain")).ids)
     assert _answers(home, f"conjoin show {ids[:6]}", f"conjoin show {ids[:45]}") == [{ids}, {ids}]
 
 

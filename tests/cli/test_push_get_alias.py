@@ -106,7 +106,7 @@ def test_a_tag_tells_what_it_meant_and_comes_back(called, world, team) -> None:
     told = json.loads(called("alias", "--history", "x/current:stable", "--store", team, "--json").stdout)
     newer, older = told.pop("moves")
     assert told == {"alias": "x/current:stable", "store": team, "forgotten": 0}
-    assert list(newer) == ["time", "user", "from", "to"]
+    assert list(newer) == ["time", "user", "from", "to", "lock_digest"]
     assert (newer["from"], older["from"]) == (older["to"], None)
     assert called("alias", older["to"], "x/current:stable", "--store", team).returncode == 0
     shown = called("alias", "--history", "x/current:stable", "--store", team).stdout.splitlines()

@@ -232,7 +232,7 @@ def test_what_is_no_setting_is_a_bug() -> None:
 USER = {
     "a broken file": ("a = 1\nb = [\n", "2: invalid TOML: "),
     "an unknown key": ("# x\nchanels = ['a']\n", "2: key 'chanels' is unknown; did you mean channels?"),
-    "a strange key": ("zzz = 1\n", "1: key 'zzz' is unknown; expected one of cache, channel-aliases, "),
+    "a strange key": ("zzz = 1\n", "1: key 'zzz' is unknown; expected one of allowed-signers, cache, "),
     "a key that only projects have": ("conda = ['x']\n", "1: key 'conda' is unknown; "),
     "a wrong type": ("\nchannels = 'x'\n", "2: channels is not a list of texts"),
     "a list of numbers": ("channels = [1]\n", "1: channels is not a list of texts"),

@@ -14,8 +14,8 @@ from conjoin.index.conda import (
     CondaChannels,
     channel_error,
     record_document,
-    without_login,
 )
+from conjoin.net.urls import without_secrets
 from conjoin.solve.options import SolveOptions
 from conjoin.solve.request import solve_request
 from conjoin.spec.build import build_requirements
@@ -75,9 +75,9 @@ def test_without_a_login_a_private_channel_is_unreachable(private: LoopbackServe
 
 
 def test_records_and_errors_carry_no_credentials() -> None:
-    assert without_login("https://user:pw@host.example/t/tok-1/chan") == "https://host.example/chan"
-    assert without_login("conda-forge") == "conda-forge"
-    assert without_login("file:///srv/t/mine/chan") == "file:///srv/t/mine/chan", "a folder is no token"
+    assert without_secrets("https://user:pw@host.example/t/tok-1/chan") == "https://host.example/chan"
+    assert without_secrets("conda-forge") == "conda-forge"
+    assert without_secrets("file:///srv/t/mine/chan") == "file:///srv/t/mine/chan", "a folder is no token"
     error = channel_error(Exception("error sending request for url (https://u:pw@host.example/t/tok/x)"))
     assert "pw" not in str(error)
     assert "tok" not in str(error)

@@ -74,7 +74,7 @@ def test_what_has_no_environment_runs_as_metaflow_runs_it(step: str, environment
 
 def test_who_deploys_has_resolved(environment: CondaEnvironment) -> None:
     other = IDS.replace("a", "c")
-    environment.environments["train"] = SimpleNamespace(id=other)
+    environment.environments["train"] = SimpleNamespace(pinned=other)
     assert shown(environment, "train")[0][0].endswith(f" {other}")
 
 
@@ -94,10 +94,15 @@ plain_parts = st.text(string.ascii_letters + string.digits + "_./:=+~-", min_siz
 words = st.lists(plain_parts | variables, min_size=1, max_size=4).map("".join)
 
 
-@given(words, words, words, st.booleans())
-def test_a_command_comes_out_as_it_went_in(store: str, platform: str, name: str, fetched: bool) -> None:
+digests = st.lists(st.text("0123456789abcdef", min_size=64, max_size=64), max_size=2).map(tuple)
+
+
+@given(words, words, words, st.booleans(), digests)
+def test_a_command_comes_out_as_it_went_in(
+    store: str, platform: str, name: str, fetched: bool, toolkit: tuple[str, ...]
+) -> None:
     """Through Metaflow's own quoting, and a shell's."""
-    task = RemoteTask(store, platform, name, fetched, "s3://b/r" if fetched else "")
+    task = RemoteTask(store, platform, name, fetched, "s3://b/r" if fetched else "", toolkit)
     [_, _, script] = shlex.split(f'bash -c "true && {task.command} && true"')
     _, command, _ = script.split(" && ")
     python, option, _, *rest = shlex.split(command)

@@ -46,7 +46,10 @@ HARMS: dict[str, tuple[Callable[[Any], None], dict[str, str], str]] = {
 }
 
 
-@pytest.mark.parametrize("what", HARMS)
+@pytest.mark.parametrize(
+    "what",
+    ["missing", "full", *(pytest.param(each, marks=pytest.mark.scale) for each in ("corrupted", "expired"))],
+)
 def test_one_line_and_a_retry_works(
     what: str, work: Callable[[int, int], Pod], cloud: Cloud, tmp_path: Path
 ) -> None:
@@ -82,8 +85,9 @@ def test_one_line_and_a_retry_works(
     assert mended.code == 0, mended.said
 
 
-def test_a_name_that_nobody_gave(cloud: Cloud) -> None:
-    """The substituted name is told: that is what somebody has to give."""
+@pytest.mark.parametrize("given", [False, pytest.param(True, marks=pytest.mark.scale)])
+def test_a_name_that_nobody_gave(given: bool, cloud: Cloud) -> None:
+    """The substituted name is told: that is what somebody has to give; where somebody does, a retry works."""
     if not schedulers.can_mount():
         pytest.skip("no container here can have a folder /mnt/out of its own")
     ran = cloud.run("absent.py", "argo-workflows", "create", "--only-json")
@@ -97,13 +101,24 @@ def test_a_name_that_nobody_gave(cloud: Cloud) -> None:
     assert failed.code == 6
     [line] = [line for line in failed.said.splitlines() if "conjoin" in line]
     assert line == f"{LINE}{cloud.store}: the store has no environment named absent/argo-absent-1:fast"
+    if not given:
+        return
     named = cloud.name("absent/argo-absent-1:fast", "--conda", "tinylib=1", "--conda", "requests", *BOTO)
     assert named.code == 0, named.said
     mended = start()
     assert mended.code == 0, mended.said
 
 
-def test_credentials_stay_at_home(cloud: Cloud, started: str, tmp_path: Path) -> None:
+_ARGO = ("argo-workflows", "create", "--only-json")
+_OTHERS = (("step-functions", "create", "--only-json"), ("airflow", "create", "private.py"))
+
+
+@pytest.mark.parametrize(
+    "runtimes", [(_ARGO,), pytest.param((_ARGO, *_OTHERS), marks=pytest.mark.scale)], ids=len
+)
+def test_credentials_stay_at_home(
+    runtimes: tuple[tuple[str, ...], ...], cloud: Cloud, started: str, tmp_path: Path
+) -> None:
     """A channel and an index that ask for them; their secret is in nothing that leaves the laptop."""
     variables = {
         "HOME": str(tmp_path),
@@ -113,22 +128,17 @@ def test_credentials_stay_at_home(cloud: Cloud, started: str, tmp_path: Path) ->
             "//", f"//user:{SECRET}@"
         ),
     }
-    cloud.make_queue()
+    if len(runtimes) > 1:
+        cloud.make_queue()
     cloud.server.auth = ("user", SECRET)
     try:
-        deployed = [
-            cloud.run("away.py", *words, variables=variables)
-            for words in (
-                ("argo-workflows", "create", "--only-json"),
-                ("step-functions", "create", "--only-json"),
-                ("airflow", "create", "private.py"),
-            )
-        ]
+        deployed = [cloud.run("away.py", *words, variables=variables) for words in runtimes]
     finally:
         cloud.server.auth = None
-    assert [ran.code for ran in deployed] == [0, 0, 0], [ran.said[-2000:] for ran in deployed if ran.code]
+    assert not any(ran.code for ran in deployed), [ran.said[-2000:] for ran in deployed if ran.code]
     template = json.loads(deployed[0].stdout)
-    told = [ran.said.encode() for ran in deployed] + [(cloud.folder / "private.py").read_bytes()]
+    told = [ran.said.encode() for ran in deployed]
+    told += [file.read_bytes() for file in cloud.folder.glob("private.py")]
     told += cloud.package(template).values()
     told += [
         cloud.object(key)
@@ -143,6 +153,7 @@ def test_credentials_stay_at_home(cloud: Cloud, started: str, tmp_path: Path) ->
 
 
 @pytest.mark.network
+@pytest.mark.scale
 def test_a_container_with_python_3_8(cloud: Cloud, work: Callable[[int, int], Pod], tmp_path: Path) -> None:
     """Too old for any wheel of the toolkit: the environment's own Python comes packed."""
     python = old_python("3.8")

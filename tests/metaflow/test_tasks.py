@@ -20,6 +20,7 @@ from metaflow_extensions.conjoin.plugins.environment.run import task_prefix
 from metaflow_extensions.conjoin.plugins.environment.run.task_decorator import EnvironmentInternalDecorator
 
 IDS = f"{'1' * 40}:{'2' * 40}"
+PINNED = f"{IDS}@sha256:{'3' * 64}"
 
 
 class Hydrations:
@@ -52,7 +53,7 @@ def complete(prefix: Path) -> None:
 
 def decorator(prefix: Path, request: StepRequest, *, here: bool = True) -> EnvironmentInternalDecorator:
     made = EnvironmentInternalDecorator()
-    environment = SimpleNamespace(id=IDS, python="3.11", platform="linux-64")
+    environment = SimpleNamespace(id=IDS, pinned=PINNED, python="3.11", platform="linux-64")
     made._environment = SimpleNamespace(
         TYPE="conda",
         datastore_type="local",
@@ -61,6 +62,7 @@ def decorator(prefix: Path, request: StepRequest, *, here: bool = True) -> Envir
         hydrations=Hydrations(prefix),
         is_for_this_machine=lambda one: here,
         code_variables=lambda python: {"PYTHONPATH": f"home-{python}"},
+        toolkit=("4" * 64, "5" * 64),
     )
     made._step, made._flow = "train", SimpleNamespace(name="Flow")
     made._datastore = SimpleNamespace(datastore_root="root")
@@ -119,7 +121,10 @@ def test_a_step_that_is_sent_elsewhere_keeps_its_trampoline(tmp_path: Path) -> N
     made = decorator(tmp_path, request)
     made.runtime_step_cli(arguments, 0, 0, None)
     assert arguments.entrypoint == [sys.executable, "-u", "flow.py"]
-    assert arguments.env == {"_METAFLOW_CONDA_ENV": IDS}
+    assert arguments.env == {
+        "_METAFLOW_CONDA_ENV": PINNED,
+        "_METAFLOW_CONDA_TOOLKIT": f"{'4' * 64},{'5' * 64}",
+    }
     assert made._environment.hydrations.begun == []
 
 

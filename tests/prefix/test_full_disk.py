@@ -71,6 +71,7 @@ def _conda_package(folder: Path, content: bytes) -> LockedPackage:
         "build_number": 0,
         "depends": [],
         "subdir": "noarch",
+        "noarch": "generic",
     }
     paths = [{"_path": "share/zeros", "path_type": "hardlink", "size_in_bytes": len(content)}]
     members = {
@@ -78,7 +79,8 @@ def _conda_package(folder: Path, content: bytes) -> LockedPackage:
         "info/paths.json": json.dumps({"paths": paths, "paths_version": 1}).encode(),
         "share/zeros": content,
     }
-    path = folder / "zeros-1-0.tar.bz2"
+    path = folder / "noarch" / "zeros-1-0.tar.bz2"
+    path.parent.mkdir()
     with tarfile.open(path, "w:bz2") as archive:
         for name, data in members.items():
             info = tarfile.TarInfo(name)

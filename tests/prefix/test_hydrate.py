@@ -403,14 +403,15 @@ def test_what_was_left_beside_a_complete_prefix_is_collected(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.scale)])
 def test_killed_before_any_of_its_changes_the_next_run_completes(
-    forged_channel: Path, tmp_path: Path, isolated_home: Path, monkeypatch: pytest.MonkeyPatch
+    step: int, forged_channel: Path, tmp_path: Path, isolated_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock = lock_of(conda_packages(forged_channel, names=("python_abi",)))
     write_lock(tmp_path / "lock.json", lock)
     expected = None
     with dying_processes(tmp_path / "lock.json") as die:
-        for change in range(500):
+        for change in range(0, 500, step):
             world = tmp_path / f"world{change}"
             world.mkdir()
             places = {"CONJOIN_STORE": str(world / "store"), "CONJOIN_CACHE": str(world / "cache")}
@@ -462,8 +463,9 @@ def test_a_prefix_whose_maker_died_before_its_first_file_is_ours(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kills", [4, pytest.param(15, marks=pytest.mark.scale)])
 def test_killed_at_any_moment_the_next_run_completes(
-    forged_channel: Path, wheels: list[Path], tmp_path: Path, isolated_home: Path
+    kills: int, forged_channel: Path, wheels: list[Path], tmp_path: Path, isolated_home: Path
 ) -> None:
     with LoopbackServer(forged_channel) as server:
         lock = lock_of([*conda_packages(forged_channel, server.url), *map(locked_wheel, wheels)])
@@ -477,7 +479,7 @@ def test_killed_at_any_moment_the_next_run_completes(
             (tmp_path / "env").rename(tmp_path / f"reference-{cold}")
         shutil.copytree(tmp_path / "reference-True", tmp_path / "env", symlinks=True)
         killed_at_work = 0
-        for attempt in range(15):
+        for attempt in range(kills):
             aside = tmp_path / f"aside-{attempt}"
             aside.mkdir()
             (tmp_path / "env").rename(aside / "env")
@@ -487,7 +489,7 @@ def test_killed_at_any_moment_the_next_run_completes(
                     (isolated_home / place).rename(aside / place)
             victim = hydrating_process(tmp_path / "lock.json", tmp_path / "env")
             # From Python's own start to the end: an even spread meets every step.
-            time.sleep(durations[cold] * (attempt + 1) / 16)
+            time.sleep(durations[cold] * (attempt + 1) / (kills + 1))
             if victim.poll() is None:
                 killed_at_work += 1
             else:
@@ -503,7 +505,7 @@ def test_killed_at_any_moment_the_next_run_completes(
             assert tree(tmp_path / "env") == expected, attempt
             assert verify(tmp_path / "env") == []
             assert not [n for n in neighbours(tmp_path / "env") if n.startswith(".env")]
-        assert killed_at_work >= 3
+        assert killed_at_work >= kills // 4
 
 
 @pytest.mark.parametrize("variable", ["CONJOIN_CACHE", "CONJOIN_ENVS", "CONJOIN_STORE"])

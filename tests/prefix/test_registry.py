@@ -23,7 +23,13 @@ from hydrating import conda_packages, lock_of
 
 
 def marker(number: int = 0, *, complete: bool = True) -> Marker:
-    return Marker(req_id=f"{number:040x}", full_id="f" * 40, platform="linux-64", complete=complete)
+    return Marker(
+        req_id=f"{number:040x}",
+        full_id="f" * 40,
+        platform="linux-64",
+        platform_digest="d" * 40,
+        complete=complete,
+    )
 
 
 def fake_prefix(path: Path, what: Marker) -> Path:
@@ -129,7 +135,13 @@ from conjoin.prefix.prefix import Marker
 from conjoin.prefix.registry import Registry
 number, folder = sys.argv[1:]
 for each in range(20):
-    marker = Marker(req_id=f"{each:040x}", full_id="f" * 40, platform="linux-64", complete=True)
+    marker = Marker(
+        req_id=f"{each:040x}",
+        full_id="f" * 40,
+        platform="linux-64",
+        platform_digest="d" * 40,
+        complete=True,
+    )
     Registry().add(Path(folder, f"{number}-{each}"), marker)
     assert Registry().use(Path(folder, f"{number}-{each}"))
     Registry().add(Path(folder, f"shared-{each}"), marker)

@@ -8,9 +8,10 @@ from conjoin.errors import Conflict
 from conjoin.lock.model import LockedPackage
 from conjoin.prefix.hydrate import HydrateOptions, hydrate
 from conjoin.prefix.link.conda import CondaEntry
-from conjoin.prefix.link.packaged_path import PackagedPath, PythonLayout
+from conjoin.prefix.link.linking_plan import linking_plan
+from conjoin.prefix.link.packaged_index import PackagedIndex
+from conjoin.prefix.link.packaged_path import PackagedPath, PythonLayout, folders_of
 from conjoin.prefix.link.wheel_listing import WheelEntry, _Stamp
-from conjoin.prefix.link.wheels import linking_order
 from conjoin.prefix.verify import verify
 from hydrating import BASE, conda_packages, lock_of, locked_wheel, output
 from worlds import make_wheel
@@ -20,20 +21,25 @@ LAYOUT = PythonLayout("lib/python3.11/site-packages", "bin", "include/python3.11
 
 def conda(name: str, *paths: tuple[str, str], noarch: str = "") -> tuple[LockedPackage, CondaEntry]:
     package = LockedPackage(kind="conda", name=name, version="1", file=f"{name}.conda", noarch=noarch)
-    return package, CondaEntry((), tuple(PackagedPath(*path) for path in paths), 0)
+    folders = tuple(folders_of(path for path, _ in paths))
+    about = PackagedIndex(name=name, version="1", build="", md5="")
+    return package, CondaEntry((), tuple(PackagedPath(*path) for path in paths), about, 0, folders)
 
 
 def wheel(name: str, *paths: tuple[str, str]) -> tuple[LockedPackage, WheelEntry]:
     package = LockedPackage(kind="pypi", name=name, version="1", file=f"{name}-1-py3-none-any.whl")
     stamp = _Stamp("", 0, 0, 0)
-    return package, WheelEntry(stamp, f"{name}-1.dist-info", tuple(PackagedPath(*path) for path in paths))
+    folders = tuple(folders_of(path for path, _ in paths))
+    return package, WheelEntry(
+        stamp, f"{name}-1.dist-info", tuple(PackagedPath(*path) for path in paths), folders
+    )
 
 
 def order(
     condas: list[tuple[LockedPackage, CondaEntry]], wheels: list[tuple[LockedPackage, WheelEntry]]
 ) -> tuple[list[list[str]], list[str]]:
-    groups, warnings = linking_order(dict(condas), dict(wheels), LAYOUT)
-    return [[package.name for package in group] for group in groups], warnings
+    plan = linking_plan(dict(condas), dict(wheels), LAYOUT)
+    return [[package.name for package in group] for group in plan.groups], plan.warnings
 
 
 def test_packages_that_share_nothing_are_linked_together() -> None:

@@ -50,7 +50,7 @@ def test_credentials_are_taken_out(text, clean, credential):
         "numpy>=1.2",
         "https://host.example/a@b",
         "git+ssh://git@host.example/r@v1",
-        "https://host.example/?next=https%3A%2F%2Fa@b",
+        "https://host.example/?next=https%3A%2F%2Fb",
         "a @ https://host.example/a.whl",
     ],
 )

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from conjoin.api import Store
 from conjoin.errors import Conflict, ConjoinError, IntegrityError, NotFound, UsageError
 from conjoin.lock.format import encode, write_lock
-from conjoin.lock.identity import make_lock, requirements_id
+from conjoin.lock.identity import lock_digest, make_lock, requirements_id
 from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
 from conjoin.store.aliases import Alias, parse_alias
 from conjoin.store.backend.filelock import locked
@@ -44,13 +45,63 @@ def test_a_lock_is_kept_and_found_by_its_ids(store: Store) -> None:
     assert (store.root / "envs" / lock.req_id / lock.full_id / "lock.json").read_bytes() == encode(lock)
 
 
-def test_a_lock_that_differs_under_the_same_ids_is_a_conflict(store: Store) -> None:
+def other_origin(lock: Lock) -> Lock:
+    """Return the same environment, of a mirror whose index says more of its dependencies."""
+    locked = lock.platforms["linux-64"]
+    url = "https://mirror.example/six-1.0-py3-none-any.whl"
+    (package,) = locked.packages
+    changed = replace(package, url=url, dependencies=("idna >=2",))
+    return replace(lock, platforms={"linux-64": replace(locked, packages=(changed,))})
+
+
+def test_of_two_locks_of_one_environment_the_first_one_stays(store: Store) -> None:
+    lock = lock_with(1)
+    assert store.locks.put(lock) == (lock, True)
+    assert store.locks.put(lock) == (lock, False)
+    assert store.locks.put(other_origin(lock)) == (lock, False)
+    assert store.locks.get(lock.req_id, lock.full_id) == lock
+
+
+def test_what_is_no_such_lock_gives_way_to_the_true_one(store: Store) -> None:
     lock = lock_with(1)
     store.locks.put(lock)
     path = store.root / "envs" / lock.req_id / lock.full_id / "lock.json"
-    path.write_bytes(path.read_bytes().replace(b"1.0", b"1.1", 1))
-    with pytest.raises(Conflict):
-        store.locks.put(lock)
+    for damaged in (b"", b"{", path.read_bytes().replace(b"1.0", b"1.1", 1), encode(lock_with(2))):
+        path.write_bytes(damaged)
+        assert store.locks.put(lock) == (lock, True)
+        assert store.locks.get(lock.req_id, lock.full_id) == lock
+
+
+def test_a_lock_is_the_one_whose_digest_is_known(store: Store) -> None:
+    lock = lock_with(1)
+    store.locks.put(other_origin(lock))
+    assert store.locks.get(lock.req_id, lock.full_id, lock_digest(other_origin(lock)))
+    with pytest.raises(IntegrityError, match=lock_digest(lock)):
+        store.locks.get(lock.req_id, lock.full_id, lock_digest(lock))
+    pinned = f"{lock.req_id}:{lock.full_id}@sha256:"
+    assert find_lock(pinned + lock_digest(other_origin(lock)), store) == other_origin(lock)
+    with pytest.raises(IntegrityError, match=lock_digest(lock)):
+        find_lock(pinned + lock_digest(lock), store)
+    with pytest.raises(UsageError, match="64 hex digits"):
+        find_lock(pinned + "abc", store)
+
+
+def test_a_name_means_the_very_lock_that_was_named(store: Store) -> None:
+    lock = lock_with(1)
+    store.locks.put(lock)
+    store.aliases.set(Alias("x", "v1"), other_origin(lock))  # of the lock that is kept, whatever is brought
+    assert find_lock("x:v1", store) == lock
+    path = store.root / "envs" / lock.req_id / lock.full_id / "lock.json"
+    path.write_bytes(encode(other_origin(lock)))
+    with pytest.raises(IntegrityError, match="changed after it was named"):
+        find_lock("x:v1", store)
+    assert find_lock(f"{lock.req_id}:{lock.full_id}", store) == other_origin(lock)
+    # Where it comes from counts as well: whoever writes the store could have packages fetched from anywhere.
+    locked = lock.platforms["linux-64"]
+    elsewhere = replace(locked, packages=(replace(locked.packages[0], url="https://x.example/six-1.0.whl"),))
+    path.write_bytes(encode(replace(lock, platforms={"linux-64": elsewhere})))
+    with pytest.raises(IntegrityError, match="changed after it was named"):
+        find_lock("x:v1", store)
 
 
 def test_an_edited_lock_is_not_believed(store: Store) -> None:
@@ -136,7 +187,7 @@ def test_a_tag_is_written_once_but_latest_moves(store: Store) -> None:
 def test_an_alias_never_dangles(store: Store) -> None:
     lock = lock_with(1)
     with pytest.raises(NotFound):
-        store.aliases.set(Alias("x", "latest"), lock.req_id, lock.full_id)
+        store.aliases.set(Alias("x", "latest"), lock)
     assert list(store.aliases.all()) == []
 
 

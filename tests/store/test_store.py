@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from conjoin.api import Store
 from conjoin.errors import Conflict, ConjoinError, IntegrityError, NotFound, Unreachable
@@ -240,13 +241,13 @@ def test_aliases_are_listed_by_what_they_begin_with(place: str, make_environment
     assert [str(each) for each in store.aliases.all("team2")] == ["team2/x:v1"]
 
 
-def test_what_is_not_there_is_not_found(place: str) -> None:
+def test_what_is_not_there_is_not_found(place: str, make_environment: MakeLock) -> None:
     store = Store(place)
     for text in ("no/such:v1", f"{'a' * 40}:{'b' * 40}"):
         with pytest.raises(NotFound):
             store.get(text)
     with pytest.raises(NotFound, match="push it first"):
-        store.aliases.set(parse_alias("x"), "a" * 40, "b" * 40)
+        store.aliases.set(parse_alias("x"), replace(make_environment(1), full_id="b" * 40))
 
 
 def test_a_lock_under_another_s_name_is_not_believed(place: str, make_environment: MakeLock) -> None:
@@ -304,15 +305,23 @@ for path in sorted(Path(folder).glob("*.lock")):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("processes", "count"), [(3, 4), pytest.param(16, 20, marks=pytest.mark.scale)], ids=["3x4", "16x20"]
+)
 @pytest.mark.parametrize("kind", ["folder", "s3", "gs", "az"])
-def test_sixteen_processes_times_twenty_locks_and_aliases_lose_nothing(
-    kind: str, make_environment: MakeLock, tmp_path: Path, new_place: Callable[[str], str]
+def test_processes_that_push_the_same_locks_and_aliases_lose_nothing(
+    kind: str,
+    processes: int,
+    count: int,
+    make_environment: MakeLock,
+    tmp_path: Path,
+    new_place: Callable[[str], str],
 ) -> None:
     from conjoin.lock.format import write_lock
 
     place = new_place(kind)
     (tmp_path / "locks").mkdir()
-    locks = {f"e{seed}": make_environment(2, 100, seed=seed) for seed in range(20)}
+    locks = {f"e{seed}": make_environment(2, 100, seed=seed) for seed in range(count)}
     for name, lock in locks.items():
         write_lock(tmp_path / "locks" / f"{name}.lock", lock)
     running = [
@@ -321,17 +330,17 @@ def test_sixteen_processes_times_twenty_locks_and_aliases_lose_nothing(
             stderr=subprocess.PIPE,
             text=True,
         )
-        for number in range(16)
+        for number in range(processes)
     ]
     failures = [process.communicate()[1] for process in running]
-    assert failures == [""] * 16
+    assert failures == [""] * processes
     store = Store(place)
     assert sorted(store.locks.ids()) == sorted((lock.req_id, lock.full_id) for lock in locks.values())
-    names = [f"many/{name}:v{number}" for name in sorted(locks) for number in range(16)]
+    names = [f"many/{name}:v{number}" for name in sorted(locks) for number in range(processes)]
     assert sorted(map(str, store.aliases.all())) == sorted(["many/all:latest", *names])
     for name in names:
         lock = locks[name.removeprefix("many/").partition(":")[0]]
-        assert store.aliases.get(parse_alias(name)) == (lock.req_id, lock.full_id)
+        assert store.aliases.get(parse_alias(name)).ids == (lock.req_id, lock.full_id)
     for lock in locks.values():
         assert held(store, lock) == origin_of(tmp_path, lock)
 

@@ -8,10 +8,10 @@ import zipfile
 
 __all__ = ["bootstrap_archive", "engine_files"]
 
-_ROOMS = ("bootstrap", "config", "lock", "prefix", "spec", "store")
+_ROOMS = ("bootstrap", "config", "lock", "prefix", "spec", "store", "trust")
 # Of the network, what reads the URLs of editable packages, and what any download goes by.
 _MODULES = (
-    *("__init__.py", "errors.py", "version.py", "writing.py"),
+    *("__init__.py", "errors.py", "redaction.py", "untrusted.py", "version.py", "writing.py"),
     *("net/__init__.py", "net/bounded_file.py", "net/expansion.py", "net/guard.py"),
     *("net/retries.py", "net/urls.py"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import hashlib
 import json
 import os
 import platform as platform_module
@@ -13,14 +14,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from conjoin.bootstrap.download import Downloads, disk_errors, write_all
 from conjoin.bootstrap.engine import Engine, engine_code
+from conjoin.bootstrap.grammar import HEX_64
 from conjoin.bootstrap.locked import LockedEnvironment, find_locked
 from conjoin.bootstrap.machine import check_machine, host_platform, python_tag
 from conjoin.bootstrap.stores.open_source import open_source
 from conjoin.bootstrap.toolkit import read_python, read_toolkit
-from conjoin.errors import ConjoinError, Unreachable
+from conjoin.errors import ConjoinError, IntegrityError, Unreachable, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from conjoin.bootstrap.toolkit import ToolkitFile
 
@@ -58,22 +60,29 @@ def bootstrap(
     endpoint: str | None = None,
     id_file: str | None = None,
     variables: Mapping[str, str] | None = None,
+    toolkit: Sequence[str] = (),
 ) -> Ready:
     """Make the prefix of an environment out of what a store has, unless it is there.
 
     :param store: ``s3://bucket/prefix``, ``gs://``, ``az://``, ``https://``, ``file://`` or a folder.
-    :param env: a lock file's path, ``req_id:full_id``, or a name in the store.
+    :param env: a lock file's path, ``req_id:full_id``, or a name in the store; with ``@sha256:DIGEST`` after
+        it, that lock or an error.
     :param platform: the environment's; default: this machine's.
     :param prefix: where to; default: a folder named by the ids in ``CONJOIN_ENVS``, else the user's data.
     :param cache: of the node; default: ``CONJOIN_CACHE``, else the user's cache.
     :param endpoint: the store's server, where it is not the cloud's own.
     :param id_file: written with ``req_id:full_id`` when all is done.
     :param variables: beginning with these, tell what a program of the prefix needs.
+    :param toolkit: sha256 of the toolkit's descriptions, of which each that is used has to have one; default:
+        what the store has is trusted.
     :raises ConjoinError: with one line that says what, where, and what to do; nothing half-made is taken for
         complete, and running this again goes on where it was.
     """
     source = open_source(store, endpoint)
     downloads = Downloads(source)
+    for digest in toolkit:
+        if not HEX_64.fullmatch(digest):
+            raise UsageError(f"{digest!r} is no sha256", advice="expected 64 hex digits")
     platform = platform or host_platform()
     check_machine(platform, ())
     wanted = find_locked(downloads.document, env, platform, source.place)
@@ -86,7 +95,7 @@ def bootstrap(
     if complete and variables is None:
         told = {"prefix": target, "variables": {}}  # type: dict[str, Any]
     else:
-        work = _Work(wanted, downloads, source.place, cache, target, variables)
+        work = _Work(wanted, downloads, source.place, cache, target, variables, frozenset(toolkit))
         try:
             told = work.run(fetch=not complete)
         except BaseException:
@@ -141,14 +150,15 @@ def _is_complete(prefix: str, wanted: LockedEnvironment) -> bool:
     try:
         with open(os.path.join(prefix, "conda-meta", "conjoin"), "rb") as file:
             told = json.loads(file.read().decode())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     expected = {
         "req_id": wanted.req_id,
         "full_id": wanted.full_id,
         "platform": wanted.platform,
+        "platform_digest": wanted.platform_digest,
         "complete": True,
-        "schema": 1,
+        "schema": 2,
     }
     return bool(told == expected)
 
@@ -176,7 +186,9 @@ class _Work:
         cache: str,
         target: str,
         variables: Mapping[str, str] | None,
+        trusted: frozenset[str],
     ) -> None:
+        self._trusted = trusted
         self._wanted = wanted
         self._downloads = downloads
         self._place = place
@@ -235,11 +247,11 @@ class _Work:
     def _toolkit(self) -> tuple[ToolkitFile | None, dict[str, ToolkitFile]]:
         """Return the packed Python, if this one is not enough, and the wheels that are needed."""
         here, platform = python_tag(), self._wanted.platform
-        toolkit = read_toolkit(self._downloads.document, platform, self._place)
+        toolkit = read_toolkit(self._description, platform, self._place)
         wheels = toolkit.wheels(here)
         python = None
         if wheels is None:
-            python = read_python(self._downloads.document, platform, self._place, here)
+            python = read_python(self._description, platform, self._place, here)
             wheels = toolkit.wheels(python.pythons[0])
             if wheels is None:
                 raise ConjoinError(
@@ -251,6 +263,23 @@ class _Work:
         if not any(each.get("kind") != "conda" for each in self._wanted.packages):
             wheels.pop("uv", None)
         return python, wheels
+
+    def _description(self, key: str) -> bytes | None:
+        """Return what describes the toolkit; whoever may write the store could put programs of theirs there.
+
+        :raises IntegrityError: where it is not one of those that were passed on.
+        """
+        text = self._downloads.document(key)
+        if text is not None and self._trusted:
+            found = hashlib.sha256(text).hexdigest()
+            if found not in self._trusted:
+                raise IntegrityError(
+                    f"the toolkit is not the one that was passed on: {key} has sha256 {found}",
+                    where=self._place,
+                    advice="if it was made anew since, start again from where the digest comes from; else ask"
+                    " whoever runs the store",
+                )
+        return text
 
     def _bringing(self, wheel: ToolkitFile) -> Callable[[], str]:
         return lambda: wheel.bring(self._downloads, self._wanted.platform, self._cache)
@@ -305,7 +334,7 @@ class _Work:
         )
         work = {
             "lock": lock,
-            "ids": self._wanted.ids,
+            "digest": self._wanted.digest,
             "platform": self._wanted.platform,
             "store": self._store,
             "prefix": self._target,

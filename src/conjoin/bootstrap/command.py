@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from conjoin.bootstrap import VERSION
 from conjoin.bootstrap.bootstrapping import bootstrap
 from conjoin.errors import ConjoinError, NotFound, UsageError
+from conjoin.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             endpoint=options.endpoint_url,
             id_file=options.id_file,
             variables=None if command is None else os.environ,
+            toolkit=options.toolkit_sha256,
         )
         if not options.quiet:
             took, megabytes = time.time() - started, ready.received / 1e6
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("CONJOIN_DEBUG"):
             raise
-        told = " ".join(f"{type(error).__name__}: {error}".split())
+        told = redacted(" ".join(f"{type(error).__name__}: {error}".split()))
         print(f"conjoin: error: this is a bug: {told}; CONJOIN_DEBUG=1 shows where", file=sys.stderr)
         return ConjoinError.exit_code
     raise AssertionError("handing over does not return")
@@ -97,12 +99,23 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("store", metavar="STORE", help="s3://bucket/prefix, gs://, az://, https://, a folder")
-    parser.add_argument("env", metavar="ENV", help="a lock file, req_id:full_id, or a name in the store")
+    parser.add_argument(
+        "env",
+        metavar="ENV",
+        help="a lock file, req_id:full_id, or a name in the store; with @sha256:DIGEST, that lock alone",
+    )
     parser.add_argument("--platform", metavar="P", help="default: this machine's")
     parser.add_argument("--prefix", metavar="DIR", help="where to make it")
     parser.add_argument("--cache", metavar="DIR", help="what bootstraps on one node share")
     parser.add_argument("--endpoint-url", metavar="URL", help="the store's server, if not the cloud's own")
     parser.add_argument("--id-file", metavar="FILE", help="written with req_id:full_id when all is done")
+    parser.add_argument(
+        "--toolkit-sha256",
+        metavar="DIGEST",
+        action="append",
+        default=[],
+        help="what the toolkit's description has to have; once for each that may be used",
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
     parser.add_argument("--version", action="version", version="conjoin " + VERSION)
     return parser

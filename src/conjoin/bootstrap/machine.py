@@ -23,9 +23,9 @@ _MACHINES = {
     ("darwin", "x86_64"): "osx-64",
     ("darwin", "arm64"): "osx-arm64",
 }
-_MANYLINUX = re.compile(r"manylinux_2_([0-9]+)_")
+_MANYLINUX = re.compile(r"manylinux_2_([0-9]{1,9})_")
 _LEGACY = {"manylinux1": 5, "manylinux2010": 12, "manylinux2014": 17}
-_AT_LEAST = re.compile(r"__glibc\s*>=\s*2\.([0-9]+)")
+_AT_LEAST = re.compile(r"__glibc\s*>=\s*2\.([0-9]{1,9})")
 
 
 def host_platform() -> str:

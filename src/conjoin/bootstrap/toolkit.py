@@ -80,7 +80,10 @@ def read_toolkit(fetch: Callable[[str], bytes | None], platform: str, where: str
             advice=f"run `conjoin toolkit --store {where} --platform {platform}` where an index is",
         )
     told = _document(text, where)
-    return Toolkit(platform, tuple(_file(each, where) for each in told.get("files", ())))
+    files = told.get("files", [])
+    if not isinstance(files, list):
+        raise IntegrityError("the toolkit's description is not valid", where=where)
+    return Toolkit(platform, tuple(_file(each, where) for each in files))
 
 
 def read_python(fetch: Callable[[str], bytes | None], platform: str, where: str, here: str) -> ToolkitFile:
@@ -102,7 +105,7 @@ def read_python(fetch: Callable[[str], bytes | None], platform: str, where: str,
 def _document(text: bytes, where: str) -> dict[str, Any]:
     try:
         told = json.loads(text.decode())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise IntegrityError(f"the toolkit's description is not valid ({error})", where=where) from None
     if not isinstance(told, dict) or told.get("schema") != SCHEMA:
         raise IntegrityError("the toolkit's description is of another version of conjoin", where=where)
@@ -119,7 +122,7 @@ def _file(told: Any, where: str) -> ToolkitFile:
             pythons=tuple(map(str, told["pythons"])),
             executable=str(told.get("executable", "")),
         )
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise IntegrityError("the toolkit's description is not valid", where=where) from None
     if (
         not PLAIN_FILE_NAME.fullmatch(found.file)

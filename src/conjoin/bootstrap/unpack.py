@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import posixpath
 import re
 import shutil
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -21,7 +23,19 @@ if TYPE_CHECKING:
 __all__ = ["unpack_code", "unpack_once", "unpack_tar", "unpack_wheel"]
 
 _BUFFER = 4 << 20
-_UNREADABLE = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, RuntimeError, ValueError)
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    LookupError,
+    OverflowError,
+    RuntimeError,  # an encrypted file; NotImplementedError of its method
+    ValueError,  # names that are no text, or hold a null character
+)
+"""What reading a damaged or hostile archive raises, beside OSError."""
 ALWAYS = 100_000_000
 """Bytes that any archive may unpack to."""
 
@@ -95,18 +109,28 @@ def unpack_tar(archive: str, folder: str) -> None:
     with tarfile.open(archive, "r:gz") as opened:
         for member in opened:
             path = os.path.join(folder, _checked(member.name))
+            # Links that each stay inside may lead out together: look where the file system would.
+            _refuse_led_out(path, folder)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             if member.isdir():
                 os.makedirs(path, exist_ok=True)
             elif member.issym():
                 _checked(posixpath.normpath(posixpath.join(posixpath.dirname(member.name), member.linkname)))
                 os.symlink(member.linkname, path)
+                _refuse_led_out(path, folder)
             elif member.isreg():
                 source = opened.extractfile(member)
                 assert source is not None
                 with source:
                     _write(source, path, expansion)
                 os.chmod(path, 0o755 if member.mode & 0o100 else 0o644)
+
+
+def _refuse_led_out(path: str, folder: str) -> None:
+    top = os.path.realpath(folder)
+    if not (os.path.realpath(path) + os.sep).startswith(top + os.sep):
+        name = os.path.relpath(path, folder)
+        raise IntegrityError(f"an archive's link would lead {name!r} out of its folder")
 
 
 class _Expansion:

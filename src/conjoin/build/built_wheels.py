@@ -19,6 +19,7 @@ from conjoin.index.pypi.file_names import FileNameReader
 from conjoin.index.pypi.project import CoreMetadata
 from conjoin.index.pypi.wheel_archive import read_metadata
 from conjoin.spec.names import PypiName
+from conjoin.untrusted import decode_json
 from conjoin.writing import copy_to, replace
 
 __all__ = ["BuiltWheel", "BuiltWheels", "KeptBuilds", "KeptWheel", "is_pure"]
@@ -185,6 +186,6 @@ def is_pure(folder: Path) -> bool:
 
 def _note(folder: Path) -> _Note | None:
     try:
-        return msgspec.json.decode((folder / _NOTE).read_bytes(), type=_Note)
+        return decode_json((folder / _NOTE).read_bytes(), _Note)
     except (OSError, msgspec.DecodeError):
         return None

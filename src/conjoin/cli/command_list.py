@@ -92,6 +92,11 @@ COMMANDS = {
         "Bring the environment and the packages of an offline bundle into a store, and print its id.",
         _SHARE,
     ),
+    "log": Entry(
+        "commands.log",
+        "Show who pushed, named, collected or deleted what in a store, newest first.",
+        _SHARE,
+    ),
     "gc": Entry(
         "commands.gc",
         "Drop what no name, no deployed workflow, no default, no recent use and no prefix refers to.",

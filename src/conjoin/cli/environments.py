@@ -17,9 +17,19 @@ if TYPE_CHECKING:
     from conjoin.lock.model import Lock
     from conjoin.resolving import Resolution
     from conjoin.spec.requirements import Credential, Requirements
+    from conjoin.store.records.signatures import Signer
     from conjoin.store.store import Store
 
-__all__ = ["Base", "Environment", "base_of", "environment_of", "make_prefix", "open_store", "resolve_showing"]
+__all__ = [
+    "Base",
+    "Environment",
+    "base_of",
+    "environment_of",
+    "make_prefix",
+    "open_store",
+    "resolve_showing",
+    "signer_of",
+]
 
 
 class Environment:
@@ -58,12 +68,25 @@ def open_store(options: StoreOptions, *, to_name: bool = False) -> Store:
     """
     from conjoin.store.store import Store
 
-    store = Store(options.store)
+    store = Store(options.store, accept_rollback=options.accept_rollback)
     if not options.offline or store.shared is None:
         return store
     if to_name:
         raise UsageError(f"a name in {store.place} needs the network", advice="drop --offline or --alias")
     return store.local
+
+
+def signer_of(*, sign: bool, key: str | None) -> Signer | None:
+    """Return what signs: with a key that is given, else with the one that is configured; None for nothing.
+
+    :raises UsageError: where no key is named.
+    """
+    if not sign and key is None:
+        return None
+    from conjoin.trust.policy import signing_key
+    from conjoin.trust.ssh_keygen import signer
+
+    return signer(key or signing_key())
 
 
 def environment_of(
@@ -99,7 +122,8 @@ def environment_of(
         reporter.say(
             f"resolved in {resolution.seconds:.1f} s: {resolution.lock.req_id}:{resolution.lock.full_id}"
         )
-    return Environment(resolution.lock, platform, requirements.credentials)
+    credentials = (*requirements.credentials, *resolution.credentials)
+    return Environment(resolution.lock, platform, credentials)
 
 
 def resolve_showing(

@@ -78,6 +78,9 @@ def _reported(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    import warnings
+
+    from conjoin.cli.output.reporter import Reporter
     from conjoin.cli.parser import NAME, print_help, run
     from conjoin.cli.root import ROOT
     from conjoin.errors import UsageError
@@ -85,5 +88,11 @@ def _run(arguments: list[str]) -> int:
     if not arguments:
         print_help(ROOT, NAME, sys.stderr)
         return UsageError.exit_code
-    run(ROOT, arguments)
+    # What is done all the same, and should be known: in a line of ours, as often as it happens.
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, category, *_where, **_more: (
+            Reporter().warn(str(message)) if category is UserWarning else None
+        )
+        run(ROOT, arguments)
     return 0

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 __all__ = [
+    "ACCEPT_ROLLBACK",
     "ENV",
     "OUTPUT",
     "PLATFORM",
     "PLATFORMS",
     "QUIET",
     "REQUEST",
+    "SIGN",
+    "SIGNING_KEY",
     "STORE",
     "STORE_URL",
     "VERBOSE",
@@ -179,6 +182,13 @@ class Command(NamedTuple):
 
 ENV = Argument("env", "a lock file, an id or its beginning, or an alias", "ENV", completes="environment")
 STORE_URL = Option("store", "where environments are kept", "URL", completes="folder", group=KEPT)
+ACCEPT_ROLLBACK = Option(
+    "accept_rollback", "believe a name that means something else than when you met it", group=KEPT
+)
+SIGN = Option("sign", "sign what the name means, with an SSH key", group=KEPT)
+SIGNING_KEY = Option(
+    "signing_key", "sign with this key; default: as configured", "FILE", completes="file", group=KEPT
+)
 PLATFORM = Option("platform", "default: this host's, if locked", "P", completes="platform")
 PLATFORMS = PLATFORM._replace(help="this platform alone", repeats=True)
 
@@ -328,6 +338,7 @@ class StoreOptions(NamedTuple):
 
     store: str | None = None
     network: bool | None = None
+    accept_rollback: bool = False
 
     @property
     def offline(self) -> bool:
@@ -347,6 +358,7 @@ STORE = Group(
         Option(
             "network", "whether the network may be used", flags=("--online",), off="--offline", group=KEPT
         ),
+        ACCEPT_ROLLBACK,
     ),
 )
 

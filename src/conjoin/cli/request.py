@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,4 +102,4 @@ def _kind_of_file(path: Path) -> str | None:
 
 
 def _pyproject(path: Path) -> Path:
-    return path / "pyproject.toml" if path.is_dir() else path
+    return path / "pyproject.toml" if os.path.isdir(path) else path  # noqa: PTH112

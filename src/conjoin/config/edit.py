@@ -9,6 +9,7 @@ from conjoin.config.table import Setting, setting_named
 from conjoin.config.toml import loads
 from conjoin.config.values import Value, to_toml
 from conjoin.errors import UsageError
+from conjoin.untrusted import read_as
 from conjoin.writing import replace
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ def _read(path: Path) -> TOMLDocument:
     except UnicodeDecodeError:
         raise UsageError("the file is not UTF-8 text", where=str(path)) from None
     loads(text, where=str(path))  # whose errors are ours
-    return tomlkit.parse(text)
+    with read_as(UsageError, "the file cannot be changed", where=str(path)):
+        return tomlkit.parse(text)
 
 
 def _write(path: Path, document: TOMLDocument) -> None:

@@ -15,6 +15,7 @@ from conjoin.config.table import REQUEST_KEYS, Setting, setting_named, unknown_k
 from conjoin.config.toml import line_of_key, loads
 from conjoin.config.values import Value, of_toml
 from conjoin.errors import UsageError
+from conjoin.untrusted import path_of
 
 __all__ = [
     "TABLE",
@@ -44,7 +45,7 @@ def user_file(environ: Mapping[str, str] | None = None) -> Path:
     """
     environ = os.environ if environ is None else environ
     if given := environ.get("CONJOIN_CONFIG"):
-        return Path(given).expanduser().absolute()
+        return path_of(given, variable="CONJOIN_CONFIG").absolute()
     import platformdirs
 
     return platformdirs.user_config_path("conjoin", appauthor=False) / "config.toml"
@@ -76,10 +77,10 @@ def project_file(folder: Path, environ: Mapping[str, str] | None = None) -> Sign
     """
     environ = os.environ if environ is None else environ
     if given := environ.get("CONJOIN_PROJECT"):
-        path = Path(given).expanduser().absolute()
-        path = path / _PROJECT if path.is_dir() else path
+        path = path_of(given, variable="CONJOIN_PROJECT").absolute()
+        path = path / _PROJECT if os.path.isdir(path) else path  # noqa: PTH112 (which raises nothing)
         found = signature(path)
-        if found is None and not path.exists():
+        if found is None and not os.path.exists(path):  # noqa: PTH110
             raise UsageError("the file does not exist", where=str(path), advice="check CONJOIN_PROJECT")
         return found
     for parent in (folder, *folder.parents):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from conjoin.config.load import load_settings
+from conjoin.untrusted import path_of
 
 __all__ = ["cache_dir", "envs_dir", "local_store_root", "state_dir", "store_root"]
 
@@ -15,7 +16,7 @@ def store_root() -> str:
         text = str(said.value)
         if "://" in text or text.startswith("file:") or said.folder is None:
             return text
-        return str(said.folder / Path(text).expanduser())
+        return str(said.folder / path_of(text))
     return str(_data_dir() / "store")
 
 
@@ -52,5 +53,5 @@ def _data_dir() -> Path:
 
 def _given(name: str) -> Path | None:
     for said in load_settings().said(name):
-        return ((said.folder or Path()) / Path(str(said.value)).expanduser()).absolute()
+        return ((said.folder or Path()) / path_of(str(said.value))).absolute()
     return None

@@ -18,7 +18,7 @@ _PT_LOAD, _PT_DYNAMIC = 1, 2
 _DT_NULL, _DT_NEEDED, _DT_STRTAB, _DT_SONAME, _DT_RPATH, _DT_RUNPATH = 0, 1, 5, 14, 15, 29
 _SEGMENT = struct.Struct("<IIQQQQQQ")  # type, flags, offset, vaddr, paddr, filesz, memsz, align
 _TAG = struct.Struct("<qQ")
-_GLIBC = re.compile(rb"\0GLIBC_2\.(\d+)(?:\.\d+)?(?=\0)")
+_GLIBC = re.compile(rb"\0GLIBC_2\.(\d{1,6})(?:\.\d{1,6})?(?=\0)")
 
 
 @dataclass(frozen=True, slots=True)

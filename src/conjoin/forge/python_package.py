@@ -60,7 +60,7 @@ _RECORDS = re.compile(
     r"bin/[^/]+|lib/pkgconfig/[^/]+|.*/(_sysconfigdata[^/]*\.py|_sysconfig_vars[^/]*\.json|build-details\.json"
     r"|config-[^/]*/(Makefile|python-config\.py))"
 )
-_SHEBANG = re.compile(rb"#![^\n]*/python[0-9.]*t?(?=[ \n])")
+_SHEBANG = re.compile(rb"#![^\n]{0,4096}/python[0-9.]*t?(?=[ \n])")
 _SITE = re.compile(r"lib\d*/python3\.\d+t?/site\.py")
 _SYSCONFIG = re.compile(r"lib\d*/python3\.\d+t?/sysconfig(/__init__)?\.py")
 _SITE_PACKAGES_TOO = (

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from conjoin.errors import ConjoinError, IntegrityError, NotFound, UsageError
 from conjoin.forge.package import check_path
 from conjoin.spec.names import PypiName, pypi_name
+from conjoin.untrusted import archive_failures, reason_of
 
 if TYPE_CHECKING:
     from packaging.tags import Tag
@@ -81,15 +82,8 @@ def open_wheel(path: Path) -> WheelFile:
         return _open(path)
     except FileNotFoundError as error:
         raise NotFound("no such wheel", where=str(path)) from error
-    except (
-        OSError,
-        zipfile.BadZipFile,
-        KeyError,
-        UnicodeDecodeError,
-        csv.Error,
-        configparser.Error,
-    ) as error:
-        raise UsageError(f"not a valid wheel: {error}", where=str(path)) from error
+    except archive_failures() as error:
+        raise UsageError(f"not a valid wheel: {reason_of(error)}", where=str(path)) from error
     except ConjoinError as error:
         raise type(error)(error.what, where=str(path), advice=error.advice) from error
 

@@ -9,7 +9,6 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 from packaging.version import InvalidVersion, Version
@@ -17,9 +16,11 @@ from packaging.version import InvalidVersion, Version
 from conjoin.errors import Unreachable, UsageError
 from conjoin.index.channel_guard import LONGEST_REQUEST, in_time
 from conjoin.net.credentials import Credentials
+from conjoin.net.http_cache import make_private
 from conjoin.net.urls import without_secrets
 from conjoin.spec.names import CondaName
 from conjoin.spec.requirements import Credential
+from conjoin.untrusted import panics, split_url
 
 if TYPE_CHECKING:
     from rattler import Channel, Gateway, MultiSource, RepoDataRecord
@@ -44,7 +45,7 @@ _DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/p
 _DEFAULTS_WINDOWS = (*_DEFAULTS, "https://repo.anaconda.com/pkgs/msys2")
 
 _NAME_END = re.compile(r"[ =<>!~\[;]")
-_URL = re.compile(r"[a-z]+://[^\s`'\")]+")
+_URL = re.compile(r"(?<![a-z])[a-z]+://[^\s`'\")]+")
 _IS_NETWORK = re.compile(
     r"cache|request|connect|network|timed out|time out|dns|status code|io error|os error", re.I
 )
@@ -124,12 +125,15 @@ class CondaChannels:
         if self._gateway is None:
             from rattler import Gateway, SourceConfig
 
+            client = client_for(self._urls(), self._credentials)
             self._cache_dir.mkdir(parents=True, exist_ok=True)
+            if client is not None:
+                make_private(self._cache_dir)  # what a login was shown is not for everybody
             action = "force-cache-only" if self._offline else "cache-or-fetch"
             self._gateway = Gateway(
                 cache_dir=self._cache_dir,
                 default_config=SourceConfig(cache_action=action),  # type: ignore[arg-type]
-                client=client_for(self._urls(), self._credentials),
+                client=client,
             )
         return self._gateway
 
@@ -158,16 +162,17 @@ class CondaChannels:
         from rattler import Channel, MultiSource
 
         try:
-            if channel in self._aliases:
-                urls = self._aliases[channel]
-                return MultiSource(channel, [Channel(url) for url in urls])
-            if channel == "defaults":
-                urls = _DEFAULTS_WINDOWS if self.platform.startswith("win") else _DEFAULTS
-                return MultiSource("defaults", [Channel(url) for url in urls])
-            return Channel(channel)
+            with panics():
+                if channel in self._aliases:
+                    urls = self._aliases[channel]
+                    return MultiSource(channel, [Channel(url) for url in urls])
+                if channel == "defaults":
+                    urls = _DEFAULTS_WINDOWS if self.platform.startswith("win") else _DEFAULTS
+                    return MultiSource("defaults", [Channel(url) for url in urls])
+                return Channel(channel)
         except Exception as error:
             raise UsageError(
-                f"{without_login(channel)!r} is not a channel: {error}",
+                f"{without_secrets(channel)!r} is not a channel: {error}",
                 advice="name a channel (conda-forge), a URL or a folder",
             ) from error
 
@@ -208,14 +213,15 @@ class CondaChannels:
         names = list(self._next[0])
         self._next = None
         try:
-            answers = await self.in_time(
-                self.gateway.query(
-                    self.sources,
-                    self.platforms,  # type: ignore[arg-type]
-                    names,
-                    recursive=False,
+            with panics():
+                answers = await self.in_time(
+                    self.gateway.query(
+                        self.sources,
+                        self.platforms,  # type: ignore[arg-type]
+                        names,
+                        recursive=False,
+                    )
                 )
-            )
         except ChannelUnreachable:
             raise
         except Exception as error:
@@ -233,7 +239,7 @@ class CondaChannels:
         :raises Unreachable: where they do not, or drip.
         """
         try:
-            where = f"channel {' or '.join(map(without_login, self.channels))}"
+            where = f"channel {' or '.join(map(without_secrets, self.channels))}"
             return await in_time(work, self._cache_dir, where, solves=solves)
         except Unreachable as error:
             raise ChannelUnreachable(error.what, where=error.where, advice=error.advice) from None
@@ -244,7 +250,8 @@ class CondaChannels:
         :raises Unreachable: where a channel does not answer or does not exist.
         """
         try:
-            found = await self.in_time(self.gateway.names(self.sources, self.platforms))  # type: ignore[arg-type]
+            with panics():
+                found = await self.in_time(self.gateway.names(self.sources, self.platforms))  # type: ignore[arg-type]
         except ChannelUnreachable:
             raise
         except Exception as error:
@@ -258,14 +265,15 @@ class CondaChannels:
         """
         others = [each for each in platforms if each not in self.platforms]
         try:
-            answers = await self.in_time(
-                self.gateway.query(
-                    self.sources,
-                    others,  # type: ignore[arg-type]
-                    [name],
-                    recursive=False,
+            with panics():
+                answers = await self.in_time(
+                    self.gateway.query(
+                        self.sources,
+                        others,  # type: ignore[arg-type]
+                        [name],
+                        recursive=False,
+                    )
                 )
-            )
         except ChannelUnreachable:
             raise
         except Exception as error:
@@ -342,19 +350,19 @@ def channel_error(error: Exception, channels: Sequence[str] = ()) -> ChannelUnre
     if missing:
         return ChannelUnreachable(
             f"no {missing['subdir']}/repodata.json there",
-            where=f"channel {without_login(missing['channel'])}",
+            where=f"channel {without_secrets(missing['channel'])}",
             advice="check the channel's name or URL",
         )
     url = _URL.search(text)
     if refused := _REFUSED.search(text):
         return ChannelUnreachable(
             f"the channel refuses access (HTTP status {refused[1]})",
-            where=without_login(url[0]) if url else None,
+            where=without_secrets(url[0]) if url else None,
             advice="put a user name and password into the channel's URL or into ~/.netrc",
         )
     cause = text.strip().splitlines()[-1].removeprefix("Caused by: ").strip()
     cause = cause if len(cause) <= _LONGEST_CAUSE else f"{cause[:_LONGEST_CAUSE]}..."
-    where = without_login(url[0]) if url else f"channel {' or '.join(map(without_login, channels))}"
+    where = without_secrets(url[0]) if url else f"channel {' or '.join(map(without_secrets, channels))}"
     if url is None and not _IS_NETWORK.search(text):
         return ChannelUnreachable(
             f"what it says of its packages cannot be read ({cause})",
@@ -362,24 +370,17 @@ def channel_error(error: Exception, channels: Sequence[str] = ()) -> ChannelUnre
             advice="tell who keeps the channel, or leave it out",
         )
     return ChannelUnreachable(
-        f"the channel does not answer ({_URL.sub(lambda found: without_login(found[0]), cause)})",
+        f"the channel does not answer ({_URL.sub(lambda found: without_secrets(found[0]), cause)})",
         where=where if url or channels else None,
         advice="check the network, or name a channel that can be reached with -c",
     )
-
-
-def without_login(url: str) -> str:
-    """Return a URL or channel name without user name, password and ``/t/<token>``."""
-    # A folder of this machine may well be called t.
-    bare = url if url.startswith("file:") else re.sub(r"/t/[^/]+/", "/", url)
-    return without_secrets(bare)
 
 
 def record_document(record: RepoDataRecord) -> dict[str, Any]:
     """Return a record as its JSON document, as the channel has it, its URLs without credentials."""
     document: dict[str, Any] = json.loads(record.to_json())
     for key in ("url", "channel"):
-        document[key] = without_login(document.get(key) or "")
+        document[key] = without_secrets(document.get(key) or "")
     return document
 
 
@@ -392,7 +393,7 @@ def client_for(channels: Sequence[str], credentials: Credentials) -> Client | No
     for channel in there:
         credentials.ask_keyring(channel)  # before: py-rattler does not tell us that it was refused
     logins = {channel: login for channel in there if (login := credentials.find(channel))}
-    in_clouds = any(urlsplit(channel).scheme in _CLOUDS for channel in channels)
+    in_clouds = any(split_url(channel).scheme in _CLOUDS for channel in channels)
     if not logins and not in_clouds:
         return None
     from rattler.networking import (
@@ -413,7 +414,7 @@ def client_for(channels: Sequence[str], credentials: Credentials) -> Client | No
         for channel, login in logins.items()
         if login.kind == "conda-token"
     }
-    parts = [urlsplit(channel) for channel in there]
+    parts = [split_url(channel) for channel in there]
 
     def headers_for(host: str, path: str) -> dict[str, str] | None:
         same = [each for each in parts if each.hostname == host]

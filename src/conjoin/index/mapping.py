@@ -26,6 +26,7 @@ import msgspec
 
 from conjoin.errors import ConjoinError, UsageError
 from conjoin.spec.names import CondaName, PypiName, conda_name, pypi_name
+from conjoin.untrusted import decode_json
 
 __all__ = ["Mapping", "Provides", "parse_purl"]
 
@@ -212,14 +213,14 @@ def _read_user(path: Path) -> _Names:
     where = str(path)
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise UsageError(f"the mapping cannot be read ({error})", where=where) from None
     if path.suffix == ".toml":
         from conjoin.config.toml import loads
 
         return _checked(loads(text, where=where), where)
     try:
-        return _checked(msgspec.json.decode(text), where)
+        return _checked(decode_json(text), where)
     except msgspec.DecodeError as error:
         raise UsageError(f"the mapping is not JSON ({error})", where=where) from None
 

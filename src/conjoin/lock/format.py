@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import re
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from conjoin.errors import IntegrityError, UsageError
-from conjoin.lock.identity import full_id, package_order, requirements_id
-from conjoin.lock.model import SCHEMA, Lock, LockedPackage
-from conjoin.spec.grammars import is_id, is_plain_file_name, is_sha256
-from conjoin.spec.platform import PLATFORMS
+from conjoin.lock.identity import full_id, lock_document, requirements_id
+from conjoin.lock.model import Lock
+from conjoin.lock.outline import refuse_schema
+from conjoin.lock.validation import lock_problems
+from conjoin.untrusted import decode_json, refuse_deep
 from conjoin.writing import replace
 
 __all__ = ["decode", "encode", "read_lock", "write_lock"]
 
-_MD5 = re.compile(r"([0-9a-f]{32})?")
+_MOST_PROBLEMS = 100
+"""Told as a number: whoever damaged a lock may have damaged all of it."""
 
 
 def encode(lock: Lock) -> bytes:
@@ -27,12 +27,8 @@ def encode(lock: Lock) -> bytes:
 
     The same decision has the same bytes, in whatever order it was put together.
     """
-    document = msgspec.to_builtins(lock)
-    for platform, locked in lock.platforms.items():
-        ordered = sorted(locked.packages, key=package_order)
-        document["platforms"][platform]["packages"] = [_without_empty(package) for package in ordered]
     # Indented afterwards: json alone would do that in Python, ten times slower.
-    text = json.dumps(document, sort_keys=True, ensure_ascii=False)
+    text = json.dumps(lock_document(lock), sort_keys=True, ensure_ascii=False)
     return msgspec.json.format(text.encode(), indent=1) + b"\n"
 
 
@@ -44,23 +40,24 @@ def decode(data: bytes, where: str) -> Lock:
     :raises IntegrityError: where the ids do not belong to the content: somebody edited it.
     """
     try:
-        schema = msgspec.json.decode(data, type=_Head).schema
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        schema = decode_json(data, _Head).schema
+    except msgspec.DecodeError as error:
         raise UsageError(
             f"this is not a lock ({error})", where=where, advice="write one with `conjoin resolve -o FILE`"
         ) from None
-    if schema > SCHEMA:
-        raise UsageError(
-            f"the lock has schema {schema}, this version reads up to {SCHEMA}",
-            where=where,
-            advice="upgrade conjoin",
-        )
+    refuse_schema(schema, where)
     try:
-        lock = msgspec.json.decode(data, type=Lock)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"the lock cannot be read ({error})", where=where) from None
-    _check_shape(lock, where)
-    advice = "locks are not edited by hand: resolve again"
+        lock = decode_json(data, Lock)
+        refuse_deep(lock.requirements)
+    except msgspec.DecodeError as error:
+        unknown = "unknown field" in str(error)
+        raise UsageError(
+            f"the lock cannot be read ({error})",
+            where=where,
+            advice="a newer version of conjoin wrote it: upgrade" if unknown else None,
+        ) from None
+    _check_fields(lock, where)
+    advice = "it was damaged, or edited by hand: resolve again, or fetch it anew"
     if requirements_id(lock.requirements) != lock.req_id:
         raise IntegrityError("req_id does not belong to these requirements", where=where, advice=advice)
     if full_id(lock.platforms) != lock.full_id:
@@ -76,8 +73,9 @@ def read_lock(path: Path) -> Lock:
     """
     try:
         data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot be read ({error.strerror})", where=str(path)) from None
+    except (OSError, ValueError) as error:  # a path may hold a null character
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot be read ({reason})", where=str(path)) from None
     return decode(data, str(path))
 
 
@@ -94,61 +92,12 @@ def write_lock(path: Path, lock: Lock) -> None:
         raise UsageError(f"cannot be written ({error.strerror})", where=str(path)) from None
 
 
-def _without_empty(package: LockedPackage) -> dict[str, Any]:
-    # msgspec leaves out an empty tuple only where it is the very object of the default, which the one that
-    # Python 3.10 makes of an empty generator is not.
-    return {name: value for name, value in msgspec.to_builtins(package).items() if value not in ((), [])}
-
-
 class _Head(msgspec.Struct):
     schema: int
 
 
-def _check_shape(lock: Lock, where: str) -> None:
-    problems = []
-    if lock.schema < 1:
-        problems.append(f"schema {lock.schema} never existed")
-    problems += [
-        f"{name} is not 40 hex digits"
-        for name, value in (("req_id", lock.req_id), ("full_id", lock.full_id))
-        if not is_id(value)
-    ]
-    for platform, locked in lock.platforms.items():
-        if platform not in PLATFORMS:
-            problems.append(f"{platform!r} is not a platform")
-        seen: set[tuple[str, str]] = set()
-        for position, package in enumerate(locked.packages):
-            at = f"platforms.{platform}.packages[{position}]"
-            problems += [f"{at}: {problem}" for problem in _package_problems(package)]
-            if (package.kind, package.name) in seen:
-                problems.append(f"{at}: a second {package.kind} package {package.name!r}")
-            seen.add((package.kind, package.name))
+def _check_fields(lock: Lock, where: str) -> None:
+    problems = list(itertools.islice(lock_problems(lock), _MOST_PROBLEMS))
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise UsageError(f"the lock is not valid: {problems[0]}{more}", where=where)
-
-
-def _package_problems(package: LockedPackage) -> list[str]:
-    problems = [
-        f"{field} {value!r} is not a plain name"
-        for field, value in (("name", package.name), ("version", package.version), ("file", package.file))
-        if not is_plain_file_name(value)
-    ]
-    if package.size < 0:
-        problems.append(f"size {package.size} is negative")
-    if package.kind == "python":
-        return problems
-    if not is_sha256(package.sha256):
-        problems.append("sha256 is not 64 hex digits")
-    if not _MD5.fullmatch(package.md5):
-        problems.append("md5 is not 32 hex digits")
-    if "@" in urlsplit(package.url).netloc:
-        problems.append("url carries credentials")
-    if package.kind == "pypi" and not package.file.endswith(".whl"):
-        problems.append(f"file {package.file!r} is not a wheel")
-    if package.kind == "conda":
-        if not package.file.endswith((".conda", ".tar.bz2")):
-            problems.append(f"file {package.file!r} is not a conda package")
-        if not is_plain_file_name(package.build):
-            problems.append(f"build {package.build!r} is not a plain name")
-    return problems

@@ -8,13 +8,16 @@ import msgspec
 
 __all__ = ["SCHEMA", "Lock", "LockedPackage", "LockedPlatform", "PackageKind"]
 
-SCHEMA = 1
-"""Version of the lock format; a reader accepts every version up to its own."""
+SCHEMA = 2
+"""Version of the lock format. A reader accepts every version from this one up to its own: nothing was
+published before."""
 
 PackageKind: TypeAlias = Literal["conda", "pypi", "python"]
 
 
-class LockedPackage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class LockedPackage(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """One package of one platform.
 
     :ivar kind: ``conda``, ``pypi`` (a wheel), or ``python`` (an interpreter of the hydrating host).
@@ -75,7 +78,7 @@ class LockedPackage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     abi: str = ""
 
 
-class LockedPlatform(msgspec.Struct, frozen=True, kw_only=True):
+class LockedPlatform(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The environment of one platform.
 
     :ivar virtual_packages: assumed while solving: name to ``version`` or ``version=build``.
@@ -86,7 +89,7 @@ class LockedPlatform(msgspec.Struct, frozen=True, kw_only=True):
     packages: tuple[LockedPackage, ...]
 
 
-class Lock(msgspec.Struct, frozen=True, kw_only=True):
+class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was decided, for every platform locked together.
 
     :ivar req_id: identity of the requirements, 40 hex digits.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from conjoin.errors import IntegrityError, UsageError
 from conjoin.lock.model import SCHEMA
 from conjoin.spec.grammars import ENVIRONMENT_ID, is_sha256
+from conjoin.untrusted import decode_json
 
-__all__ = ["Outline", "OutlinedPackage", "OutlinedPlatform", "read_outline"]
+__all__ = ["Outline", "OutlinedPackage", "OutlinedPlatform", "read_outline", "refuse_schema"]
 
 
 class OutlinedPackage(msgspec.Struct, frozen=True):
@@ -19,7 +22,7 @@ class OutlinedPackage(msgspec.Struct, frozen=True):
     version: str
     file: str
     sha256: str = ""
-    size: int = 0
+    size: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 0
 
 
 class OutlinedPlatform(msgspec.Struct, frozen=True):
@@ -48,7 +51,7 @@ class Outline(msgspec.Struct, frozen=True):
     def base(self) -> tuple[str, str] | None:
         """The environment that this one extends (``resolve --using``)."""
         try:
-            text = msgspec.json.decode(self.requirements, type=_Base).base
+            text = decode_json(bytes(self.requirements), _Base).base
         except msgspec.DecodeError:
             return None
         found = ENVIRONMENT_ID.fullmatch(text)
@@ -67,17 +70,32 @@ def read_outline(data: bytes, where: str) -> Outline:
     :raises IntegrityError: where it is no lock.
     """
     try:
-        outline = msgspec.json.decode(data, type=Outline)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        outline = decode_json(data, Outline)
+    except msgspec.DecodeError as error:
         raise IntegrityError(
             f"the lock is damaged ({error})", where=where, advice="delete that file, or upgrade conjoin"
         ) from None
-    if outline.schema > SCHEMA:
-        raise UsageError(
-            f"the lock has schema {outline.schema}, this version reads up to {SCHEMA}",
-            where=where,
-            advice="upgrade conjoin",
-        )
+    refuse_schema(outline.schema, where)
     if not all(is_sha256(each.sha256) for each in outline.packages):
         raise IntegrityError("the lock is damaged (no sha256)", where=where, advice="delete that file")
     return outline
+
+
+def refuse_schema(schema: int, where: str) -> None:
+    """Refuse a lock of a schema that this version does not read.
+
+    :param where: file or URL the bytes came from.
+    :raises UsageError: saying which it reads.
+    """
+    if schema > SCHEMA:
+        raise UsageError(
+            f"the lock has schema {schema}, this version reads up to {SCHEMA}",
+            where=where,
+            advice="upgrade conjoin",
+        )
+    if schema < SCHEMA:
+        raise UsageError(
+            f"the lock has schema {schema}, which no published version wrote; this one reads {SCHEMA}",
+            where=where,
+            advice="resolve again, and delete that file",
+        )

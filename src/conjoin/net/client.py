@@ -16,7 +16,7 @@ from conjoin.errors import Unreachable
 from conjoin.net.credentials import Credentials
 from conjoin.net.retries import RETRIED, retry_after
 from conjoin.net.transport import Sink, Transport, pour
-from conjoin.net.urls import without_secrets
+from conjoin.net.urls import as_asked, without_secrets
 
 __all__ = ["HttpClient", "Response", "Sink", "content_length"]
 
@@ -183,16 +183,16 @@ class HttpClient:
             if authorization:
                 sent["authorization"] = authorization
             self.requests += 1
-            bare = without_secrets(url)
-            raw = await self._transport.send(method, self.credentials.address(bare), sent)
+            shown = without_secrets(url)
+            raw = await self._transport.send(method, self.credentials.address(as_asked(url)), sent)
             try:
-                answer = Response(raw.status_code, bare, dict(raw.headers.items()))
+                answer = Response(raw.status_code, shown, dict(raw.headers.items()))
                 location = raw.headers.get("location")
                 if raw.status_code not in _REDIRECTS or not location:
                     if receive is not None and raw.status_code not in RETRIED and method != "HEAD":
                         sink = receive(answer)
                         if sink is not None:
-                            await pour(raw, sink, bare)
+                            await pour(raw, sink, shown)
                     return answer
             finally:
                 await raw.aclose()

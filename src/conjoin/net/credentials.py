@@ -7,6 +7,10 @@ For each URL the first of these that has something counts:
 2. rattler's store, by host;
 3. ``.netrc``, by host;
 4. the keyring, where that was switched on, and only once the server has refused.
+
+What 2 to 4 have for a host was meant for what the user asks there, not for whoever writes a URL of that host
+into a lock: for URLs out of locks they count only where the user, too, names something of the same origin.
+Parameters that are secrets (``?token=``) belong to the URL they were written in, and to what lies below it.
 """
 
 from __future__ import annotations
@@ -27,7 +31,8 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 import msgspec
 
-from conjoin.spec.credentials import CONDA_TOKEN_USER
+from conjoin.net.urls import as_asked, without_secrets
+from conjoin.spec.credentials import CONDA_TOKEN_USER, NAMED_PLACE, SECRET_PARAMETERS
 from conjoin.spec.requirements import Credential
 
 __all__ = ["Credentials", "Keyring", "Login", "netrc_login", "rattler_login"]
@@ -88,7 +93,7 @@ def netrc_login(host: str) -> Login | None:
 
     try:
         found = netrc.netrc(str(path)).authenticators(host)
-    except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
+    except (OSError, netrc.NetrcParseError, ValueError):
         return None  # as pip and curl: a broken .netrc is as none
     if not found or not (found[0] or found[2]):
         return None
@@ -104,7 +109,7 @@ def rattler_login(host: str) -> Login | None:
     path = Path(os.environ.get("RATTLER_AUTH_FILE") or Path.home() / ".rattler" / "credentials.json")
     try:
         kept = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(kept, dict):
         return None
@@ -214,12 +219,20 @@ class Credentials:
 
     :param given: taken out of URLs; what is configured counts after them.
     :param places: URLs of the indexes and channels that are asked, by which a keyring may know them.
+    :param of_lock: the URLs, and ``places``, are a lock's: what is kept for a host is shown only to an origin
+        that is named by ``given`` or by the configuration.
     """
 
-    def __init__(self, given: Sequence[Credential] = (), places: Iterable[str] = ()) -> None:
+    def __init__(
+        self, given: Sequence[Credential] = (), places: Iterable[str] = (), *, of_lock: bool = False
+    ) -> None:
         self._given = _by_origin(given)
+        self._whole = _whole_urls(given)
+        self._named = [one.url_prefix for one in given] if of_lock else None
+        self._trusted: dict[_Origin, bool] = {}
         self._places = [place.rstrip("/") for place in places if place.startswith(("http:", "https:"))]
         self._all: dict[_Origin, list[tuple[str, Login]]] | None = None
+        self._all_whole: dict[_Origin, list[tuple[str, str]]] = {}
         self._kept: dict[str, Login | None] = {}
         self._of_keyring: dict[str, Login | None] = {}
         self._marks: dict[tuple[Login, str], str] = {}
@@ -235,7 +248,13 @@ class Credentials:
         return sum(login is not None for login in tuple(self._of_keyring.values()))
 
     def trouble(self, url: str) -> str:
-        """Return why the keyring is of no use for a URL, for people; empty where it is, or is not asked."""
+        """Return why no login was found for a URL, for people, where there is more to say than that."""
+        parts = urlsplit(url)
+        if parts.scheme in _PORTS and not self._is_trusted(parts) and self._kept_for(parts):
+            return (
+                "the login that is kept for this host is not sent because a lock names it: name it as a "
+                "channel, an index or in CONJOIN_CREDENTIALS"
+            )
         if self._keyring is None:
             return ""
         unknown = self._of_keyring.get(self._place_of(url)) is None
@@ -254,10 +273,8 @@ class Credentials:
         )
         if typed is not None:
             return self._completed(typed, url)
-        host = parts.hostname or ""
-        if host not in self._kept:
-            self._kept[host] = rattler_login(host) or netrc_login(host)
-        return self._kept[host] or self._of_keyring.get(self._place_of(url))
+        kept = self._kept_for(parts) or self._of_keyring.get(self._place_of(url))
+        return kept if kept is not None and self._is_trusted(parts) else None
 
     def may_ask_keyring(self, url: str) -> bool:
         """Return whether :meth:`ask_keyring` could change anything: at once, nobody is asked.
@@ -269,6 +286,7 @@ class Credentials:
             and self._uses_keyring()
             and self._place_of(url) not in self._of_keyring
             and self.find(url) is None
+            and self._is_trusted(urlsplit(url))
         )
 
     def ask_keyring(self, url: str) -> bool:
@@ -308,12 +326,19 @@ class Credentials:
         return login.header if login else None
 
     def address(self, url: str) -> str:
-        """Return the URL to ask for ``url``: with the ``/t/<token>`` of anaconda's servers, if it has one.
+        """Return the URL to ask for ``url``, with what of a login belongs into URLs.
 
-        The result is a secret: what is kept and shown is ``url``.
+        Those are parameters that were typed with it and are secrets, and the ``/t/<token>`` of anaconda's
+        servers. The result is a secret: what is kept and shown is ``url``.
+
+        :raises UsageError: where the configuration cannot be read.
         """
-        login = self.find(url)
-        parts = urlsplit(url)
+        try:
+            login = self.find(url)
+            url = self._with_parameters(url)
+            parts = urlsplit(url)
+        except ValueError:  # a host that is none: whoever asks it says so
+            return url
         if login is None or login.kind != "conda-token" or parts.path.startswith("/t/"):
             return url
         token = f"/t/{quote(login.secret, safe='')}/"
@@ -340,8 +365,51 @@ class Credentials:
             if self._all is None:
                 from conjoin.spec.configured.logins import configured_logins
 
-                self._all = _by_origin(configured_logins())
+                configured = configured_logins()
+                self._all, self._all_whole = _by_origin(configured), _whole_urls(configured)
             return self._all
+
+    def _with_parameters(self, url: str) -> str:
+        """Return a URL with its secret parameters.
+
+        Its own, where somebody wrote just this URL with some; else those of the closest index that it lies
+        below.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in _PORTS:
+            return url
+        self._configured()
+        origin = _origin(parts)
+        known: list[tuple[str, str]] = [*self._whole.get(origin, ()), *self._all_whole.get(origin, ())]
+        if not known or without_secrets(url) != as_asked(url):  # its server gave it some of its own
+            return url
+        closest, added = -1, ""
+        for public, whole in known:
+            if _same_address(public, url):
+                return whole
+            above = urlsplit(public).path.rstrip("/")
+            if parts.path.startswith(f"{above}/") and len(above) > closest:
+                closest, added = len(above), _secret_parameters(public, whole)
+        query = "&".join(filter(None, (parts.query, added)))
+        return str(parts._replace(query=query).geturl()) if added else url
+
+    def _kept_for(self, parts: SplitResult) -> Login | None:
+        host = parts.hostname or ""
+        if host not in self._kept:
+            self._kept[host] = rattler_login(host) or netrc_login(host)
+        return self._kept[host]
+
+    def _is_trusted(self, parts: SplitResult) -> bool:
+        """Return whether the user, not a lock alone, names something of a URL's origin."""
+        if self._named is None:
+            return True
+        origin = _origin(parts)
+        if origin not in self._trusted:
+            from conjoin.spec.configured.logins import named_origins
+
+            named = named_origins(self._named)
+            self._trusted[origin] = any(_origin(urlsplit(url)) == origin for url in named)
+        return self._trusted[origin]
 
     def _completed(self, login: Login, url: str) -> Login:
         """Return a login that was typed, with the keyring's password where it has a user name alone."""
@@ -374,9 +442,33 @@ class Credentials:
 def _by_origin(credentials: Iterable[Credential]) -> dict[_Origin, list[tuple[str, Login]]]:
     found: dict[_Origin, list[tuple[str, Login]]] = {}
     for credential in credentials:
+        if credential.username in (NAMED_PLACE, SECRET_PARAMETERS):
+            continue
         prefix = urlsplit(credential.url_prefix)
         found.setdefault(_origin(prefix), []).append((prefix.path, Login.of(credential)))
     return found
+
+
+def _whole_urls(credentials: Iterable[Credential]) -> dict[_Origin, list[tuple[str, str]]]:
+    """Return what URLs with secret parameters are called without them, and the URLs, by origin."""
+    found: dict[_Origin, list[tuple[str, str]]] = {}
+    for one in credentials:
+        if one.username == SECRET_PARAMETERS:
+            found.setdefault(_origin(urlsplit(one.url_prefix)), []).append((one.url_prefix, one.password))
+    return found
+
+
+def _same_address(public: str, url: str) -> bool:
+    one, other = urlsplit(public), urlsplit(url)
+    return (one.path or "/", one.query) == (other.path or "/", other.query)
+
+
+def _secret_parameters(public: str, whole: str) -> str:
+    """Return the parameters that a URL has and its public form has not."""
+    kept = urlsplit(public).query.replace(";", "&").split("&")
+    return "&".join(
+        piece for piece in urlsplit(whole).query.replace(";", "&").split("&") if piece and piece not in kept
+    )
 
 
 def _closest(logins: Iterable[tuple[str, Login]], path: str) -> Login | None:

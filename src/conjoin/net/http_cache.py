@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -22,8 +22,10 @@ __all__ = [
     "DEFAULT_MAX_AGE",
     "Entry",
     "HttpCache",
+    "entry_key",
     "entry_path",
     "freshness",
+    "make_private",
     "read_checked",
     "write_checked",
 ]
@@ -32,13 +34,14 @@ DEFAULT_MAX_AGE = 600
 """Seconds an answer counts as fresh where the server says nothing: what PyPI itself says of its pages."""
 
 _LONGEST_MAX_AGE = 86400 * 365
-_MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d+)", re.IGNORECASE)
+_MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,18})", re.IGNORECASE)
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
     """One answer.
 
-    :ivar key: kind and URL, compared when read: two URLs never share an entry.
+    :ivar key: digest of kind and URL, compared when read: two URLs never share an entry, and what a URL holds
+        stands in no cache.
     :ivar stored: seconds since the epoch, when the answer came or was last confirmed.
     :ivar max_age: seconds it is fresh for from then.
     :ivar status: 200, or 404 for something that is not there.
@@ -80,23 +83,27 @@ def freshness(headers: Mapping[str, str]) -> int | None:
     if match is None:
         return DEFAULT_MAX_AGE
     age = headers.get("age", "")
-    spent = int(age) if age.isascii() and age.isdigit() else 0
+    spent = int(age) if age.isascii() and age.isdigit() and len(age) < 20 else 0
     return max(0, min(int(match[1]), _LONGEST_MAX_AGE) - spent)
 
 
 class HttpCache:
     """Entries under one folder, by kind and URL.
 
-    :param folder: made when first written to. Where it cannot be written, nothing is kept.
+    :param folder: made when first written to, for its owner alone: some pages are not for everybody. Where it
+        cannot be written, nothing is kept.
+    :param address: what a URL is asked as, login in path and query included: for two tokens there are two
+        entries.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, address: Callable[[str], str] = str) -> None:
         self._folder = folder
+        self._address = address
         self._decoder = msgspec.msgpack.Decoder(Entry)
 
     def load(self, kind: str, url: str) -> Entry | None:
         """Return the entry, or None where there is none that can be read."""
-        key = f"{kind} {url}"
+        key = self._key(kind, url)
         payload = read_checked(entry_path(self._folder, key))
         if payload is None:
             return None
@@ -118,11 +125,24 @@ class HttpCache:
         seen_by: str = "",
     ) -> None:
         """Keep an answer, unless its headers forbid it."""
+        self._keep(self._key(kind, url), status, headers, body, now, seen_by)
+
+    def confirm(self, entry: Entry, headers: Mapping[str, str], now: float) -> None:
+        """Keep an entry that the server confirmed (status 304) for another while."""
+        merged = {"etag": entry.etag, "last-modified": entry.last_modified, **headers}
+        self._keep(entry.key, entry.status, merged, entry.body, now, entry.seen_by)
+
+    def _key(self, kind: str, url: str) -> str:
+        return entry_key(f"{kind} {self._address(url)}")
+
+    def _keep(
+        self, key: str, status: int, headers: Mapping[str, str], body: bytes, now: float, seen_by: str
+    ) -> None:
         max_age = freshness(headers)
         if max_age is None:
             return
         entry = Entry(
-            key=f"{kind} {url}",
+            key=key,
             stored=now,
             max_age=max_age,
             status=status,
@@ -131,21 +151,32 @@ class HttpCache:
             body=body,
             seen_by=seen_by,
         )
-        write_checked(entry_path(self._folder, entry.key), msgspec.msgpack.encode(entry))
+        make_private(self._folder)
+        write_checked(entry_path(self._folder, key), msgspec.msgpack.encode(entry))
 
-    def confirm(self, entry: Entry, headers: Mapping[str, str], now: float) -> None:
-        """Keep an entry that the server confirmed (status 304) for another while."""
-        kind, _, url = entry.key.partition(" ")
-        merged = {"etag": entry.etag, "last-modified": entry.last_modified, **headers}
-        self.store(
-            kind, url, status=entry.status, headers=merged, body=entry.body, now=now, seen_by=entry.seen_by
-        )
+
+def entry_key(text: str) -> str:
+    """Return the key of what is cached under a text, which may hold secrets: 64 hex digits of SHA-256."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def entry_path(folder: Path, key: str) -> Path:
-    """Return where a cache below ``folder`` keeps what it has under a key, whatever characters are in it."""
-    name = hashlib.sha256(key.encode()).hexdigest()
-    return folder / name[:2] / name[2:]
+    """Return where a cache below ``folder`` keeps what it has under a key of :func:`entry_key`."""
+    return folder / key[:2] / key[2:]
+
+
+def make_private(folder: Path) -> None:
+    """Make a cache's folder that nobody else may look into; one that cannot be made is as none."""
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700)
+        return
+    with contextlib.suppress(OSError):
+        if folder.is_dir():
+            if folder.stat().st_mode & 0o077:
+                folder.chmod(0o700)
+            return
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def read_checked(path: Path) -> bytes | None:

@@ -13,7 +13,8 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from conjoin.errors import ConjoinError, NotFound, UsageError
+from conjoin.errors import ConjoinError, IntegrityError, NotFound, UsageError
+from conjoin.untrusted import decode_json
 
 __all__ = ["environment_variables", "run"]
 
@@ -94,11 +95,11 @@ def _declared(prefix: Path) -> dict[str, str]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = msgspec.json.decode(path.read_bytes())
+        document = decode_json(path.read_bytes())
     except FileNotFoundError:
         return {}
     except (OSError, msgspec.DecodeError) as error:
-        raise ConjoinError(f"the variables cannot be read ({error})", where=str(path)) from None
+        raise IntegrityError(f"the variables cannot be read ({error})", where=str(path)) from None
     return document if isinstance(document, dict) else {}
 
 

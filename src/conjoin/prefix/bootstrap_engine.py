@@ -27,6 +27,7 @@ from conjoin.lock.format import read_lock
 from conjoin.lock.model import LockedPackage
 from conjoin.prefix.activation import environment_variables
 from conjoin.prefix.hydrate import HydrateOptions, hydrate
+from conjoin.store.locks import refuse_other_digest
 from conjoin.store.packages import Packages
 from conjoin.store.store import Store
 from conjoin.store.transfer.fetch import Fetcher
@@ -38,7 +39,7 @@ class _Work(msgspec.Struct, frozen=True):
     """What to make.
 
     :ivar lock: path of the lock file.
-    :ivar ids: ``req_id:full_id`` it has to have; empty where any will do.
+    :ivar digest: of the whole lock, as the parent read it.
     :ivar store: the folder packages are brought to.
     :ivar prefix: where to.
     :ivar python: of the container: path, version and ABI, for locks that name a Python of the host.
@@ -46,7 +47,7 @@ class _Work(msgspec.Struct, frozen=True):
     """
 
     lock: str
-    ids: str
+    digest: str
     platform: str
     store: str
     prefix: str
@@ -154,12 +155,7 @@ def main() -> None:
 
 def _make(work: _Work, parent: _Parent) -> dict[str, Any]:
     lock = read_lock(Path(work.lock))
-    if work.ids not in ("", f"{lock.req_id}:{lock.full_id}"):
-        raise ConjoinError(
-            f"this is the lock {lock.req_id}:{lock.full_id}, not {work.ids}",
-            where=work.lock,
-            advice="push the environment again",
-        )
+    refuse_other_digest(lock, work.digest, work.lock)
     store = Store(work.store)
     path, version, abi = work.python
 

@@ -38,8 +38,8 @@ def hydrate(
     :raises Conflict: where a conda package and a wheel claim the same file.
     """
     platform = choose_platform(lock, platform)
-    marker = Marker(req_id=lock.req_id, full_id=lock.full_id, platform=platform, complete=True)
-    target = Prefix(prefix_path(lock, options.prefix, options.name), marker)
+    marker = Marker.of(lock, platform)
+    target = Prefix(prefix_path(lock, options.prefix, options.name, platform), marker)
     registry = Registry()
     registered = registry.use(target.path)
     if not target.is_complete():
@@ -47,6 +47,8 @@ def hydrate(
 
         install(lock, target, store=store or Store(), registry=registry, options=options)
         return target.path
+    if options.prefix is not None or options.name is not None:
+        target.adopt()
     if not registered:
         registry.add(target.path, marker)
     note_use_in_folder(store.root if store is not None else local_folder(), lock.req_id, lock.full_id)

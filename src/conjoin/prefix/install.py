@@ -14,13 +14,20 @@ from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
 from conjoin.prefix.fetch_all import Fetched, PackageSource, fetch_all
 from conjoin.prefix.host import check_folders, check_host, host_interpreter
 from conjoin.prefix.link import rattler_bridge
-from conjoin.prefix.link.conda import CondaCache, check_placeholders, link_conda
+from conjoin.prefix.link.conda import (
+    CondaCache,
+    check_placeholders,
+    link_conda,
+    link_script_warnings,
+    refuse_untrue,
+)
+from conjoin.prefix.link.linking_plan import clobber_warnings, linking_plan
 from conjoin.prefix.link.packaged_path import PythonLayout, python_layout
 from conjoin.prefix.link.uv import Uv, make_venv, tidy_venv
 from conjoin.prefix.link.uv_interpreter_cache import InterpreterCache
 from conjoin.prefix.link.wheel_cache import WheelCache
 from conjoin.prefix.link.wheel_listing import WheelListings
-from conjoin.prefix.link.wheels import WheelLinker, linking_order
+from conjoin.prefix.link.wheels import WheelLinker
 from conjoin.prefix.options import FindPython, HydrateOptions
 from conjoin.prefix.prefix import Prefix
 from conjoin.prefix.progress import Progress, Silent
@@ -76,22 +83,29 @@ async def _install(
     conda_cache = CondaCache(cache_dir() / "conda")
     listings = WheelListings(cache_dir() / "wheel-listings")
     fetched = await fetch_all(contents.packages, source, conda_cache, listings, progress)
+    refuse_untrue(fetched.conda)
     check_placeholders(fetched.conda, target.path)
-    groups: list[list[LockedPackage]] = []
-    if contents.layout is not None:
-        groups, warnings = linking_order(fetched.conda, fetched.wheels, contents.layout)
-        for warning in warnings:
-            progress.warn(warning)
+    plan = linking_plan(
+        fetched.conda,
+        fetched.wheels,
+        contents.layout,
+        platform=contents.platform,
+        venv=contents.interpreter is not None,
+    )
+    for warning in (*plan.warnings, *link_script_warnings(fetched.conda)):
+        progress.warn(warning)
     with target.replaced():
         if fetched.conda:
             progress.phase("link")
             layer = target.work / "layer"
             await link_conda(fetched.conda, conda_cache, target.path, layer=layer, platform=contents.platform)
+            for warning in clobber_warnings(plan.clobbered, target.path):
+                progress.warn(warning)
         if contents.interpreter is not None:
             await asyncio.to_thread(make_venv, uv, contents.interpreter)
-        if groups:
+        if plan.groups:
             progress.phase("wheels")
-            await asyncio.to_thread(_link_wheels, groups, fetched, contents, target, uv)
+            await asyncio.to_thread(_link_wheels, plan.groups, fetched, contents, target, uv)
         if contents.interpreter is not None:
             tidy_venv(target.path)
 

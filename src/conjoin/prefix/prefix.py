@@ -17,10 +17,11 @@ import msgspec
 
 from conjoin.config.places import envs_dir
 from conjoin.errors import UsageError
-from conjoin.lock.identity import environment_name
+from conjoin.lock.identity import environment_name, platform_digest
 from conjoin.lock.model import Lock
 from conjoin.store.backend.filelock import locked
 from conjoin.store.layout import plain_name
+from conjoin.untrusted import decode_json, path_of
 from conjoin.writing import replace
 
 __all__ = ["LONGEST", "Marker", "Prefix", "prefix_path", "read_marker"]
@@ -35,18 +36,44 @@ _MARKER = Path("conda-meta", "conjoin")
 
 
 class Marker(msgspec.Struct, frozen=True, kw_only=True):
-    """What a prefix is to be: an environment; and whether it is."""
+    """What a prefix is to be: an environment; and whether it is.
+
+    :ivar platform_digest: of what it holds (:func:`~conjoin.lock.identity.platform_digest`).
+    """
 
     req_id: str
     full_id: str
     platform: str
+    platform_digest: str
     complete: bool
-    schema: int = 1
+    schema: int = 2
+
+    @classmethod
+    def of(cls, lock: Lock, platform: str) -> Marker:
+        """Return what a complete prefix of a lock says of itself."""
+        return cls(
+            req_id=lock.req_id,
+            full_id=lock.full_id,
+            platform=platform,
+            platform_digest=platform_digest(platform, lock.platforms[platform]),
+            complete=True,
+        )
+
+    def holds(self, wanted: Marker) -> bool:
+        """Return whether what is there is what is wanted, of whichever lock it was made."""
+        return self.complete and (self.platform, self.platform_digest) == (
+            wanted.platform,
+            wanted.platform_digest,
+        )
 
 
-def prefix_path(lock: Lock, prefix: Path | None = None, name: str | None = None) -> Path:
+def prefix_path(
+    lock: Lock, prefix: Path | None = None, name: str | None = None, platform: str | None = None
+) -> Path:
     """Return where an environment goes: ``prefix``, ``envs/named/<name>``, or the folder named by its ids.
 
+    :param platform: of the environment: one that was made of an earlier lock of the same requirements, which
+        lacked other platforms, is taken as it is; default: none is.
     :raises UsageError: where conda packages could not work there.
     """
     if prefix is not None and name is not None:
@@ -54,9 +81,11 @@ def prefix_path(lock: Lock, prefix: Path | None = None, name: str | None = None)
     if name is not None:
         path = envs_dir() / "named" / plain_name(name)
     else:
-        path = prefix or envs_dir() / environment_name(lock.req_id, lock.full_id)
-    path = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 (resolve() would follow links)
+        path = prefix or _default_path(lock, platform)
+    path = Path(os.path.abspath(path_of(str(path))))  # noqa: PTH100 (resolve() would follow links)
     text = str(path)
+    if not path.name:
+        raise UsageError("the root of a disk is no prefix", where=text, advice="name a folder with --prefix")
     if len(os.fsencode(text)) > LONGEST:
         raise UsageError(
             f"the prefix's path has {len(os.fsencode(text))} bytes, packages leave room for {LONGEST}",
@@ -73,10 +102,23 @@ def prefix_path(lock: Lock, prefix: Path | None = None, name: str | None = None)
     return path
 
 
+def _default_path(lock: Lock, platform: str | None) -> Path:
+    """Return the folder named by the ids of a lock, or that of another lock which holds the same."""
+    own = envs_dir() / environment_name(lock.req_id, lock.full_id)
+    if platform not in lock.platforms or len(lock.platforms) == 1 or os.path.lexists(own):
+        return own
+    wanted = Marker.of(lock, platform)
+    for other in sorted(envs_dir().glob(f"{environment_name(lock.req_id, '')}*")):
+        there = read_marker(other)
+        if there is not None and there.holds(wanted):
+            return other
+    return own
+
+
 def read_marker(prefix: Path) -> Marker | None:
     """Return what ``prefix`` is to be, None where we did not make it."""
     try:
-        return msgspec.json.decode((prefix / _MARKER).read_bytes(), type=Marker)
+        return decode_json((prefix / _MARKER).read_bytes(), Marker)
     except (OSError, msgspec.DecodeError):
         return None
 
@@ -98,7 +140,16 @@ class Prefix:
 
     def is_complete(self) -> bool:
         """Return whether the wanted environment is there."""
-        return read_marker(self.path) == self.marker
+        there = read_marker(self.path)
+        return there is not None and there.holds(self.marker)
+
+    def adopt(self) -> None:
+        """Have a complete prefix, which was made of another lock with these packages, say it is of ours."""
+        if read_marker(self.path) == self.marker:
+            return
+        with suppress(OSError), locked(self.lock_file):  # a shared prefix may be read-only for us
+            if self.is_complete():
+                replace(self.path / _MARKER, self._encoded(complete=True), durable=False)
 
     def refuse_foreign(self) -> None:
         """Refuse to replace what we did not make.

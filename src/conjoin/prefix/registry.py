@@ -21,6 +21,7 @@ from conjoin.config.places import envs_dir, state_dir
 from conjoin.lock.identity import environment_name
 from conjoin.prefix.prefix import Marker, read_marker
 from conjoin.store.gc_lock import FolderGcLock
+from conjoin.untrusted import decode_json
 from conjoin.writing import replace
 
 __all__ = ["KnownPrefix", "Registration", "Registry"]
@@ -142,7 +143,7 @@ class Registry:
             except OSError:
                 continue  # dropped meanwhile
             try:
-                registration = msgspec.json.decode(data, type=Registration)
+                registration = decode_json(data, Registration)
             except msgspec.DecodeError:
                 # Nothing is known of it, not even where it is: its next use registers it anew.
                 yield KnownPrefix(

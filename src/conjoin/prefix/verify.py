@@ -12,9 +12,10 @@ from typing import Literal
 
 import msgspec
 
-from conjoin.errors import NotFound
+from conjoin.errors import IntegrityError, NotFound
 from conjoin.prefix.prefix import read_marker
 from conjoin.store.packages import file_sha256
+from conjoin.untrusted import decode_json, read_as, reason_of
 
 __all__ = ["Finding", "verify"]
 
@@ -76,7 +77,8 @@ def verify(prefix: Path) -> list[Finding]:
 
 def _conda_files(prefix: Path) -> Iterator[tuple[str, str, str]]:
     for path in sorted((prefix / "conda-meta").glob("*.json")):
-        record = msgspec.json.decode(path.read_bytes(), type=_Record)
+        with read_as(IntegrityError, "what is noted of this package cannot be read", where=str(path)):
+            record = decode_json(path.read_bytes(), _Record)
         for file in record.paths_data.paths:
             link = file.path_type != "hardlink"
             yield record.name, file.path, "" if link else (file.sha256_in_prefix or file.sha256 or "")
@@ -89,7 +91,7 @@ def _wheel_files(prefix: Path) -> Iterator[tuple[str, str, str]]:
             continue  # conda-meta speaks for it
         name = record.parent.name.partition("-")[0]
         site = record.parent.parent
-        for row in csv.reader(io.StringIO(record.read_text(encoding="utf-8"), newline="")):
+        for row in _rows(record):
             if len(row) < 2:
                 continue
             path = (site / row[0]).resolve() if ".." in row[0] else site / row[0]
@@ -100,8 +102,18 @@ def _wheel_files(prefix: Path) -> Iterator[tuple[str, str, str]]:
             yield name, relative.as_posix(), _hex(row[1])
 
 
+def _rows(record: Path) -> list[list[str]]:
+    try:
+        return list(csv.reader(io.StringIO(record.read_text(encoding="utf-8"), newline="")))
+    except (csv.Error, ValueError) as error:
+        raise IntegrityError(f"this cannot be read ({reason_of(error)})", where=str(record)) from None
+
+
 def _hex(record_hash: str) -> str:
     algorithm, _, value = record_hash.partition("=")
     if algorithm != "sha256":
         return ""
-    return base64.urlsafe_b64decode(f"{value}{'=' * (-len(value) % 4)}").hex()
+    try:
+        return base64.urlsafe_b64decode(f"{value}{'=' * (-len(value) % 4)}").hex()
+    except ValueError:  # binascii.Error, or not ASCII
+        return ""

@@ -11,8 +11,9 @@ import msgspec
 from conjoin.errors import NotFound, Unreachable
 from conjoin.resolving.find_before import resolved_before
 from conjoin.resolving.preferences import Base, previous_of, refuse_update
+from conjoin.spec.credentials import take_credentials
 from conjoin.spec.platform import host_platform, platform_name
-from conjoin.spec.requirements import Requirements
+from conjoin.spec.requirements import Credential, Requirements
 from conjoin.version import __version__
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Resolution(msgspec.Struct, frozen=True):
     :ivar taken_from: whose resolution it is, and of when, where nothing was solved; of what was solved now,
         the one it keeps platforms of.
     :ivar changes: what moved, of the platforms that were resolved before.
+    :ivar credentials: what indexes wrote into URLs of chosen files (signatures that end soon): secrets, which
+        are not in the lock, and without which the files cannot be fetched.
     """
 
     lock: Lock
@@ -69,6 +72,7 @@ class Resolution(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     taken_from: Taken | None = None
     changes: tuple[Change, ...] = ()
+    credentials: tuple[Credential, ...] = ()
 
 
 class _Start(msgspec.Struct, frozen=True):
@@ -77,11 +81,13 @@ class _Start(msgspec.Struct, frozen=True):
     :ivar requirements: what is asked for, with what the extended environment was asked for.
     :ivar base: the environment to extend.
     :ivar taken: what somebody resolved before for the same requirements.
+    :ivar damaged: what cannot be read of that, one sentence each.
     """
 
     requirements: Requirements
     base: Base | None
     taken: Taken | None
+    damaged: tuple[str, ...] = ()
 
     @property
     def lock(self) -> Lock | None:
@@ -120,7 +126,7 @@ def resolve_request(
     if not options.dry_run:
         _keep_found(start.taken, store)
     if start.lock is not None and not targets:
-        warned = _of_this_machine(start.lock)
+        warned = (*start.damaged, *_of_this_machine(start.lock))
         seconds = time.monotonic() - started
         return Resolution(start.lock, False, seconds, warnings=warned, taken_from=start.taken)
     solutions = _solve(start, targets, options, store)
@@ -128,7 +134,8 @@ def resolve_request(
     if not options.dry_run:
         _keep(lock, solutions, store)
 
-    warnings = dict.fromkeys(warning for solution in solutions.values() for warning in solution.warnings)
+    warnings = dict.fromkeys(start.damaged)
+    warnings |= dict.fromkeys(warning for solution in solutions.values() for warning in solution.warnings)
     return Resolution(
         lock,
         True,
@@ -137,7 +144,13 @@ def resolve_request(
         warnings=tuple(warnings | dict.fromkeys(_of_this_machine(lock))),
         taken_from=start.taken,
         changes=_changes(start.lock, lock),
+        credentials=_signed_urls(solutions),
     )
+
+
+def _signed_urls(solutions: Mapping[str, PlatformSolution]) -> tuple[Credential, ...]:
+    urls = dict.fromkeys(wheel.wheel.url for solution in solutions.values() for wheel in solution.wheels)
+    return tuple(credential for url in urls if "=" in url for credential in take_credentials(url)[1])
 
 
 def _find_before(requirements: Requirements, options: ResolveOptions, store: Store) -> _Start:
@@ -154,12 +167,19 @@ def _find_before(requirements: Requirements, options: ResolveOptions, store: Sto
         ids = f"{options.using.req_id}:{options.using.full_id}"
         base = Base(options.using, options.using_name or ids)
     taken = None
+    damaged: list[str] = []
     if not options.force:
         changed = options.update is not None
-        taken = resolved_before(requirements, store, options.use_latest, changed=changed)
+        taken = resolved_before(
+            requirements,
+            store,
+            options.use_latest,
+            changed=changed,
+            damaged=lambda error: damaged.append(f"left out: {error}"),
+        )
     if options.update is not None:
         refuse_update(options.update, taken.lock if taken else None, base)
-    return _Start(requirements, base, taken)
+    return _Start(requirements, base, taken, tuple(damaged))
 
 
 def _targets(start: _Start, platforms: Sequence[str], options: ResolveOptions) -> list[str]:

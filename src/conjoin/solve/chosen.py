@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING
 
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
     from conjoin.build.built_wheels import BuiltWheel
 
 __all__ = ["assemble"]
-
-_MARKER = re.compile(r"\s*;.*$", re.DOTALL)
 
 
 async def assemble(
@@ -160,7 +157,7 @@ def _applied(need: Dependency) -> str:
     """Return a dependency as it applies here: without its marker, and without a login."""
     if need.url:
         return f"{need.name} @ {without_secrets(need.url)}"
-    return _MARKER.sub("", need.text)
+    return need.text.partition(";")[0].rstrip()
 
 
 def _wheel(file: Wheel | Sdist, provider: PypiProvider) -> Wheel:

@@ -146,4 +146,7 @@ class HostPythonSource:
 
 
 def _numbers(release: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.sub(r"(\.0+)+$", "", release).split("."))
+    found = [int(part) for part in release.split(".")]
+    while len(found) > 1 and not found[-1]:
+        found.pop()
+    return tuple(found)

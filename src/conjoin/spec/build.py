@@ -9,17 +9,15 @@ from conjoin.config.load import load_settings
 from conjoin.config.settings import Settings
 from conjoin.errors import UsageError
 from conjoin.spec.configured.index import configured_indexes
-from conjoin.spec.configured.request import with_settings
+from conjoin.spec.configured.request import DEFAULT_CHANNELS, with_settings
+from conjoin.spec.credentials import named_places
 from conjoin.spec.names import CondaName
-from conjoin.spec.partial_requirements import PartialRequirements, combine
+from conjoin.spec.partial_requirements import PartialRequirements, combine, located
 from conjoin.spec.requirements import ChannelPriority, CondaRequirement, Credential, Requirements
 from conjoin.spec.requirements_parser import PYTHON, RequirementsParser
 from conjoin.spec.syntax.python_version import joined
 
-__all__ = ["DEFAULT_CHANNELS", "build_requirements", "requirements_of"]
-
-DEFAULT_CHANNELS = ("conda-forge",)
-"""Where conda packages come from if nobody names a channel."""
+__all__ = ["build_requirements", "requirements_of"]
 
 _ANY_PYTHON = CondaRequirement(CondaName(PYTHON))
 
@@ -83,7 +81,8 @@ def build_requirements(
         (platforms, typed.platform),
     ):
         for text in texts:
-            add(text)
+            with located(""):
+                add(text)
     for value, put in (
         (channel_priority, typed.channel_priority),
         (index_url, typed.index_url),
@@ -94,9 +93,11 @@ def build_requirements(
         (base, typed.base),
     ):
         if value:
-            put(value)
+            with located(""):
+                put(value)
     for name, places in (channel_aliases or {}).items():
-        typed.channel_alias(name, [places] if isinstance(places, str) else places)
+        with located(""):
+            typed.channel_alias(name, [places] if isinstance(places, str) else places)
     if no_index is not None:
         typed.no_index(no_index)
     if prereleases is not None:
@@ -150,8 +151,19 @@ def requirements_of(asked: PartialRequirements, settings: Settings | None = None
         named_channels=own.channels,
         named_indexes=(*own.extra_indexes, *([own.index_url] if own.index_url else [])),
         platforms=tuple(dict.fromkeys(asked.platforms)),
-        credentials=tuple(dict.fromkeys((*asked.credentials, *configured))),
+        credentials=tuple(dict.fromkeys((*asked.credentials, *configured, *named_places(_named(own))))),
     )
+
+
+def _named(own: PartialRequirements) -> tuple[str, ...]:
+    """Return the channels and URLs that the request itself names: logins that are kept may be shown there.
+
+    What is configured is known wherever it is needed.
+    """
+    channels = [*own.channels, *(one.channel for one in own.conda if one.channel)]
+    channels += [url for _, urls in own.channel_aliases for url in urls]
+    urls = [own.index_url, *own.extra_indexes, *own.find_links, *(one.url for one in own.pypi)]
+    return tuple(place for place in (*channels, *urls) if place and not place.startswith("file:"))
 
 
 def _indexes(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from conjoin.spec.requirements import (
     PythonSource,
     Strategy,
 )
+from conjoin.untrusted import PARSER_FAILURES, reason_of
 
 __all__ = ["PartialRequirements", "combine", "located"]
 
@@ -84,14 +85,29 @@ def combine(sources: Iterable[PartialRequirements]) -> PartialRequirements:
 
 
 @contextmanager
-def located(where: str) -> Iterator[None]:
+def located(where: str | Callable[[str], str], needle: str = "") -> Iterator[None]:
     """Give the errors that arise inside the file and line they are about, where they do not know better.
 
-    What they quote of the line loses its passwords here, whoever raised them.
+    What they quote of the line loses its passwords here, whoever raised them. Whatever else a parser below
+    raises becomes such an error, too.
+
+    :param where: the place, empty where the text was typed; or what finds it, asked only if there is an
+        error: to look for every line of a long file would take its square.
+    :param needle: what to look for.
+    :raises UsageError: with the place.
     """
+
+    def place() -> str | None:
+        return (where(needle) if callable(where) else where) or None
+
     try:
         yield
     except UsageError as error:
         error.reword(without_credentials)
-        error.add_place(where)
+        if error.where is None and (found := place()):
+            error.add_place(found)
         raise
+    except PARSER_FAILURES as failure:
+        # Of a parser below, for a text that nobody thought of: its own words are all there is to say.
+        reason = without_credentials(reason_of(failure))
+        raise UsageError(f"this cannot be read ({reason})", where=place()) from None

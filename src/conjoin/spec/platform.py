@@ -209,7 +209,7 @@ def _target(platform: str) -> _Target:
 
 
 _VIRTUAL = re.compile(
-    r"(?P<name>__[a-z0-9_]+)\s*(?:={1,2}|\s)\s*(?P<version>[A-Za-z0-9_.+!-]*)(?:=(?P<build>[A-Za-z0-9_.+-]*))?",
+    r"(?P<name>__[a-z0-9_]+)(?:\s*={1,2}\s*|\s+)(?P<version>[A-Za-z0-9_.+!-]*)(?:=(?P<build>[A-Za-z0-9_.+-]*))?",
     re.IGNORECASE,
 )
 

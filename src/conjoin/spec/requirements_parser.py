@@ -18,10 +18,14 @@ from conjoin.spec.syntax.index_urls import find_links_url, index_url
 from conjoin.spec.syntax.local_path import local_path
 from conjoin.spec.syntax.pypi_requirement import is_location, pypi_requirement, requirement_of_url
 from conjoin.spec.syntax.python_version import python_version, requires_python
+from conjoin.untrusted import shortened
 
 __all__ = ["RequirementsParser", "instant"]
 
 PYTHON = "python"
+_LONGEST = 8192
+"""Characters of one text: a URL of a signed store, or a marker for a hundred machines, has half of them."""
+_SHOWN = 80
 _ALIAS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
 
 
@@ -214,6 +218,11 @@ class RequirementsParser:
         self._lists.setdefault(name, []).append(item)
 
     def _public(self, text: str) -> str:
+        if len(text) > _LONGEST:
+            raise UsageError(
+                f"this has {len(text)} characters: {shortened(without_credentials(text[:_SHOWN]))!r}",
+                advice=f"nothing that can be asked for has more than {_LONGEST}",
+            )
         public, credentials = take_credentials(text)
         self._credentials += credentials
         return public

@@ -19,6 +19,7 @@ from conjoin.lock.model import Lock
 from conjoin.store.backend.protocol import Backend
 from conjoin.store.gc_lock import GcLock
 from conjoin.store.layout import ANNOUNCED
+from conjoin.untrusted import decode_json
 
 __all__ = ["BELIEVED_FOR", "Announcement", "Announcements", "announce", "read_announcements"]
 
@@ -110,7 +111,7 @@ def read_announcements(backend: Backend, now: float) -> Announcements:
         if found is None:
             continue  # done meanwhile; what it made is found by whoever looks after this
         try:
-            document = msgspec.json.decode(found.data, type=_Document)
+            document = decode_json(found.data, _Document)
         except msgspec.DecodeError:
             raise Conflict(
                 "this says what is being worked on, in a form that this version does not know",

@@ -13,6 +13,7 @@ from conjoin.errors import ConjoinError, IntegrityError, NotFound, UsageError
 from conjoin.lock.model import LockedPackage
 from conjoin.store.backend.protocol import Backend, Listed
 from conjoin.store.layout import build_key_key
+from conjoin.untrusted import decode_json
 
 if TYPE_CHECKING:
     from conjoin.build.built_wheels import KeptWheel
@@ -115,7 +116,7 @@ def _read(backend: Backend, build_key: str) -> _Built | None:
     if found is None:
         return None
     try:
-        built = msgspec.json.decode(found.data, type=_Built)
+        built = decode_json(found.data, _Built)
     except msgspec.DecodeError:
         return None  # of a later version: it may be built again
     return built if built.file.endswith(".whl") else None

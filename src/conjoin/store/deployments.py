@@ -15,8 +15,9 @@ import msgspec
 from conjoin.errors import IntegrityError, NotFound, UsageError
 from conjoin.spec.grammars import ENVIRONMENT_ID
 from conjoin.store.backend.protocol import Backend, update_object
-from conjoin.store.layout import deployment_key
+from conjoin.store.layout import deployment_key, is_plain_name
 from conjoin.store.user import current_user
+from conjoin.untrusted import decode_json
 
 __all__ = ["KEPT", "Deployed", "Deployments"]
 
@@ -79,7 +80,7 @@ class Deployments:
         """Yield the name of every workflow that is deployed, sorted."""
         for key in self._backend.keys(_PREFIX):
             name = key.removeprefix(_PREFIX + "/")
-            if name.endswith(".json") and name.count("/") == 1:
+            if name.endswith(".json") and name.count("/") == 1 and all(map(is_plain_name, name.split("/"))):
                 yield name.removesuffix(".json")
 
     def get(self, workflow: str) -> tuple[Deployed, ...]:
@@ -108,7 +109,7 @@ class Deployments:
     def _decode(self, workflow: str, data: bytes) -> tuple[Deployed, ...]:
         where = self._backend.where(deployment_key(workflow))
         try:
-            document = msgspec.json.decode(data, type=_Document)
+            document = decode_json(data, _Document)
         except msgspec.DecodeError as error:
             raise IntegrityError(
                 f"what is noted of {workflow} is damaged ({error})",

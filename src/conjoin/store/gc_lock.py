@@ -24,6 +24,7 @@ from conjoin.store.backend.atomic import store_errors
 from conjoin.store.backend.protocol import Backend, Object
 from conjoin.store.layout import LEASE
 from conjoin.store.user import current_user
+from conjoin.untrusted import decode_json
 
 __all__ = ["FolderGcLock", "GcLock", "LeaseGcLock"]
 
@@ -114,7 +115,10 @@ class _Lease(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def since(self) -> str:
-        moment = datetime.fromtimestamp(self.until - LEASE_TIME, timezone.utc)
+        try:
+            moment = datetime.fromtimestamp(self.until - LEASE_TIME, timezone.utc)
+        except (ValueError, OverflowError, OSError):
+            return "a time that never is"
         return moment.strftime("%Y-%m-%d %H:%M UTC")
 
 
@@ -169,7 +173,7 @@ class LeaseGcLock:
 
     def _decode(self, found: Object) -> _Lease:
         try:
-            return msgspec.json.decode(found.data, type=_Lease)
+            return decode_json(found.data, _Lease)
         except msgspec.DecodeError:
             raise Conflict(
                 "this says who collects garbage, in a form that this version does not know",

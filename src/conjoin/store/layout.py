@@ -22,14 +22,19 @@ __all__ = [
     "is_plain_name",
     "lock_key",
     "lock_prefix",
+    "log_key",
     "package_key",
     "parse_lock_key",
+    "parse_log_key",
     "parse_package_key",
     "parse_pointer_key",
+    "parse_signature_key",
     "plain_name",
     "pointer_key",
     "pointers_prefix",
     "req_id_prefix",
+    "signature_key",
+    "signatures_prefix",
     "toolkit_file_key",
     "toolkit_key",
     "used_key",
@@ -46,7 +51,9 @@ _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!~=@-]*")
 _ID = HEX_40.pattern
 _PACKAGE = re.compile(rf"packages/[0-9a-f]{{2}}/({HEX_64.pattern})/[^/]+")
 _LOCK = re.compile(rf"envs/({_ID})/({_ID})/lock\.json")
-_POINTER = re.compile(rf"envs/({_ID})/by-user/([^/]+)/([^/]+)-({_ID})\.json")
+_LOG = re.compile(r"log/(\d{4})/(\1\d{4}T\d{6}\.\d{6}Z)-([^/]+)-([a-z]+)\.json")
+_SERIAL = re.compile(r"([1-9]\d{0,9})\.json")
+_POINTER = re.compile(rf"envs/({_ID})/by-user/({_PLAIN.pattern})/({_PLAIN.pattern})-({_ID})\.json")
 
 
 class PointerKey(NamedTuple):
@@ -135,6 +142,39 @@ def parse_pointer_key(key: str) -> PointerKey | None:
 def alias_key(name: str, tag: str) -> str:
     """Return the key of an alias whose name and tag were checked already."""
     return f"aliases/{name}/{tag}.json"
+
+
+def signatures_prefix(name: str, tag: str) -> str:
+    """Return the prefix of what was signed about an alias whose name and tag were checked already.
+
+    :raises UsageError: where the tag would be taken for a statement about another.
+    """
+    if tag.endswith(".json"):
+        raise UsageError(f"{name}:{tag} cannot be signed", advice="choose a tag that does not end in .json")
+    return f"signatures/{name}/{tag}"
+
+
+def signature_key(name: str, tag: str, serial: int) -> str:
+    """Return the key of a signed statement."""
+    return f"{signatures_prefix(name, tag)}/{serial}.json"
+
+
+def parse_signature_key(name: str, tag: str, key: str) -> int | None:
+    """Return the serial of the statement about an alias that has this key, None where it is another key."""
+    prefix = f"{signatures_prefix(name, tag)}/"
+    found = _SERIAL.fullmatch(key.removeprefix(prefix)) if key.startswith(prefix) else None
+    return int(found[1]) if found else None
+
+
+def log_key(stamp: str, user: str, act: str) -> str:
+    """Return the key of an entry of the log; ``stamp`` sorts as text (``20261120T201500.123456Z``)."""
+    return f"log/{stamp[:4]}/{plain_name(stamp)}-{plain_name(user)}-{act}.json"
+
+
+def parse_log_key(key: str) -> tuple[str, str, str] | None:
+    """Return stamp, user and act of the entry of the log that has this key, None where it is another key."""
+    found = _LOG.fullmatch(key)
+    return (found[2], found[3], found[4]) if found else None
 
 
 def deployment_key(workflow: str) -> str:

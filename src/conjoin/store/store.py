@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conjoin.config.places import local_store_root, store_root
-from conjoin.errors import NotFound
+from conjoin.errors import IntegrityError, NotFound, UsageError
 from conjoin.lock.model import Lock
-from conjoin.store.aliases import Alias, Aliases
+from conjoin.store.aliases import Alias, Aliases, Given
 from conjoin.store.announcements import Announcement, announce
 from conjoin.store.backend.address import parse_address
 from conjoin.store.backend.folder import FolderBackend
@@ -19,6 +19,9 @@ from conjoin.store.deployments import Deployments
 from conjoin.store.gc_lock import FolderGcLock, GcLock, LeaseGcLock
 from conjoin.store.locks import Locks
 from conjoin.store.packages import Packages
+from conjoin.store.records.log import Log
+from conjoin.store.records.memory import NameMemory, met_as
+from conjoin.store.records.signatures import Signatures
 from conjoin.store.usage import note_use_in_folder
 from conjoin.store.user import current_user
 
@@ -52,6 +55,8 @@ class Store:
     :param root: a folder, made on first use, or ``file://``, ``s3://bucket/prefix``, ``gs://bucket/prefix``,
         ``az://container/prefix`` or ``memory://name``; None for ``CONJOIN_STORE`` or the user's data folder.
         Credentials come from the cloud's usual variables and profiles.
+    :param accept_rollback: believe names that mean something else than this user remembers, and remember them
+        anew (docs/security.md).
     :raises UsageError: where ``root`` is the address of no store.
     :raises Unreachable: where this host is not configured for that cloud.
 
@@ -63,10 +68,14 @@ class Store:
     :ivar shared: bytes by sha256, in the object store; None for a folder.
     :ivar locks: locks by ``req_id`` and ``full_id``, and who resolved them.
     :ivar aliases: names for locks.
+    :ivar signatures: signed statements about names.
+    :ivar memory: what this user remembers of names here.
+    :ivar log: who did what.
     :ivar deployments: which workflows are deployed, and need which locks.
     """
 
-    def __init__(self, root: str | Path | None = None) -> None:
+    def __init__(self, root: str | Path | None = None, *, accept_rollback: bool = False) -> None:
+        self.accept_rollback = accept_rollback
         address = parse_address(str(root) if root is not None else store_root())
         self.backend: Backend
         self.shared: SharedPackages | None
@@ -77,20 +86,25 @@ class Store:
             self.shared = None
             self.backend = FolderBackend(address)
             self.gc_lock = FolderGcLock(address)
+            # Whatever link or relative path it is named by.
+            self.memory = NameMemory(str(address.resolve()))
         else:
             from conjoin.store.backend.cloud import CloudBackend
             from conjoin.store.shared_packages import SharedPackages
 
-            self.local = type(self)(local_store_root())
+            self.local = type(self)(local_store_root(), accept_rollback=accept_rollback)
             self.root = self.local.root
             cloud = CloudBackend(address)
             self.backend = cloud
             self.gc_lock = LeaseGcLock(cloud)
             self.shared = SharedPackages(cloud)
+            self.memory = NameMemory(address.identity)
         self.place = self.backend.place
         self.packages = Packages(self.root)
         self.locks = Locks(self.backend)
-        self.aliases = Aliases(self.backend)
+        self.aliases = Aliases(self.backend, self._giving)
+        self.signatures = Signatures(self.backend)
+        self.log = Log(self.backend)
         self.deployments = Deployments(self.backend)
 
     def save(self, lock: Lock, *, versions: Mapping[str, str], user: str | None = None) -> bool:
@@ -98,11 +112,10 @@ class Store:
 
         :param versions: of the programs that took part.
         :return: whether the lock is new to the local store.
-        :raises Conflict: where another lock stands under its ids.
         """
         locks = self.local.locks
         with self.local.announce(lock):
-            new = locks.put(lock)
+            new = locks.put(lock).is_new
             locks.point(lock.req_id, lock.full_id, user or current_user(), versions)
         return new
 
@@ -117,22 +130,43 @@ class Store:
             note_use_in_folder(self.root, req_id, found.full_id)
         return found if found is not None or self.shared is None else self.locks.default(req_id, who)
 
-    def lock(self, req_id: str, full_id: str) -> Lock:
+    def lock(self, req_id: str, full_id: str, digest: str = "", sha256: str = "") -> Lock:
         """Return a lock by its ids: from the local store, else from this one.
 
+        :param digest: of the whole lock (:func:`~conjoin.lock.identity.lock_digest`), where that is known.
+        :param sha256: of its bytes in this store, where that is known.
         :raises NotFound: where neither has it.
-        :raises IntegrityError: where its content is not what its ids say.
+        :raises IntegrityError: where its content is not what its ids, or the digest, say.
         """
         if self.shared is not None:
-            try:
-                return self.local.locks.get(req_id, full_id)
-            except NotFound:
-                pass
-        return self.locks.get(req_id, full_id)
+            # What is damaged here, or the same of another origin, is not what this store has.
+            with suppress(NotFound, IntegrityError, UsageError):
+                return self.local.locks.get(req_id, full_id, digest)
+        return self.locks.get(req_id, full_id, digest, sha256)
 
     def near(self) -> Store:
         """Return the store of this host and user, which is another one if this is a team's folder."""
-        return self.local if self.shared is not None else type(self)(local_store_root())
+        return self.local if self.shared is not None else self._local_folder()
+
+    def _local_folder(self) -> Store:
+        return type(self)(local_store_root(), accept_rollback=self.accept_rollback)
+
+    @contextmanager
+    def _giving(self, alias: Alias) -> Iterator[list[Given]]:
+        """Remember what this user makes a name mean, and log it.
+
+        Held meanwhile, so that no other process of this user takes what is not yet remembered for an attack.
+        """
+        given: list[Given] = []
+        with self.memory.held(alias):
+            yield given
+            for each in given:
+                self.memory.replace(alias, met_as(alias, each.history))
+        for history, moved in given:
+            if moved:
+                before = ":".join(history.moves[1].target.ids) if len(history.moves) > 1 else ""
+                ids = ":".join(history.moves[0].target.ids)
+                self.log.add("alias", name=str(alias), environments=(ids,), before=before)
 
     def name(self, lock: Lock, alias: Alias) -> bool:
         """Give a name to a lock that is kept here already.
@@ -143,7 +177,7 @@ class Store:
         """
         kept = self.locks.has(lock.req_id, lock.full_id)
         with self.announce(lock) if kept else nullcontext():
-            return self.aliases.set(alias, lock.req_id, lock.full_id)
+            return self.aliases.set(alias, lock)
 
     def announce(self, lock: Lock) -> AbstractContextManager[Announcement]:
         """Return a context in which nobody collects ``lock``, or its packages, from this store as garbage.

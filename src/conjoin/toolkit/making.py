@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,19 +12,24 @@ import msgspec
 
 from conjoin.bootstrap import VERSION
 from conjoin.bootstrap.archive import bootstrap_archive
+from conjoin.config.places import state_dir
 from conjoin.errors import ConjoinError, UsageError
 from conjoin.spec.build import build_requirements
+from conjoin.spec.grammars import is_sha256
 from conjoin.store.layout import toolkit_file_key, toolkit_key
 from conjoin.store.transfer.fetch import Fetcher
 from conjoin.toolkit.packed_python import pack_python, python_closure
 from conjoin.toolkit.wheels import PYTHONS, choose_wheels
+from conjoin.writing import replace
 
 if TYPE_CHECKING:
     from conjoin.lock.model import Lock, LockedPackage
     from conjoin.spec.requirements import Requirements
     from conjoin.store.store import Store
 
-__all__ = ["Made", "has_toolkits", "make_toolkit"]
+__all__ = ["BOOTSTRAP_KEY", "KnownToolkit", "Made", "has_toolkits", "make_toolkit"]
+
+BOOTSTRAP_KEY = "toolkit/bootstrap.pyz"
 
 _SCHEMA = 1
 _SYSTEMS = ("linux-", "osx-")
@@ -37,6 +44,9 @@ class Made:
     :ivar pythons: CPythons whose containers need nothing else; empty where that was not looked at.
     :ivar packed_python: whether the store has a Python for all others.
     :ivar bytes_sent: size of what was sent.
+    :ivar descriptions: sha256 of what describes the toolkit in the store (``python -m conjoin.bootstrap
+        --toolkit-sha256``): by these, whoever starts a container needs not trust the store.
+    :ivar bootstrap_sha256: of this version's ``bootstrap.pyz``; where that was asked for.
     :ivar warnings: one sentence each.
     """
 
@@ -45,6 +55,8 @@ class Made:
     pythons: tuple[str, ...] = ()
     packed_python: bool = False
     bytes_sent: int = 0
+    descriptions: tuple[str, ...] = ()
+    bootstrap_sha256: str = ""
     warnings: tuple[str, ...] = ()
 
 
@@ -61,9 +73,10 @@ def make_toolkit(
     configured: Requirements | None = None,
     force: bool = False,
     offline: bool = False,
+    reread: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Made:
-    """Make sure that a store has a platform's toolkit; one request if it has.
+    """Make sure that a store has a platform's toolkit; one request if it has, and is known here.
 
     The host need not be of that platform. Indexes, find-links and credentials are those of the user.
 
@@ -71,6 +84,8 @@ def make_toolkit(
     :param configured: where wheels come from, and credentials for that; default: as configured.
     :param force: make it anew, with the wheels of the versions that are installed now.
     :param offline: use caches alone.
+    :param reread: trust what describes the toolkit in the store now, whatever was known of it before; and
+        tell what ``bootstrap.pyz`` has to be.
     :raises NotFound: where no index has the wheels.
     :raises Unreachable: where an index or the store cannot be reached.
     """
@@ -80,10 +95,11 @@ def make_toolkit(
     there = frozenset(store.backend.keys(f"toolkit/{platform}"))
     if force or toolkit_key(platform, f"{VERSION}.json") not in there:
         making.wheels()
-        store.backend.put("toolkit/bootstrap.pyz", bootstrap_archive())
+        store.backend.put(BOOTSTRAP_KEY, bootstrap_archive())
+    python_is_there = toolkit_key(platform, "python.json") in there
     if lock is not None and platform in lock.platforms:
-        making.python(lock, is_there=toolkit_key(platform, "python.json") in there)
-    return making.made(is_there=toolkit_key(platform, "python.json") in there)
+        making.python(lock, is_there=python_is_there)
+    return making.made(is_there=python_is_there, reread=reread)
 
 
 class _Making:
@@ -106,6 +122,7 @@ class _Making:
         self._packed = False
         self._sent: dict[str, int] = {}
         self._warnings: list[str] = []
+        self._known = KnownToolkit(store, f"toolkit/{platform}")
 
     def wheels(self) -> None:
         self._progress(f"{self._platform}: choosing the toolkit")
@@ -133,19 +150,22 @@ class _Making:
         except ConjoinError as error:
             self._warnings.append(f"no Python is packed for {self._platform}: {error}")
 
-    def made(self, *, is_there: bool) -> Made:
+    def made(self, *, is_there: bool, reread: bool) -> Made:
+        names = [f"{VERSION}.json", *(["python.json"] if self._packed or is_there else [])]
+        keys = [toolkit_key(self._platform, name) for name in names]
+        digests = [self._known.digest(key, reread=reread) for key in keys]
         return Made(
             platform=self._platform,
             files=tuple(self._sent),
             pythons=tuple(sorted(self._pythons, key=lambda each: int(each.split(".")[1]))),
             packed_python=self._packed or is_there,
             bytes_sent=sum(self._sent.values()),
+            descriptions=tuple(filter(None, digests)),
+            bootstrap_sha256=hashlib.sha256(bootstrap_archive()).hexdigest() if reread else "",
             warnings=tuple(self._warnings),
         )
 
     def _keep_python(self, packages: Sequence[LockedPackage]) -> None:
-        import hashlib
-
         local = self._store.near().packages
         with self._fetching() as fetcher:
             for package in packages:
@@ -223,8 +243,9 @@ class _Making:
         key = toolkit_key(self._platform, name)
         if self._force:
             self._store.backend.put(key, data)
-        else:
-            self._store.backend.put_if_absent(key, data)
+        elif not self._store.backend.put_if_absent(key, data):
+            return  # of somebody who was faster
+        self._known.remember(key, data)
 
 
 def _described(package: LockedPackage, size: int, pythons: Sequence[str]) -> dict[str, Any]:
@@ -235,3 +256,47 @@ def _described(package: LockedPackage, size: int, pythons: Sequence[str]) -> dic
         "size": size,
         "pythons": list(pythons),
     }
+
+
+class KnownToolkit:
+    """What this user knows of what describes a toolkit: its sha256, since it was made or first seen.
+
+    Whoever may write a store could replace what describes its toolkit, and so the programs that containers
+    run first. So it is not asked for at each start: what was remembered is passed on, and a container that
+    finds another one refuses it.
+
+    :param prefix: of their keys.
+    """
+
+    def __init__(self, store: Store, prefix: str) -> None:
+        self._store = store
+        name = hashlib.sha256(f"{store.place}\n{prefix}".encode()).hexdigest()[:40]
+        self._file = state_dir() / "toolkits" / f"{name}.json"
+
+    def digest(self, key: str, *, reread: bool = False) -> str:
+        """Return the sha256 of a description: as it is remembered, else as it is in the store now.
+
+        :param reread: look at the store again, and remember that.
+        :return: empty where the store has none.
+        """
+        known = self._read()
+        if key in known and not reread:
+            return known[key]
+        found = self._store.backend.get(key)
+        if found is None:
+            return ""
+        self.remember(key, found.data)
+        return hashlib.sha256(found.data).hexdigest()
+
+    def remember(self, key: str, data: bytes) -> None:
+        """Remember what describes a toolkit; a home that is read-only is left so."""
+        known = {**self._read(), key: hashlib.sha256(data).hexdigest()}
+        with suppress(OSError):
+            replace(self._file, msgspec.json.encode(known) + b"\n", durable=False)
+
+    def _read(self) -> dict[str, str]:
+        try:
+            known = msgspec.json.decode(self._file.read_bytes(), type=dict[str, str])
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            return {}
+        return {key: digest for key, digest in known.items() if is_sha256(digest)}

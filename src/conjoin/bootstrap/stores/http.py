@@ -98,8 +98,17 @@ class Connections:
         """Ask for a URL; redirections are the caller's.
 
         :raises TryAgain: where the connection fails.
-        :raises Unreachable: where the server's certificate is not trusted, or there is no such host.
+        :raises Unreachable: where the server's certificate is not trusted, there is no such host, or the URL
+            of a proxy is none.
         """
+        try:
+            return self._get(url, headers)
+        except (ValueError, http.client.InvalidURL) as error:
+            raise Unreachable(
+                f"this is no URL of a server ({error})", advice="check the store's address, and any proxy"
+            ) from None
+
+    def _get(self, url: str, headers: Mapping[str, str]) -> Answer:
         split = urlsplit(url)
         place = (split.scheme, split.netloc)
         kept = self._kept.__dict__.setdefault("by_place", {})

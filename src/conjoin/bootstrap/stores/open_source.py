@@ -20,6 +20,12 @@ def open_source(place: str, endpoint: str | None = None) -> Source:
     :param endpoint: the URL of the server, where it is not the cloud's own.
     :raises UsageError: where it means none.
     """
+    try:
+        urlsplit(place).port  # noqa: B018 (it is read to know whether it can be)
+    except ValueError as error:
+        raise UsageError(f"this is no address of a store ({error})", advice=_EXPECTED) from None
+    if "\0" in place:
+        raise UsageError("this is no address of a store (it holds a null character)", advice=_EXPECTED)
     scheme, separator, rest = place.partition("://")
     if not separator and not place.startswith("file:"):
         return FolderSource(os.path.abspath(os.path.expanduser(place)))
@@ -27,7 +33,7 @@ def open_source(place: str, endpoint: str | None = None) -> Source:
         return FolderSource(unquote(urlsplit(place).path))
     if scheme in ("http", "https"):
         split = urlsplit(place)
-        if split.username or split.query or split.fragment:
+        if "@" in split.netloc or split.query or split.fragment:
             raise UsageError("a store's address holds no credentials", where=f"{scheme}://{split.hostname}")
         return WebSource(place.rstrip("/"))
     bucket, *parts = rest.rstrip("/").split("/")

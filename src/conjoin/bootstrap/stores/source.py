@@ -7,12 +7,12 @@ import stat
 import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from conjoin.bootstrap.failure import TryAgain
 from conjoin.bootstrap.stores.guard import retry_after
 from conjoin.bootstrap.stores.http import Connections
-from conjoin.errors import Unreachable
+from conjoin.errors import Unreachable, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -114,6 +114,12 @@ class WebSource(Source):
     """What a web server shows: a bucket that everybody may read, a mirror; and the ground of the clouds."""
 
     def __init__(self, base: str) -> None:
+        try:
+            urlsplit(base).port  # noqa: B018 (it is read to know whether it can be)
+        except ValueError as error:
+            raise UsageError(
+                f"the store's server is no URL ({error})", advice="expected https://host:port"
+            ) from None
         self.place = base
         self._base = base
         self._connections = Connections()
@@ -131,7 +137,10 @@ class WebSource(Source):
             answer.text()
             from urllib.parse import urljoin
 
-            url = urljoin(url, answer.header("Location"))
+            try:
+                url = urljoin(url, answer.header("Location"))
+            except ValueError:
+                raise Unreachable("the server redirects to what is no URL", where=self.where(key)) from None
         raise Unreachable("the server redirects in circles", where=self.where(key))
 
 

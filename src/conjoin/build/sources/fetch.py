@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
-from urllib.parse import urldefrag, urlsplit
 
 from conjoin.build.scratch import keep, note_use, scratch_beside
 from conjoin.build.sources.git import GitUrl, Repositories, subdirectory_of
@@ -27,6 +26,7 @@ from conjoin.net.expansion import Expansion, check_wheel
 from conjoin.net.guard import chunks_of_file
 from conjoin.net.single_flight import Once
 from conjoin.net.urls import local_path
+from conjoin.untrusted import archive_failures, split_url, without_fragment
 from conjoin.writing import copy_to, disk_errors, replace, write_all
 
 __all__ = ["Source", "Sources", "sha256_of_local"]
@@ -120,7 +120,7 @@ class Sources:
             url = GitUrl.parse(sdist.url)
             path = await asyncio.to_thread(self._repositories.files, url)
             return Source(path, "", f"git:{url}", url.subdirectory)
-        address, fragment = urldefrag(sdist.url)
+        address, fragment = without_fragment(sdist.url)
         subdirectory = subdirectory_of(fragment)
         folder = local_path(address)
         if folder is not None and sdist.editable:
@@ -169,7 +169,7 @@ def sha256_of_local(url: str, *, editable: bool = False) -> str | None:
 
     :raises UsageError: where it cannot be read.
     """
-    path = local_path(urldefrag(url)[0])
+    path = local_path(without_fragment(url)[0])
     if path is None or not path.exists():
         return None
     if editable:
@@ -187,7 +187,7 @@ def _identity(kind: str, digest: str, subdirectory: str) -> str:
 
 
 def _plain_name(url: str) -> str:
-    name = urlsplit(url).path.rpartition("/")[2]
+    name = split_url(url).path.rpartition("/")[2]
     suffix = next((each for each in (".zip", ".tar.bz2", ".tar.xz") if name.endswith(each)), ".tar.gz")
     return f"source{suffix}"
 
@@ -231,7 +231,7 @@ def _unpack(archive: Path, work: Path) -> None:
             _take_out(archive, work)
     except IntegrityError as error:
         raise MetadataUnusable(f"cannot be unpacked: {error.what}; {error.advice}") from None
-    except (OSError, tarfile.TarError, zipfile.BadZipFile, RuntimeError, ValueError) as error:
+    except archive_failures() as error:
         raise MetadataUnusable(f"cannot be unpacked ({error})") from None
 
 

@@ -14,13 +14,14 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlunsplit
 
 from conjoin.build.scratch import keep, note_use, scratch_beside
 from conjoin.errors import NoSolution, Unreachable, UsageError
 from conjoin.net.credentials import Credentials
 from conjoin.net.transport import certificates
 from conjoin.spec.credentials import without_credentials
+from conjoin.untrusted import split_url
 from conjoin.writing import replace as write
 
 __all__ = ["GitUrl", "Repositories"]
@@ -53,7 +54,7 @@ class GitUrl:
 
         :raises UsageError: where git has no such scheme.
         """
-        parts = urlsplit(url.removeprefix("git+"))
+        parts = split_url(url.removeprefix("git+"))
         if parts.scheme not in _SCHEMES:
             raise UsageError(
                 f"{url} is not the URL of a git repository",
@@ -230,20 +231,23 @@ class Repositories:
 
     def _options(self, url: GitUrl) -> list[tuple[str, str]]:
         """Return git's settings for a URL; a password stands in no command line, where all users see it."""
-        parts = urlsplit(url.repository)
+        parts = split_url(url.repository)
         if parts.scheme == "file":
             # Since 2.38.1 git clones no submodule from this disk, unless the repository itself lies here.
             return [("protocol.file.allow", "always")]
-        header = (
-            self._credentials.authorization(url.repository) if parts.scheme in ("http", "https") else None
-        )
-        if header is None:
+        if parts.scheme not in ("http", "https"):
             return []
-        return [(f"http.{parts.scheme}://{parts.netloc}/.extraHeader", f"Authorization: {header}")]
+        options = []
+        if header := self._credentials.authorization(url.repository):
+            options.append((f"http.{parts.scheme}://{parts.netloc}/.extraHeader", f"Authorization: {header}"))
+        address = self._credentials.address(url.repository)
+        if address != url.repository:  # with a token: git reads the one and asks the other
+            options.append((f"url.{address}.insteadOf", url.repository))
+        return options
 
 
 def _settings(options: Sequence[tuple[str, str]], already: str) -> dict[str, str]:
-    first = int(already) if already.isdigit() else 0
+    first = int(already) if already.isdecimal() and len(already) < 10 else 0
     settings = {"GIT_CONFIG_COUNT": str(first + len(options))}
     for number, (key, value) in enumerate(options, first):
         settings |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}

@@ -5,7 +5,17 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from conjoin.cli.options import ENV, OUTPUT, PLATFORMS, STORE_URL, Command, Example, Option, OutputOptions
+from conjoin.cli.options import (
+    ACCEPT_ROLLBACK,
+    ENV,
+    OUTPUT,
+    PLATFORMS,
+    STORE_URL,
+    Command,
+    Example,
+    Option,
+    OutputOptions,
+)
 from conjoin.errors import Findings
 
 if TYPE_CHECKING:
@@ -23,6 +33,7 @@ def diff(
     platform: Sequence[str] = (),
     exit_code: bool = False,
     store: str | None = None,
+    accept_rollback: bool = False,
 ) -> None:
     """Show what came, went or moved between two environments, platform by platform."""
     from conjoin.lock.changes import changes
@@ -30,7 +41,7 @@ def diff(
     from conjoin.store.lookup.reference import find_lock
     from conjoin.store.store import Store
 
-    there = Store(store)
+    there = Store(store, accept_rollback=accept_rollback)
     old, new = find_lock(before, there), find_lock(now, there)
     wanted = [platform_name(name) for name in platform]
     old_platforms = {name: each for name, each in old.platforms.items() if not wanted or name in wanted}
@@ -61,7 +72,13 @@ def diff(
 
 COMMAND = Command(
     diff,
-    (PLATFORMS, Option("exit_code", "exit with 8 where anything differs"), STORE_URL, OUTPUT),
+    (
+        PLATFORMS,
+        Option("exit_code", "exit with 8 where anything differs"),
+        STORE_URL,
+        ACCEPT_ROLLBACK,
+        OUTPUT,
+    ),
     (
         ENV._replace(name="before", metavar="A"),
         ENV._replace(name="now", metavar="B", help="what it is compared with"),

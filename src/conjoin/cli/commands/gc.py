@@ -59,8 +59,11 @@ def gc(
             there = Store(store)
             for workflow in forget:
                 there.deployments.forget(workflow)
+                there.log.add("delete", told=f"the deployment {workflow}")
             steps(f"looking through {there.place}")
             collected = collect_store(there, span, keep_defaults=not defaults, dry_run=dry_run)
+    for problem in collected.problems:
+        reporter.warn(f"whatever it may mean stays: {problem}")
     if output.json:
         _write(collected, dry_run=dry_run)
         return
@@ -125,5 +128,6 @@ def _write(collected: Collected, *, dry_run: bool) -> None:
             "environments": [":".join(ids) for ids in collected.environments],
             "prefixes": [str(path) for path in collected.prefixes],
             "kept": collected.kept,
+            "problems": [str(problem) for problem in collected.problems],
         }
     )

@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conjoin.cli.options import ENV, OUTPUT, PLATFORMS, STORE_URL, Command, Example, Option, OutputOptions
+from conjoin.cli.options import (
+    ACCEPT_ROLLBACK,
+    ENV,
+    OUTPUT,
+    PLATFORMS,
+    STORE_URL,
+    Command,
+    Example,
+    Option,
+    OutputOptions,
+)
 from conjoin.cli.output.reporter import Reporter
 from conjoin.errors import UsageError
 
@@ -21,6 +31,7 @@ def get(
     output: OutputOptions,
     env: str,
     store: str | None = None,
+    accept_rollback: bool = False,
     lock_file: Path | None = None,
     packages: bool = False,
     platform: Sequence[str] = (),
@@ -33,7 +44,7 @@ def get(
         raise UsageError("--platform is for packages", advice="add --packages, or drop it")
 
     reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
-    there = Store(store)
+    there = Store(store, accept_rollback=accept_rollback)
     got = get_definition(there, env)
     lock = got.lock
     if got.alias and not got.named:
@@ -72,6 +83,7 @@ COMMAND = Command(
         Option("packages", "its packages, too: it runs --offline then"),
         PLATFORMS._replace(help="packages of this platform; default: this host's"),
         STORE_URL._replace(help="where from: a folder, s3://, gs://, az://"),
+        ACCEPT_ROLLBACK,
         OUTPUT,
     ),
     (ENV._replace(help="an alias, req_id:full_id or a lock file"),),

@@ -6,9 +6,21 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from conjoin.cli.options import ENV, OUTPUT, PLATFORMS, STORE_URL, Command, Example, Option, OutputOptions
+from conjoin.cli.options import (
+    ACCEPT_ROLLBACK,
+    ENV,
+    OUTPUT,
+    PLATFORMS,
+    SIGN,
+    SIGNING_KEY,
+    STORE_URL,
+    Command,
+    Example,
+    Option,
+    OutputOptions,
+)
 from conjoin.cli.output.reporter import Reporter
-from conjoin.errors import ConjoinError, NotFound
+from conjoin.errors import ConjoinError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,28 +39,35 @@ def push(
     output: OutputOptions,
     env: str,
     store: str | None = None,
+    accept_rollback: bool = False,
     platform: Sequence[str] = (),
     alias: str | None = None,
     check: bool = False,
     toolkit: bool | None = None,
+    sign: bool = False,
+    signing_key: str | None = None,
 ) -> None:
     """Bring an environment and all its packages to a store, for everybody who can read it.
 
     What is there already is not sent again; a push that was interrupted goes on where it was.
     """
+    from conjoin.cli.environments import signer_of
     from conjoin.cli.output.table import human_size
     from conjoin.store.store import Store
     from conjoin.store.transfer.push import push as send
 
     reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
     started = time.monotonic()
-    there = Store(store)
+    signer = signer_of(sign=sign, key=signing_key)
+    if signer is not None and alias is None:
+        raise UsageError("a name is signed, and none is given", advice="give --alias NAME")
+    there = Store(store, accept_rollback=accept_rollback)
     lock = _find(env, there)
     with reporter.steps() as steps:
         steps(f"pushing to {there.place}")
         # Elsewhere than on a terminal, a line for every chunk would be noise.
         shown = _Sent(f"pushing to {there.place}", steps).add if reporter.is_terminal else lambda _bytes: None
-        pushed = send(there, lock, platform or (), alias, sent=shown, check=check)
+        pushed = send(there, lock, platform or (), alias, sent=shown, check=check, signer=signer)
         _keep_toolkits(pushed, there, toolkit, reporter, steps)
     seconds = time.monotonic() - started
     if output.json:
@@ -88,6 +107,9 @@ COMMAND = Command(
             "keep there what bare containers need as well; default: for Linux, in an object store",
             off="--no-toolkit",
         ),
+        SIGN,
+        SIGNING_KEY,
+        ACCEPT_ROLLBACK,
         OUTPUT,
     ),
     (ENV,),

@@ -74,7 +74,8 @@ def resolve(
         from conjoin.store.transfer.alias import alias_lock
 
         for name in aliases:
-            alias_lock(store, resolution.lock, str(name), credentials=requirements.credentials)
+            credentials = (*requirements.credentials, *resolution.credentials)
+            alias_lock(store, resolution.lock, str(name), credentials=credentials)
     if lock_file is not None:
         from conjoin.lock.format import write_lock
 
@@ -160,7 +161,7 @@ def refuse_taken(
         if alias.tag in MUTABLE_TAGS:
             continue
         try:
-            taken = store.aliases.get(alias)
+            taken = store.aliases.get(alias).ids
         except NotFound:
             continue
         known = None if force else resolved_before(requirements, store, use_latest)

@@ -5,7 +5,16 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from conjoin.cli.options import ENV, OUTPUT, PLATFORMS, STORE_URL, Command, Example, OutputOptions
+from conjoin.cli.options import (
+    ACCEPT_ROLLBACK,
+    ENV,
+    OUTPUT,
+    PLATFORMS,
+    STORE_URL,
+    Command,
+    Example,
+    OutputOptions,
+)
 from conjoin.cli.output.reporter import presentable, styled
 from conjoin.errors import NotFound
 
@@ -18,14 +27,20 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND", "show"]
 
 
-def show(output: OutputOptions, env: str, platform: Sequence[str] = (), store: str | None = None) -> None:
+def show(
+    output: OutputOptions,
+    env: str,
+    platform: Sequence[str] = (),
+    store: str | None = None,
+    accept_rollback: bool = False,
+) -> None:
     """Show the packages of an environment, for each platform."""
     from conjoin.inventory import known_environment
     from conjoin.spec.platform import platform_name
     from conjoin.store.lookup.reference import find_lock
     from conjoin.store.store import Store
 
-    there = Store(store)
+    there = Store(store, accept_rollback=accept_rollback)
     lock = find_lock(env, there)
     wanted = [platform_name(name) for name in platform] or list(lock.platforms)
     if missing := [name for name in wanted if name not in lock.platforms]:
@@ -40,6 +55,8 @@ def show(output: OutputOptions, env: str, platform: Sequence[str] = (), store: s
 
         document = lock_document(lock)
         document["platforms"] = {name: document["platforms"][name] for name in wanted}
+        if scripts := {name: found for name in wanted if (found := _link_scripts(lock.platforms[name]))}:
+            document["link_scripts"] = scripts
         write_json(document | {"here": use_document(known)})
         return
     _print_head(lock)
@@ -50,7 +67,7 @@ def show(output: OutputOptions, env: str, platform: Sequence[str] = (), store: s
 
 COMMAND = Command(
     show,
-    (PLATFORMS, STORE_URL, OUTPUT),
+    (PLATFORMS, STORE_URL, ACCEPT_ROLLBACK, OUTPUT),
     (ENV,),
     examples=(
         Example("conjoin show team/torch:v1", "What a name means"),
@@ -95,7 +112,19 @@ def _print_platform(name: str, locked: LockedPlatform) -> None:
     if python:
         _print_fact("python", python[0].version)
     _print_fact("assumes", ", ".join(f"{key} {value}" for key, value in locked.virtual_packages.items()))
+    if scripts := _link_scripts(locked):
+        _print_fact("not run", f"the post-link scripts of {', '.join(scripts)}")
     print_packages(locked, sys.stdout)
+
+
+def _link_scripts(locked: LockedPlatform) -> list[str]:
+    """Return the conda packages with scripts that conda would run on linking, of those extracted here."""
+    from conjoin.config.places import cache_dir
+    from conjoin.prefix.link.extracted_package import known_link_scripts
+
+    root = cache_dir() / "conda"
+    packages = [package for package in locked.packages if package.kind == "conda"]
+    return [package.name for package in packages if known_link_scripts(root, package.sha256)]
 
 
 def _print_fact(title: str, text: str) -> None:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conjoin.cli.options import ENV, OUTPUT, PLATFORMS, STORE_URL, Command, Example, Option, OutputOptions
+from conjoin.cli.options import (
+    ACCEPT_ROLLBACK,
+    ENV,
+    OUTPUT,
+    PLATFORMS,
+    STORE_URL,
+    Command,
+    Example,
+    Option,
+    OutputOptions,
+)
 from conjoin.cli.output.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -21,6 +31,7 @@ def toolkit(
     output: OutputOptions,
     env: str | None = None,
     store: str | None = None,
+    accept_rollback: bool = False,
     platform: Sequence[str] = (),
     force: bool = False,
 ) -> None:
@@ -31,7 +42,7 @@ def toolkit(
     from conjoin.store.store import Store
 
     reporter = Reporter(quiet=output.quiet, verbose=output.verbose)
-    there = Store(store)
+    there = Store(store, accept_rollback=accept_rollback)
     lock = _lock(env, there)
     with reporter.steps() as steps:
         made = [_made(there, each, lock, force, steps) for each in platform or ["linux-64"]]
@@ -49,7 +60,9 @@ def toolkit(
         size = f"sent {len(one.files)} files ({human_size(one.bytes_sent)})" if one.files else "all was there"
         python = "; with a Python for old containers" if one.packed_python else ""
         reporter.say(f"{one.platform}: {size}{python}", "green")
-    reporter.say(f"{there.place}/toolkit/bootstrap.pyz")
+        for digest in one.descriptions:
+            reporter.say(f"  --toolkit-sha256 {digest}", "dim")
+    reporter.say(f"{there.place}/toolkit/bootstrap.pyz  sha256:{made[0].bootstrap_sha256}")
 
 
 COMMAND = Command(
@@ -58,6 +71,7 @@ COMMAND = Command(
         STORE_URL._replace(help="where to: a folder, s3://, gs://, az://"),
         PLATFORMS._replace(help="of the containers; default: linux-64"),
         Option("force", "make it anew, of the versions that are installed here"),
+        ACCEPT_ROLLBACK,
         OUTPUT,
     ),
     (
@@ -78,7 +92,9 @@ def _made(there: Store, platform: str, lock: Lock | None, force: bool, steps: Ca
     from conjoin.toolkit.making import make_toolkit
 
     offline = load_settings().flag("offline")
-    return make_toolkit(there, platform_name(platform), lock, force=force, offline=offline, progress=steps)
+    return make_toolkit(
+        there, platform_name(platform), lock, force=force, offline=offline, reread=True, progress=steps
+    )
 
 
 def _lock(env: str | None, there: Store) -> Lock | None:
@@ -96,5 +112,7 @@ def _told(made: Made) -> dict[str, object]:
         "pythons": list(made.pythons),
         "packed_python": made.packed_python,
         "bytes_sent": made.bytes_sent,
+        "descriptions": list(made.descriptions),
+        "bootstrap_sha256": made.bootstrap_sha256,
         "warnings": list(made.warnings),
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from conjoin.cli.options import (
+    ACCEPT_ROLLBACK,
     ENV,
     OUTPUT,
     PLATFORM,
@@ -34,11 +35,12 @@ def tree(
     depth: int | None = None,
     platform: str | None = None,
     store: str | None = None,
+    accept_rollback: bool = False,
 ) -> None:
     """Draw who asks for what in an environment, over both sides."""
     from conjoin.cli.output.graphs import find_package, graph_of, link_document, package_document
 
-    graph = graph_of(env, platform, store)
+    graph = graph_of(env, platform, store, accept_rollback=accept_rollback)
     chosen = find_package(graph, name) if name is not None else ()
     if output.json:
         from conjoin.cli.output.documents import write_json
@@ -77,6 +79,7 @@ COMMAND = Command(
         Option("depth", "how many levels below the first", "N", type=_depth, expected="a number from 0 on"),
         PLATFORM,
         STORE_URL,
+        ACCEPT_ROLLBACK,
         OUTPUT,
     ),
     (ENV, Argument("name", "this package alone", "[NAME]", required=False)),

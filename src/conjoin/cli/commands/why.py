@@ -5,7 +5,17 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from conjoin.cli.options import ENV, OUTPUT, PLATFORM, STORE_URL, Argument, Command, Example, OutputOptions
+from conjoin.cli.options import (
+    ACCEPT_ROLLBACK,
+    ENV,
+    OUTPUT,
+    PLATFORM,
+    STORE_URL,
+    Argument,
+    Command,
+    Example,
+    OutputOptions,
+)
 from conjoin.cli.output.reporter import presentable, styled
 
 if TYPE_CHECKING:
@@ -15,13 +25,18 @@ __all__ = ["COMMAND", "why"]
 
 
 def why(
-    output: OutputOptions, env: str, name: str, platform: str | None = None, store: str | None = None
+    output: OutputOptions,
+    env: str,
+    name: str,
+    platform: str | None = None,
+    store: str | None = None,
+    accept_rollback: bool = False,
 ) -> None:
     """Tell who brought a package in: the chains from what was asked for down to it, over both sides."""
     from conjoin.cli.output.documents import write_json
     from conjoin.cli.output.graphs import find_package, graph_of, link_document, package_document
 
-    graph = graph_of(env, platform, store)
+    graph = graph_of(env, platform, store, accept_rollback=accept_rollback)
     keys = find_package(graph, name)
     if output.json:
         found = [
@@ -42,7 +57,7 @@ def why(
 
 COMMAND = Command(
     why,
-    (PLATFORM, STORE_URL, OUTPUT),
+    (PLATFORM, STORE_URL, ACCEPT_ROLLBACK, OUTPUT),
     (ENV, Argument("name", "a conda package, or a project of PyPI", "NAME")),
     examples=(Example("conjoin why team/torch:v1 numpy", "Who brought numpy in"),),
     more=("docs/solving.md",),

@@ -16,6 +16,8 @@ __all__ = ["report_bug", "report_error"]
 
 _MOST_REASONS = 24
 """Lines of the solver's reasons that are shown; all of them with ``--verbose``."""
+_LONGEST_LINE = 2000
+"""Characters of what is told of one error."""
 
 
 def report_error(error: ConjoinError, *, verbose: bool = False) -> int:
@@ -28,7 +30,7 @@ def report_error(error: ConjoinError, *, verbose: bool = False) -> int:
     if reasons is not None:
         _report_reasons(error, reasons, verbose=verbose)
     if os.environ.get("CONJOIN_DEBUG"):
-        traceback.print_exception(error)
+        print(presentable("".join(traceback.format_exception(error))), file=sys.stderr, end="")
     return error.exit_code
 
 
@@ -59,6 +61,9 @@ def report_bug(error: BaseException) -> int:
 
 
 def _line(text: str) -> str:
+    # What others wrote is quoted, however long it is: its beginning is enough; the advice stands behind.
+    if len(text) > _LONGEST_LINE:
+        text = f"{text[: _LONGEST_LINE // 2]} ... {text[-_LONGEST_LINE // 2 :]}"
     return " ".join(presentable(text).splitlines())
 
 
@@ -73,6 +78,6 @@ def _keep(text: str) -> Path | None:
             "w", dir=folder, prefix=f"{now}-", suffix=".txt", delete=False, encoding="utf-8"
         ) as file:
             file.write(f"{text}\n{sys.version}\n")
-    except (OSError, ConjoinError):  # where the cache is may be what cannot be read
+    except Exception:  # where the cache is may be what cannot be read; and two bugs are no help
         return None
     return Path(file.name)

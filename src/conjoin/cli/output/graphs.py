@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["find_package", "graph_of", "link_document", "package_document"]
 
 
-def graph_of(env: str, platform: str | None, store: str | None) -> Graph:
+def graph_of(env: str, platform: str | None, store: str | None, *, accept_rollback: bool = False) -> Graph:
     """Return the packages of an environment for one platform, default: this host's, else the lock's first.
 
     :raises NotFound: where there is no such environment, or none for the platform.
@@ -23,7 +23,7 @@ def graph_of(env: str, platform: str | None, store: str | None) -> Graph:
     from conjoin.store.lookup.reference import find_lock
     from conjoin.store.store import Store
 
-    lock = find_lock(env, Store(store))
+    lock = find_lock(env, Store(store, accept_rollback=accept_rollback))
     return Graph(lock, _platform(lock, platform))
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from conjoin.cli.output.table import Column, human_size, print_table
+from conjoin.untrusted import split_url
 
 if TYPE_CHECKING:
     from conjoin.lock.model import LockedPackage, LockedPlatform
@@ -74,13 +75,13 @@ def _source(package: LockedPackage) -> str:
         channel = package.channel.rstrip("/")
         return channel.rpartition("/")[2] if channel.startswith("file:") else _host_and_path(channel)
     if package.editable:
-        return f"editable: {unquote(urlsplit(package.source_url).path)}"
+        return f"editable: {unquote(split_url(package.source_url).path)}"
     if package.source_url:
         return f"built from {package.source_url.rpartition('/')[2]}"
-    address = urlsplit(package.url)
+    address = split_url(package.url)
     return address.hostname or address.scheme
 
 
 def _host_and_path(channel: str) -> str:
-    address = urlsplit(channel)
+    address = split_url(channel)
     return f"{address.netloc}{address.path}" if address.scheme else channel

@@ -72,10 +72,12 @@ class PypiIndexes:
         find_links = [url for url, _ in taken[len(indexes) :]]
         self._logins = Credentials(given, (*self._indexes, *find_links))
         self._http = HttpClient(self._logins, offline=offline, attempts=attempts, backoff=backoff)
-        self._cache = HttpCache(cache_dir / "http")
+        self._cache = HttpCache(cache_dir / "http", self._logins.address)
         self._pages = Pages(self._http, self._cache)
         self._find_links = FindLinks(find_links, self._pages)
-        self._metadata_cache = MetadataCache(cache_dir / "metadata", offline=offline)
+        self._metadata_cache = MetadataCache(
+            cache_dir / "metadata", offline=offline, address=self._logins.address
+        )
         self._reader = WheelMetadataReader(self._http, cache_dir / "http")
         self._announcing: set[str] = set()
         self._once = Once(MetadataUnusable)

@@ -8,6 +8,7 @@ the index's word: what one index says of a wheel must not count for the same whe
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,14 @@ from packaging.version import InvalidVersion, Version
 from conjoin.index.pypi.core_metadata import MetadataUnusable
 from conjoin.index.pypi.dependency import Dependency
 from conjoin.index.pypi.project import CoreMetadata, IndexFile
-from conjoin.net.http_cache import DEFAULT_MAX_AGE, entry_path, read_checked, write_checked
+from conjoin.net.http_cache import (
+    DEFAULT_MAX_AGE,
+    entry_key,
+    entry_path,
+    make_private,
+    read_checked,
+    write_checked,
+)
 from conjoin.spec.names import PypiName
 
 __all__ = ["MetadataCache"]
@@ -39,18 +47,20 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True):
 class MetadataCache:
     """Metadata under one folder; safe for several processes at once.
 
-    :param folder: made when first written to.
+    :param folder: made when first written to, for its owner alone.
     :param offline: entries by URL never age.
+    :param address: as of :class:`conjoin.net.http_cache.HttpCache`.
     """
 
-    def __init__(self, folder: Path, *, offline: bool = False) -> None:
+    def __init__(self, folder: Path, *, offline: bool = False, address: Callable[[str], str] = str) -> None:
         self._folder = folder
+        self._address = address
         self._offline = offline
         self._decoder = msgspec.msgpack.Decoder(_Kept)
 
     def load(self, file: IndexFile) -> CoreMetadata | MetadataUnusable | None:
         """Return what is known of a file: its metadata, why it has none, or None where nothing is known."""
-        key = _key(file)
+        key = self._key(file)
         payload = read_checked(entry_path(self._folder, key))
         if payload is None:
             return None
@@ -75,7 +85,7 @@ class MetadataCache:
 
     def store(self, file: IndexFile, known: CoreMetadata | MetadataUnusable) -> None:
         """Keep what was learned of a file."""
-        key = _key(file)
+        key = self._key(file)
         usable = known if isinstance(known, CoreMetadata) else None
         kept = _Kept(
             key=key,
@@ -87,9 +97,10 @@ class MetadataCache:
             provides_extras=tuple(sorted(usable.provides_extras)) if usable else (),
             unusable=known.reason if isinstance(known, MetadataUnusable) else "",
         )
+        make_private(self._folder)
         write_checked(entry_path(self._folder, key), msgspec.msgpack.encode(kept))
 
-
-def _key(file: IndexFile) -> str:
-    # The file name belongs to it: name and version must agree with the metadata.
-    return f"{_FORMAT} {file.index} {file.filename} {file.sha256 or file.url}"
+    def _key(self, file: IndexFile) -> str:
+        # The file name belongs to it: name and version must agree with the metadata.
+        known_by = file.sha256 or self._address(file.url)
+        return entry_key(f"{_FORMAT} {file.index} {file.filename} {known_by}")

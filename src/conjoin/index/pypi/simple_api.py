@@ -16,7 +16,7 @@ import msgspec
 
 from conjoin.errors import Unreachable
 from conjoin.index.pypi.dependency import repaired
-from conjoin.net.urls import without_secrets
+from conjoin.net.urls import as_asked
 from conjoin.spec.grammars import is_sha256
 
 __all__ = ["ACCEPT", "Link", "links"]
@@ -60,9 +60,9 @@ def _target(href: str, base: str) -> str | None:
             absolute = absolute.replace(" ", "%20")
         if _CONTROL.search(absolute):
             return None
-        if "[" in absolute:
-            urlsplit(absolute)  # raises where an IPv6 host is broken
-        return without_secrets(absolute)
+        if "[" in absolute or not absolute.isascii():
+            urlsplit(absolute)  # raises where an IPv6 host is broken, or a letter stands for a separator
+        return as_asked(absolute)  # a parameter that is a secret is kept here, where it is needed
     except ValueError:
         return None
 

@@ -16,7 +16,6 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import IO
-from urllib.parse import urlsplit
 
 from conjoin.errors import IntegrityError, Unreachable
 from conjoin.index.pypi.core_metadata import MetadataUnusable, parse_core_metadata
@@ -27,6 +26,7 @@ from conjoin.net.client import HttpClient, Response, Sink, content_length
 from conjoin.net.guard import LARGEST_FILE
 from conjoin.net.urls import local_path
 from conjoin.spec.names import PypiName, pypi_name
+from conjoin.untrusted import split_url
 from conjoin.writing import disk_errors, write_all
 
 __all__ = ["WheelMetadataReader", "refusal"]
@@ -110,7 +110,7 @@ class WheelMetadataReader:
         return answer.body
 
     async def _unannounced(self, file: Wheel) -> CoreMetadata | None:
-        server = urlsplit(file.url).netloc
+        server = split_url(file.url).netloc
         if self._misses[server] >= _UNANNOUNCED_MISSES and not self._hits[server]:
             return None
         answer = await self._http.get(_metadata_url(file.url), limit=_MAX_METADATA)

@@ -20,6 +20,7 @@ from conjoin.prefix.registry import KnownPrefix
 from conjoin.store.announcements import read_announcements
 from conjoin.store.backend.folder import FolderBackend
 from conjoin.store.gc.collect import GRACE, LEFTOVER_AGE, leftovers
+from conjoin.untrusted import decode_json
 
 __all__ = ["Trash", "Tree", "Wheel", "cache_garbage", "freed", "prefix_leftovers", "unused_prefixes"]
 
@@ -131,7 +132,7 @@ def _folder(note: Path, uv_cache: Path) -> Path | None:
     if not note.name.endswith(".unpacked.json"):
         return None
     try:
-        relative = msgspec.json.decode(note.read_bytes(), type=_Unpacked).folder
+        relative = decode_json(note.read_bytes(), _Unpacked).folder
     except (OSError, msgspec.DecodeError):
         return None
     parts = Path(relative).parts

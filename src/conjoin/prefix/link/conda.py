@@ -3,8 +3,9 @@
 The cache has one folder for each, by content, complete or not there:
 
 ``<cache>/conda/<aa>/<sha256>/pkg`` is what the archive holds, ``manifest.json`` beside it what was there
-right after extraction. Files of the cache are hard links of files in prefixes, so editing one of those in
-place edits the cache: that, like a truncated file, shows in size or mtime, and the package is extracted anew.
+right after extraction, with hashes of the bytes. Files of the cache are hard links of files in prefixes, so
+editing one of those in place edits the cache: that, like a truncated file, shows in size or mtime, and the
+package is extracted anew.
 
 What rattler notes of this machine in ``conda-meta`` is taken out again: it is as any machine would write it.
 """
@@ -27,26 +28,45 @@ import msgspec
 from conjoin.errors import IntegrityError, UsageError
 from conjoin.lock.model import LockedPackage
 from conjoin.prefix.link import rattler_bridge
-from conjoin.prefix.link.packaged_path import PackagedPath, refuse_escape
+from conjoin.prefix.link.extracted_package import read_extracted
+from conjoin.prefix.link.packaged_index import PackagedIndex, read_index
+from conjoin.prefix.link.packaged_path import PackagedPath
+from conjoin.prefix.link.sealed import sealed, unsealed
 from conjoin.store.backend.filelock import locked
 from conjoin.store.packages import file_sha256
+from conjoin.untrusted import decode_json, read_as
 from conjoin.writing import replace
 
-__all__ = ["CondaCache", "CondaEntry", "check_placeholders", "link_conda"]
+__all__ = [
+    "CondaCache",
+    "CondaEntry",
+    "check_placeholders",
+    "link_conda",
+    "link_script_warnings",
+    "refuse_untrue",
+]
 
 
 class CondaEntry(msgspec.Struct, frozen=True):
     """A package that is extracted and as it was extracted.
 
     :ivar files: of the extracted folder: path, size, mtime in ns, mode.
-    :ivar paths: what will be linked.
+    :ivar paths: what will be linked, with hashes of the bytes that were extracted.
+    :ivar folders: the folders of ``paths``, all the way up.
+    :ivar links: symbolic links among ``paths``, with what each points to.
+    :ivar link_scripts: those among ``paths`` that conda would run on linking; here they never are.
+    :ivar about: what the package says of itself.
     :ivar shortest_placeholder: length of the shortest prefix placeholder in a binary file, 0 for none: a
         longer prefix cannot be written there.
     """
 
     files: tuple[tuple[str, int, int, int], ...]
     paths: tuple[PackagedPath, ...]
+    about: PackagedIndex
     shortest_placeholder: int
+    folders: tuple[str, ...] = ()
+    links: dict[str, str] = {}
+    link_scripts: tuple[str, ...] = ()
 
 
 class CondaCache:
@@ -63,8 +83,10 @@ class CondaCache:
         """Return a package's entry if it is there and unchanged, else None. Costs one lstat per file."""
         entry_path = self._entry_path(package)
         try:
-            entry = msgspec.json.decode((entry_path / "manifest.json").read_bytes(), type=CondaEntry)
-        except (OSError, msgspec.DecodeError):
+            entry = unsealed((entry_path / "manifest.json").read_bytes(), CondaEntry)
+        except OSError:
+            return None
+        if entry is None:
             return None
         top = f"{entry_path}/pkg/"
         try:
@@ -101,10 +123,10 @@ class CondaCache:
                 shutil.rmtree(leftover, ignore_errors=True)
             workshop = Path(tempfile.mkdtemp(dir=entry_path.parent, prefix=f".{package.sha256}-"))
             stack.callback(shutil.rmtree, workshop, ignore_errors=True)
-            extracted = await rattler_bridge.extract(archive, workshop / "pkg")
-            if extracted != package.sha256:
+            sha256, md5 = await rattler_bridge.extract(archive, workshop / "pkg")
+            if sha256 != package.sha256:
                 raise IntegrityError(f"{package.file} changed while it was read", where=str(archive))
-            return await loop.run_in_executor(pool, _publish, workshop, entry_path)
+            return await loop.run_in_executor(pool, _publish, workshop, entry_path, package.file, md5)
 
     def _entry_path(self, package: LockedPackage) -> Path:
         return self._root / package.sha256[:2] / package.sha256
@@ -127,16 +149,41 @@ def check_placeholders(packages: Mapping[LockedPackage, CondaEntry], prefix: Pat
             )
 
 
+def link_script_warnings(packages: Mapping[LockedPackage, CondaEntry]) -> list[str]:
+    """Return what to say of packages with scripts that conda would run: here nobody runs them."""
+    names = [package.name for package, entry in packages.items() if entry.link_scripts]
+    if not names:
+        return []
+    return [f"the conda packages {', '.join(names)} have post-link scripts, which are not run"]
+
+
+def refuse_untrue(packages: Mapping[LockedPackage, CondaEntry]) -> None:
+    """Refuse a lock that says of a package what the package itself does not.
+
+    :raises IntegrityError: naming the first, and what differs.
+    """
+    for package, entry in packages.items():
+        entry.about.refuse_other(package)
+
+
 async def link_conda(
-    packages: Iterable[LockedPackage], cache: CondaCache, prefix: Path, *, layer: Path, platform: str
+    packages: Mapping[LockedPackage, CondaEntry],
+    cache: CondaCache,
+    prefix: Path,
+    *,
+    layer: Path,
+    platform: str,
 ) -> None:
     """Link conda packages, which ``cache`` has, into an empty prefix.
+
+    Whatever decides on the tree is what the packages say of themselves, which their hashes prove: two locks
+    of one environment give one tree.
 
     :param layer: a folder of this process alone, made for rattler.
     :raises ConjoinError: where rattler cannot link; the prefix is incomplete then.
     :raises Unreachable: where the disk is full; likewise.
     """
-    folders = {package: cache.folder(package) for package in packages}
+    folders = {entry.about.told(package): cache.folder(package) for package, entry in packages.items()}
     await rattler_bridge.link(folders, layer, prefix, platform)
     await asyncio.to_thread(_normalise, prefix, folders)
 
@@ -151,11 +198,19 @@ def _verify(archive: Path, package: LockedPackage) -> None:
         )
 
 
-def _publish(workshop: Path, entry_path: Path) -> CondaEntry:
+def _publish(workshop: Path, entry_path: Path, where: str, md5: str) -> CondaEntry:
     top = workshop / "pkg"
-    paths, shortest = _packaged_paths(top)
-    entry = CondaEntry(_listing(top), paths, shortest)
-    replace(workshop / "manifest.json", msgspec.json.encode(entry), durable=False)
+    holds = read_extracted(top, where)
+    entry = CondaEntry(
+        files=_listing(top),
+        paths=holds.paths,
+        about=read_index(top, md5),  # which is no link, or it had been refused
+        shortest_placeholder=holds.shortest_placeholder,
+        folders=holds.folders,
+        links=holds.links,
+        link_scripts=holds.link_scripts,
+    )
+    replace(workshop / "manifest.json", sealed(entry), durable=False)
     if entry_path.exists():
         # Damaged, else it had been found.
         discarded = Path(tempfile.mkdtemp(dir=entry_path.parent, prefix=f".{entry_path.name}-"))
@@ -180,55 +235,6 @@ def _listing(top: Path) -> tuple[tuple[str, int, int, int], ...]:
     return tuple(sorted(found))
 
 
-class _PathEntry(msgspec.Struct):
-    path: str = msgspec.field(name="_path")
-    sha256: str | None = None
-    prefix_placeholder: str | None = None
-    file_mode: str | None = None
-
-
-class _PathsJson(msgspec.Struct):
-    paths: list[_PathEntry]
-
-
-class _NoArch(msgspec.Struct):
-    entry_points: list[str] = []
-
-
-class _LinkJson(msgspec.Struct):
-    noarch: _NoArch | None = None
-
-
-def _packaged_paths(top: Path) -> tuple[tuple[PackagedPath, ...], int]:
-    info = top / "info"
-    try:
-        announced = msgspec.json.decode((info / "paths.json").read_bytes(), type=_PathsJson).paths
-    except FileNotFoundError:
-        # Packages from before 2017 list names alone.
-        files = info / "files"
-        names = files.read_text().splitlines() if files.exists() else []
-        announced = [_PathEntry(path=name) for name in names if name]
-    except msgspec.DecodeError as error:
-        raise IntegrityError(f"info/paths.json is not valid ({error})", where=str(top)) from None
-    for each in announced:
-        refuse_escape(each.path, where=str(top))
-    found = [
-        PackagedPath(each.path, "" if each.prefix_placeholder else (each.sha256 or "")) for each in announced
-    ]
-    try:
-        described = msgspec.json.decode((info / "link.json").read_bytes(), type=_LinkJson)
-    except (FileNotFoundError, msgspec.DecodeError):
-        described = _LinkJson()
-    points = described.noarch.entry_points if described.noarch else []
-    found += [PackagedPath(f"python-scripts/{point.partition('=')[0].strip()}", "") for point in points]
-    binary = [
-        len(each.prefix_placeholder.encode())
-        for each in announced
-        if each.prefix_placeholder and each.file_mode == "binary"
-    ]
-    return tuple(found), min(binary, default=0)
-
-
 def _normalise(prefix: Path, packages: Iterable[LockedPackage]) -> None:
     """Rewrite the ``conda-meta`` records of ``packages``: real origins, no paths of caches, readable by all.
 
@@ -236,7 +242,8 @@ def _normalise(prefix: Path, packages: Iterable[LockedPackage]) -> None:
     """
     for package in packages:
         path = prefix / "conda-meta" / f"{rattler_bridge.layer_entry(package)}.json"
-        record: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+        with read_as(IntegrityError, f"what was noted of {package.name} cannot be read", where=str(path)):
+            record = decode_json(path.read_bytes(), dict[str, Any])
         record["url"] = package.url
         for key in ("extracted_package_dir", "package_tarball_full_path"):
             record.pop(key, None)

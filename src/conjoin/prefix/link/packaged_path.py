@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -10,7 +11,19 @@ import msgspec
 from conjoin.errors import IntegrityError, UsageError
 from conjoin.lock.model import LockedPlatform
 
-__all__ = ["PackagedPath", "PythonLayout", "python_layout", "refuse_escape"]
+__all__ = [
+    "ENTRY_POINT",
+    "PackagedPath",
+    "PythonLayout",
+    "canonical",
+    "folders_of",
+    "is_script_name",
+    "python_layout",
+    "refuse_escape",
+]
+
+ENTRY_POINT = re.compile(r"\s*[\w.]+\s*:\s*[\w.]+\s*(?:\[[^\]]*\]\s*)?")
+"""What a console script calls, ``module:attribute`` (entry points specification); else no Python could."""
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 
@@ -18,9 +31,11 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 class PackagedPath(msgspec.Struct, frozen=True, array_like=True):
     """A file a package brings.
 
-    :ivar path: relative to the prefix; ``site-packages/``, ``python-scripts/`` and ``python-headers/`` stand
-        for folders that depend on the Python (the first two as in noarch Python packages, CEP 34).
-    :ivar sha256: of its bytes, empty where they are made or changed on linking, or are not known.
+    :ivar path: relative to the prefix, :func:`canonical`; ``site-packages/``, ``python-scripts/`` and
+        ``python-headers/`` stand for folders that depend on the Python (the first two as in noarch Python
+        packages, CEP 34).
+    :ivar sha256: of its bytes, which were read, never what a list claims; empty where they are made or
+        changed on linking.
     :ivar size: in bytes, where ``sha256`` is known; -1 where not looked up.
     """
 
@@ -41,6 +56,33 @@ def refuse_escape(path: str, where: str) -> None:
             where=where,
             advice="nothing was installed; do not trust this package",
         )
+
+
+def is_script_name(name: str) -> bool:
+    """Return whether a command may be called so: one file, in the folder for scripts itself."""
+    return name.isprintable() and name not in ("", ".", "..") and not re.search(r"[/\\:]", name)
+
+
+def canonical(path: str) -> str:
+    """Return a path as file systems read it: without ``.`` and empty components.
+
+    Lists and archives may spell one file in many ways (``lib/./x``, ``lib//x``); who brings what is decided
+    by this one. What climbs is refused elsewhere (:func:`refuse_escape`).
+    """
+    if "//" not in path and "/." not in path and path[:1] != "." and path[-1:] != "/":
+        return path  # nearly all
+    return "/".join(part for part in path.split("/") if part not in ("", "."))
+
+
+def folders_of(paths: Iterable[str]) -> set[str]:
+    """Return every folder that has one of ``paths`` below it; costs O(folders) beyond a look at each path."""
+    found: set[str] = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from conjoin.errors import ConjoinError, IntegrityError, UsageError
+from conjoin.errors import IntegrityError, UsageError
 from conjoin.lock.model import LockedPackage
 from conjoin.net.expansion import check_conda_package
-from conjoin.prefix.link.full_disk import full_disk
+from conjoin.prefix.link.full_disk import full_disk, linking_failure
+from conjoin.untrusted import panics, shortened
 from conjoin.writing import replace
 
 if TYPE_CHECKING:
@@ -74,8 +75,8 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
     return results[0]
 
 
-async def extract(archive: Path, destination: Path) -> str:
-    """Extract a ``.conda`` or ``.tar.bz2`` file into ``destination`` and return the archive's sha256.
+async def extract(archive: Path, destination: Path) -> tuple[str, str]:
+    """Extract a ``.conda`` or ``.tar.bz2`` file into ``destination``; return the archive's sha256 and md5.
 
     :raises IntegrityError: where it cannot be extracted, or would become too large.
     :raises Unreachable: where the disk is full.
@@ -85,7 +86,8 @@ async def extract(archive: Path, destination: Path) -> str:
     from rattler.package_streaming import download_and_extract
 
     try:
-        sha256, _md5 = await download_and_extract(Client(), archive.as_uri(), destination)
+        with panics():
+            sha256, md5 = await download_and_extract(Client(), archive.as_uri(), destination)
     except Exception as error:  # rattler raises a class of its own per cause, most of them not exported
         if (full := full_disk(_causes(error), destination)) is not None:
             raise full from error
@@ -93,7 +95,7 @@ async def extract(archive: Path, destination: Path) -> str:
             f"the package {archive.name} cannot be extracted ({_causes(error)})",
             advice="its hash is right, so it was made this way: report it to its channel",
         ) from error
-    return sha256.hex()
+    return sha256.hex(), md5.hex()
 
 
 def layer_entry(package: LockedPackage) -> str:
@@ -106,32 +108,30 @@ async def link(packages: Mapping[LockedPackage, Path], layer: Path, prefix: Path
 
     :param packages: each with the folder it was extracted to.
     :param layer: a folder of this process alone, which becomes a package cache of links to the former.
-    :raises ConjoinError: where rattler cannot link; the prefix is incomplete then.
-    :raises Unreachable: where the disk is full; likewise.
+    :raises UsageError: where the lock describes a package as none can be.
+    :raises IntegrityError: where rattler cannot link a package; the prefix is incomplete then.
+    :raises Unreachable: where the disk is full, or may not be written; likewise.
     """
     from rattler import install
     from rattler.package_cache import PackageCache, ValidationMode
     from rattler.platform import Subdir
 
     _make_layer(packages, layer)
+    records = [_record(package) for package in packages]
     try:
-        await install(
-            [_record(package) for package in packages],
-            prefix,
-            installed_packages=[],
-            platform=Subdir(platform),
-            execute_link_scripts=False,
-            show_progress=False,
-            package_cache=PackageCache.new_layered([layer], validation_mode=ValidationMode.skip()),
-        )
+        with panics():
+            await install(
+                records,
+                prefix,
+                installed_packages=[],
+                platform=Subdir(platform),
+                execute_link_scripts=False,
+                show_progress=False,
+                package_cache=PackageCache.new_layered([layer], validation_mode=ValidationMode.skip()),
+            )
     except Exception as error:  # as above
-        if (full := full_disk(_causes(error), prefix)) is not None:
-            raise full from error
-        raise ConjoinError(
-            f"the conda packages cannot be linked ({_causes(error)})",
-            where=str(prefix),
-            advice="run again; if it stays, clear the cache folder CONJOIN_CACHE",
-        ) from error
+        said = _causes(error)
+        raise linking_failure(f"the conda packages cannot be linked ({said})", said, prefix) from error
     _last_call.set(time.monotonic())
 
 
@@ -158,6 +158,8 @@ def unmet(dependencies: Iterable[str], host: Mapping[str, str]) -> list[str]:
     """Return those of ``dependencies`` on virtual packages (``__glibc >=2.28``) that ``host`` does not meet.
 
     The build of ``__archspec`` is not compared: one CPU has many names that include each other.
+
+    :raises UsageError: where one is no dependency at all.
     """
     from rattler import MatchSpec
 
@@ -168,7 +170,15 @@ def unmet(dependencies: Iterable[str], host: Mapping[str, str]) -> list[str]:
         name, *rest = text.split()
         version, _, build = host.get(name, "").partition("=")
         wanted = " ".join([name, *rest[:1]]) if name == "__archspec" else text
-        if not version or not MatchSpec(wanted).matches(_virtual_record(name, version, build)):
+        try:
+            with panics():
+                spec = MatchSpec(wanted)
+        except Exception as error:  # as above
+            raise UsageError(
+                f"the lock has a dependency {shortened(text)!r} that is none ({_causes(error)})",
+                advice="resolve again",
+            ) from None
+        if not version or not spec.matches(_virtual_record(name, version, build)):
             missing.append(text)
     return missing
 
@@ -185,27 +195,31 @@ def _record(package: LockedPackage) -> RepoDataRecord:
     from rattler.package.build_string import BuildString
 
     try:
-        record = PackageRecord(
-            package.name,
-            package.version,
-            BuildString.new_unchecked(package.build),
-            package.build_number,
-            package.subdir,
-            noarch=NoArchType(_noarch(package)),
-            depends=list(package.dependencies),
-            constrains=list(package.constrains),
-            sha256=bytes.fromhex(package.sha256),
-            md5=bytes.fromhex(package.md5) if package.md5 else None,
-            size=package.size or None,
-            license=package.license or None,
-            python_site_packages_path=package.python_site_packages_path or None,
-        )
-        record.track_features = list(package.track_features)
-        if package.timestamp:
-            record.timestamp = datetime.fromtimestamp(package.timestamp / 1000, tz=timezone.utc)
-        return RepoDataRecord(record, package.file, f"{_NO_ORIGIN}/{package.file}", package.channel)
+        with panics():
+            record = PackageRecord(
+                package.name,
+                package.version,
+                BuildString.new_unchecked(package.build),
+                package.build_number,
+                package.subdir,
+                noarch=NoArchType(_noarch(package)),
+                depends=list(package.dependencies),
+                constrains=list(package.constrains),
+                sha256=bytes.fromhex(package.sha256),
+                md5=bytes.fromhex(package.md5) if package.md5 else None,
+                size=package.size or None,
+                license=package.license or None,
+                python_site_packages_path=package.python_site_packages_path or None,
+            )
+            record.track_features = list(package.track_features)
+            if package.timestamp:
+                record.timestamp = datetime.fromtimestamp(package.timestamp / 1000, tz=timezone.utc)
+            return RepoDataRecord(record, package.file, f"{_NO_ORIGIN}/{package.file}", package.channel)
     except Exception as error:  # as above
-        raise UsageError(f"the lock's conda package {package.name} is not valid ({error})") from error
+        raise UsageError(
+            f"the lock's conda package {shortened(package.name)} is not valid ({_causes(error)})",
+            advice="locks are not edited by hand: resolve again",
+        ) from None
 
 
 def _noarch(package: LockedPackage) -> Any:
@@ -215,4 +229,4 @@ def _noarch(package: LockedPackage) -> Any:
 def _causes(error: BaseException) -> str:
     """Return the message of a rattler error with its causes, on one line."""
     parts: Sequence[str] = [part.strip() for part in str(error).splitlines() if part.strip()]
-    return "; ".join(parts) or type(error).__name__
+    return shortened("; ".join(parts) or type(error).__name__)

@@ -13,13 +13,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from conjoin.errors import ConjoinError, IntegrityError
-from conjoin.prefix.link.full_disk import full_disk
+from conjoin.errors import IntegrityError
+from conjoin.prefix.link.full_disk import linking_failure
 
 __all__ = ["Uv", "make_venv", "tidy_venv"]
 
 # Settings of installers and of other environments must not decide what a locked prefix holds.
 _FOREIGN = ("UV_", "PIP_", "PYTHON", "VIRTUAL_ENV", "CONDA_", "__PYVENV")
+
+# As uv says that a wheel is not what it should be; what can be seen before is refused before.
+_INVALID = ("Hash mismatch", "The wheel is invalid", "Failed to extract archive", "invalid package format")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +82,11 @@ class Uv:
         reason = "; ".join(line for line in lines[-6:] if line) or f"uv exited with {process.returncode}"
         if process.returncode == -signal.SIGXFSZ:
             said += os.strerror(errno.EFBIG)  # what it had said, if the signal had let it
-        if (full := full_disk(said, self.prefix)) is not None:
-            raise full
-        if "Hash mismatch" in said:
+        if any(sign in said for sign in _INVALID):
             raise IntegrityError(
                 f"{what} failed: {reason}", where=str(self.prefix), advice="nothing was installed"
             )
-        raise ConjoinError(
-            f"{what} failed: {reason}", where=str(self.prefix), advice="report this with the lock"
-        )
+        raise linking_failure(f"{what} failed: {reason}", said, self.prefix)
 
 
 def make_venv(uv: Uv, interpreter: Path) -> None:

@@ -18,6 +18,7 @@ import msgspec
 
 from conjoin.lock.model import LockedPackage
 from conjoin.prefix.link.wheel_listing import WheelEntry
+from conjoin.untrusted import decode_json
 from conjoin.writing import replace
 
 __all__ = ["IN_ARCHIVE", "Inspected", "WheelCache", "identity"]
@@ -64,7 +65,7 @@ class WheelCache:
         found = {}
         for package in packages:
             try:
-                unpacked = msgspec.json.decode(self._path(package).read_bytes(), type=_Unpacked)
+                unpacked = decode_json(self._path(package).read_bytes(), _Unpacked)
             except (OSError, msgspec.DecodeError):
                 continue
             with suppress(OSError):

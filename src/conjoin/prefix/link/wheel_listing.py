@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import configparser
 import csv
+import errno
+import hashlib
 import io
 import os
+import posixpath
+import re
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -16,8 +20,17 @@ import msgspec
 from conjoin.errors import IntegrityError
 from conjoin.lock.model import LockedPackage
 from conjoin.net.expansion import check_wheel
-from conjoin.prefix.link.packaged_path import PackagedPath, refuse_escape
+from conjoin.prefix.link.packaged_path import (
+    ENTRY_POINT,
+    PackagedPath,
+    canonical,
+    folders_of,
+    is_script_name,
+    refuse_escape,
+)
+from conjoin.prefix.link.sealed import sealed, unsealed
 from conjoin.store.packages import file_sha256
+from conjoin.untrusted import archive_failures, reason_of
 from conjoin.writing import replace
 
 __all__ = ["INSTALLERS_OWN", "WheelEntry", "WheelListings"]
@@ -37,6 +50,12 @@ _SCHEMES = {
 }
 
 
+# Those that PEP 376 allows, which RECORDs use.
+_ALGORITHMS = ("sha256", "sha384", "sha512")
+_DEPTH = 3
+_PIECE = 1 << 20
+
+
 class _Stamp(msgspec.Struct, frozen=True):
     """A file as it was when its bytes were hashed: while this stays, so do they."""
 
@@ -51,11 +70,13 @@ class WheelEntry(msgspec.Struct, frozen=True):
 
     :ivar dist_info: name of its ``.dist-info`` folder.
     :ivar paths: what will be installed, ``RECORD``'s additions by the installer aside.
+    :ivar folders: the folders of ``paths``, all the way up.
     """
 
     stamp: _Stamp
     dist_info: str
     paths: tuple[PackagedPath, ...]
+    folders: tuple[str, ...] = ()
 
 
 class WheelListings:
@@ -67,16 +88,17 @@ class WheelListings:
     def find(self, package: LockedPackage, wheel: Path) -> WheelEntry | None:
         """Return the entry of a wheel that was verified and has not changed since, else None."""
         try:
-            entry = msgspec.json.decode(self._path(package).read_bytes(), type=WheelEntry)
-            return entry if entry.stamp == _stamp(wheel) else None
-        except (OSError, msgspec.DecodeError):
+            entry = unsealed(self._path(package).read_bytes(), WheelEntry)
+            return entry if entry is not None and entry.stamp == _stamp(wheel) else None
+        except OSError:
             return None
 
     def add(self, package: LockedPackage, wheel: Path, *, verified: bool) -> WheelEntry:
         """Verify and read ``wheel``, and remember the result.
 
         :param verified: whether the wheel's bytes were hashed just now.
-        :raises IntegrityError: where its bytes are not the locked ones, or it is no valid wheel.
+        :raises IntegrityError: where its bytes are not the locked ones, it is no valid wheel, or its
+            ``RECORD`` tells other hashes than its files have.
         """
         stamp = _stamp(wheel)
         if not verified and (found := file_sha256(wheel)) != package.sha256:
@@ -86,11 +108,11 @@ class WheelListings:
                 advice="nothing was installed; delete that file, it is fetched from its origin again",
             )
         check_wheel(wheel)
-        dist_info, paths = _read(wheel)
-        entry = WheelEntry(stamp, dist_info, paths)
+        dist_info, paths = _read(wheel, package)
+        entry = WheelEntry(stamp, dist_info, paths, tuple(sorted(folders_of(each.path for each in paths))))
         path = self._path(package)
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace(path, msgspec.json.encode(entry), durable=False)
+        replace(path, sealed(entry), durable=False)
         return entry
 
     def _path(self, package: LockedPackage) -> Path:
@@ -102,43 +124,131 @@ def _stamp(path: Path) -> _Stamp:
     return _Stamp(str(path), facts.st_size, facts.st_mtime_ns, facts.st_ino)
 
 
-def _read(wheel: Path) -> tuple[str, tuple[PackagedPath, ...]]:
+def _read(wheel: Path, package: LockedPackage) -> tuple[str, tuple[PackagedPath, ...]]:
     try:
         with zipfile.ZipFile(wheel) as archive:
-            return _listed(archive, str(wheel))
-    except (zipfile.BadZipFile, configparser.Error, csv.Error, UnicodeDecodeError, KeyError) as error:
+            return _listed(archive, package)
+    except archive_failures() as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # zipfile sought before the start
+            raise
         raise IntegrityError(
-            f"{wheel.name} is no valid wheel ({error})",
+            f"{wheel.name} is no valid wheel ({reason_of(error)})",
             where=str(wheel),
             advice="its hash is right, so it was made this way: report it to its project",
         ) from None
 
 
-def _listed(archive: zipfile.ZipFile, where: str) -> tuple[str, tuple[PackagedPath, ...]]:
-    names = [name for name in archive.namelist() if not name.endswith("/")]
-    for name in names:
-        refuse_escape(name, where)
-    found = {name.partition("/")[0] for name in names if name.endswith(".dist-info/METADATA")}
-    dist_infos = sorted(name for name in found if name.endswith(".dist-info"))
-    if len(dist_infos) != 1:
-        raise KeyError(f"{len(dist_infos)} .dist-info folders")
-    dist_info = dist_infos[0]
-    record = archive.read(f"{dist_info}/RECORD").decode()
-    hashes = {row[0]: _hex(row[1]) for row in csv.reader(io.StringIO(record)) if len(row) > 1}
+class _InvalidError(ValueError):
+    """Why something is no wheel."""
+
+
+def _listed(archive: zipfile.ZipFile, package: LockedPackage) -> tuple[str, tuple[PackagedPath, ...]]:
+    members = _members(archive, package.file)
+    dist_info = _dist_info(members, package)
+    described = archive.read(members[f"{dist_info}/WHEEL"])
+    version = re.search(rb"^Wheel-Version:[ \t]*(\d{1,9})", described, re.MULTILINE)
+    if version is None or version[1] != b"1":
+        raise _InvalidError("its WHEEL names no version of the format that is known")
+    told = _told(archive.read(members[f"{dist_info}/RECORD"]), package.file)
     data = f"{dist_info.removesuffix('.dist-info')}.data/"
     # These are made anew by the installer, so they are the wheel's own, never shared.
     own = {f"{dist_info}/{name}" for name in ("RECORD", "RECORD.jws", "RECORD.p7s", *INSTALLERS_OWN)}
-    paths = [
-        PackagedPath(
-            _place(name, data, dist_info),
-            _content(archive, name, data, hashes),
-            archive.getinfo(name).file_size,
-        )
-        for name in names
-        if name not in own
-    ]
-    paths += [PackagedPath(f"python-scripts/{script}", "") for script in _entry_points(archive, dist_info)]
-    return dist_info, tuple(paths)
+    paths: dict[str, PackagedPath] = {}
+    for name, member in members.items():
+        digest = _digest(archive, member, told.get(name, ("", "")), own=name in own)
+        if name in own:
+            continue
+        if name.startswith(data) and not member.filename.startswith(data):
+            raise _InvalidError(f"installers could not tell where {member.filename} belongs")
+        path = _place(name, data, dist_info)
+        refuse_escape(name.removeprefix(data).partition("/")[2] or name, package.file)
+        # The first line of a script becomes the prefix's interpreter.
+        packaged = PackagedPath(path, "" if name.startswith(f"{data}scripts/") else digest, member.file_size)
+        if paths.setdefault(path, packaged) != packaged:
+            raise _InvalidError(f"it brings {path} twice, with different content")
+    for script in _entry_points(archive, members.get(f"{dist_info}/entry_points.txt")):
+        paths[f"python-scripts/{script}"] = PackagedPath(f"python-scripts/{script}", "")
+    for both in sorted(folders_of(paths).intersection(paths)):
+        raise _InvalidError(f"it brings {both} as a file and as a folder")
+    return dist_info, tuple(paths.values())
+
+
+def _members(archive: zipfile.ZipFile, where: str) -> dict[str, zipfile.ZipInfo]:
+    """Return the files of an archive, each by its name as file systems read it."""
+    found: dict[str, zipfile.ZipInfo] = {}
+    for member in archive.infolist():
+        if "\0" in member.orig_filename:
+            raise _InvalidError(f"a name holds a null byte: {member.orig_filename!r}")
+        refuse_escape(member.filename, where)
+        if member.is_dir():
+            continue
+        name = canonical(member.filename)
+        if not name:
+            raise _InvalidError(f"a file has no name: {member.filename!r}")
+        if name in found and (found[name].CRC, found[name].file_size) != (member.CRC, member.file_size):
+            raise _InvalidError(f"it brings {name} twice, with different content")
+        found[name] = member
+    return found
+
+
+def _dist_info(members: Iterable[str], package: LockedPackage) -> str:
+    found = {name.partition("/")[0] for name in members if name.endswith(".dist-info/METADATA")}
+    dist_infos = sorted(name for name in found if name.endswith(".dist-info"))
+    if len(dist_infos) != 1:
+        raise _InvalidError(f"it has {len(dist_infos)} .dist-info folders")
+    name = dist_infos[0].removesuffix(".dist-info").partition("-")[0]
+    if _normalised(name) != _normalised(package.name):
+        raise _InvalidError(f"it calls itself {name}")
+    return dist_infos[0]
+
+
+def _normalised(name: str) -> str:
+    """Return a name as PEP 503 has it; bare containers have no `packaging`."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _told(record: bytes, where: str) -> dict[str, tuple[str, str]]:
+    """Return what a RECORD (PEP 376) says: of each file an algorithm and a hash, in hex digits."""
+    found = {}
+    for row in csv.reader(io.StringIO(record.decode("utf-8"), newline="")):
+        if not row or not row[0]:
+            continue
+        path = row[0].replace("\\", "/")
+        # What was installed somewhere may name its scripts; the folder of packages is three deep.
+        climbs = posixpath.normpath(path).split("/")[: _DEPTH + 1].count("..")
+        if path.startswith("/") or climbs > _DEPTH:
+            refuse_escape(path, where)
+        found[canonical(row[0])] = _hash(row[1] if len(row) > 1 else "")
+    return found
+
+
+def _hash(said: str) -> tuple[str, str]:
+    """Return algorithm and hex digits of a hash as RECORD has it: urlsafe base64 without padding."""
+    algorithm, _, value = said.partition("=")
+    if algorithm not in _ALGORITHMS:
+        return "", ""
+    try:
+        return algorithm, base64.urlsafe_b64decode(f"{value}{'=' * (-len(value) % 4)}").hex()
+    except ValueError:  # binascii.Error, or not ASCII
+        return algorithm, value  # no hash of anything
+
+
+def _digest(archive: zipfile.ZipFile, member: zipfile.ZipInfo, told: tuple[str, str], *, own: bool) -> str:
+    """Return the sha256 of a file's bytes, which its zip checks against a CRC meanwhile.
+
+    :param told: what RECORD says.
+    """
+    algorithm, expected = told
+    digest = hashlib.sha256()
+    other = digest if algorithm in ("", "sha256") else hashlib.new(algorithm)
+    with archive.open(member) as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+            if other is not digest:
+                other.update(piece)
+    if algorithm and not own and other.hexdigest() != expected:
+        raise _InvalidError(f"its RECORD tells another hash of {member.filename} than that file has")
+    return digest.hexdigest()
 
 
 def _place(name: str, data: str, dist_info: str) -> str:
@@ -147,39 +257,26 @@ def _place(name: str, data: str, dist_info: str) -> str:
     category, _, rest = name[len(data) :].partition("/")
     if category == "headers":
         return f"python-headers/{dist_info.partition('-')[0]}/{rest}"
-    if category not in _SCHEMES:
-        raise KeyError(f"unknown .data category {category!r}")
+    if category not in _SCHEMES or not rest or (category == "scripts" and "/" in rest):
+        raise _InvalidError(f"nothing can be installed from {name}")
     return f"{_SCHEMES[category]}{rest}"
 
 
-def _content(archive: zipfile.ZipFile, name: str, data: str, hashes: dict[str, str]) -> str:
-    if name.startswith(f"{data}scripts/"):
-        return ""  # the first line becomes the prefix's interpreter
-    return hashes.get(name, "") or f"crc32:{archive.getinfo(name).CRC:08x}"
-
-
-def _hex(record_hash: str) -> str:
-    """Return a RECORD hash (``sha256=`` and urlsafe base64 without padding) as hex digits."""
-    algorithm, _, value = record_hash.partition("=")
-    if algorithm != "sha256":
-        return ""
-    try:
-        return base64.urlsafe_b64decode(f"{value}{'=' * (-len(value) % 4)}").hex()
-    except binascii.Error:
-        return ""
-
-
-def _entry_points(archive: zipfile.ZipFile, dist_info: str) -> list[str]:
-    try:
-        text = archive.read(f"{dist_info}/entry_points.txt").decode()
-    except KeyError:
+def _entry_points(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None) -> list[str]:
+    if member is None:
         return []
     parser = configparser.ConfigParser(delimiters=("=",), interpolation=None, strict=False)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read_string(text)
-    return [
-        script
+    parser.read_string(archive.read(member).decode())
+    scripts = [
+        (name, value)
         for section in ("console_scripts", "gui_scripts")
         if parser.has_section(section)
-        for script in parser[section]
+        for name, value in parser[section].items()
     ]
+    for name, value in scripts:
+        if not is_script_name(name):
+            raise _InvalidError(f"no script can be called {name[:100]!r}")
+        if not ENTRY_POINT.fullmatch(value[:1000]):
+            raise _InvalidError(f"the script {name} calls nothing: {value[:100]!r}")
+    return [name for name, _ in scripts]

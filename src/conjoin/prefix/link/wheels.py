@@ -1,13 +1,4 @@
-"""Verified wheels into a prefix: in which order, linked by uv, then made the same on every machine.
-
-Every file of a prefix belongs to one package, or is the same in both that bring it:
-
-* A conda package and a wheel that bring different bytes for one path: refused. Linkers would let the later
-  one win silently, and neither `conda list` nor `pip list` would tell the truth.
-* Two wheels: common (a stray ``tests/__init__.py``) and what installers accept, so it is warned of, and the
-  wheel whose name sorts last wins, everywhere: it is linked after the others.
-* Two conda packages: rattler decides by the order of dependencies, the same everywhere.
-"""
+"""Verified wheels into a prefix: linked by uv, then made the same on every machine."""
 
 from __future__ import annotations
 
@@ -18,19 +9,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import urldefrag, urlsplit
 
-from conjoin.errors import Conflict, ConjoinError
+from conjoin.errors import IntegrityError
 from conjoin.lock.model import LockedPackage
-from conjoin.prefix.link.conda import CondaEntry
 from conjoin.prefix.link.packaged_path import PackagedPath, PythonLayout
 from conjoin.prefix.link.uv import Uv
 from conjoin.prefix.link.wheel_cache import IN_ARCHIVE, Inspected, WheelCache, identity
 from conjoin.prefix.link.wheel_listing import WheelEntry
 from conjoin.spec.credentials import without_credentials
+from conjoin.untrusted import split_url, without_fragment
 from conjoin.writing import replace, write_all
 
-__all__ = ["WheelLinker", "direct_url", "linking_order"]
+__all__ = ["WheelLinker", "direct_url"]
 
 _DIRECT_URL = "direct_url.json"
 
@@ -39,53 +29,6 @@ _DROPPED = (_DIRECT_URL, "uv_build.json", "uv_cache.json")
 # What uv wrote that stays.
 _WRITTEN = (b"INSTALLER", b"REQUESTED")
 _ARCHIVES = (".whl", ".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz")
-
-
-def linking_order(
-    conda: Mapping[LockedPackage, CondaEntry],
-    wheels: Mapping[LockedPackage, WheelEntry],
-    layout: PythonLayout,
-) -> tuple[list[list[LockedPackage]], list[str]]:
-    """Return the wheels in groups to be linked one after the other, and warnings about wheels that overlap.
-
-    Within a group no path is claimed twice with different bytes. Costs O(files).
-
-    :raises Conflict: where a conda package and a wheel claim one path with different bytes.
-    """
-    owners: dict[str, tuple[LockedPackage, str]] = {}
-    if wheels:
-        for package, entry in conda.items():
-            noarch = package.noarch == "python"
-            for packaged in entry.paths:
-                path = layout.place(packaged.path) if noarch else packaged.path
-                owners[path] = (package, packaged.sha256)
-    level: dict[LockedPackage, int] = {}
-    shared: dict[tuple[str, str], list[str]] = {}
-    for package in sorted(wheels, key=lambda each: each.name):
-        level[package] = 0
-        for packaged in wheels[package].paths:
-            path = layout.place(packaged.path)
-            owner = owners.get(path)
-            owners[path] = (package, packaged.sha256)
-            if owner is None or owner[0] is package or (owner[1] and owner[1] == packaged.sha256):
-                continue
-            if owner[0].kind == "conda":
-                raise Conflict(
-                    f"the conda package {owner[0].name} and the wheel {package.file} both bring {path}, "
-                    "with different content",
-                    advice="nothing was installed; ask for both from one side, as conda or as PyPI packages",
-                )
-            level[package] = max(level[package], level[owner[0]] + 1)
-            shared.setdefault((owner[0].name, package.name), []).append(path)
-    groups: list[list[LockedPackage]] = [[] for _ in range(max(level.values(), default=-1) + 1)]
-    for package, position in level.items():
-        groups[position].append(package)
-    warnings = [
-        f"the wheels of {loser} and {winner} both bring {paths[0]}"
-        f"{f' and {len(paths) - 1} more files' if len(paths) > 1 else ''}; those of {winner} are used"
-        for (loser, winner), paths in shared.items()
-    ]
-    return groups, warnings
 
 
 class WheelLinker:
@@ -158,7 +101,7 @@ class WheelLinker:
         self._install([package], anew=True)
         self._settle(package, entry)
         if damaged := self._damaged(entry.paths):
-            raise ConjoinError(
+            raise IntegrityError(
                 f"the cache of unpacked wheels is damaged: {damaged} of {package.name}",
                 where=str(self._uv.cache),
                 advice="delete that folder and run again; if it stays, report the wheel to its project",
@@ -266,7 +209,7 @@ def direct_url(package: LockedPackage) -> bytes | None:
 
 
 def _document(package: LockedPackage, url: str) -> dict[str, Any]:
-    address, fragment = urldefrag(url)
+    address, fragment = without_fragment(url)
     below = fragment.removeprefix("subdirectory=") if fragment.startswith("subdirectory=") else ""
     said: dict[str, Any] = {"subdirectory": below} if below else {}
     if url.startswith("git+"):
@@ -275,7 +218,7 @@ def _document(package: LockedPackage, url: str) -> dict[str, Any]:
         return {**said, "url": repository, "vcs_info": {"commit_id": commit, "vcs": "git"}}
     if package.editable:
         return {**said, "url": address, "dir_info": {"editable": True}}
-    if not urlsplit(address).path.endswith(_ARCHIVES):
+    if not split_url(address).path.endswith(_ARCHIVES):
         return {**said, "url": address, "dir_info": {}}
     sha256 = package.source_sha256 if package.source_url else package.sha256
     # `hash` is what readers from before `hashes` look for.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from urllib.parse import unquote, urldefrag, urlsplit
+from urllib.parse import unquote
 
 import msgspec
 from packaging.version import Version
@@ -15,6 +15,7 @@ from conjoin.net.urls import local_path
 from conjoin.spec.names import PypiName
 from conjoin.spec.platform import host_platform
 from conjoin.spec.requirements import PypiRequirement
+from conjoin.untrusted import split_url, without_fragment
 
 __all__ = ["Direct", "changed_since", "direct_files"]
 
@@ -86,19 +87,19 @@ def changed_since(requirements: Iterable[PypiRequirement], hashes: Mapping[str, 
         requirement.name
         for requirement in requirements
         if requirement.url.startswith("file:")
-        and (known := hashes.get(requirement.url, hashes.get(urldefrag(requirement.url)[0])))
+        and (known := hashes.get(requirement.url, hashes.get(without_fragment(requirement.url)[0])))
         and sha256_of_local(requirement.url, editable=requirement.editable) not in (None, known)
     ]
 
 
 def _direct(requirement: PypiRequirement, staying: str) -> Direct:
-    url, fragment = urldefrag(requirement.url)
+    url, fragment = without_fragment(requirement.url)
     if url.startswith(_OTHERS):
         raise UsageError(
             f"{requirement.name} @ {url}: of version control systems, git alone is supported",
             advice="ask for an archive of it, or a release from an index",
         )
-    filename = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
+    filename = unquote(split_url(url).path.rsplit("/", 1)[-1])
     if filename.endswith(".whl") and not url.startswith("git+"):
         return Direct(requirement.url, _wheel(requirement.name, url, filename), requirement.hashes)
     _check_source(requirement.name, url, filename)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import msgspec
 from packaging.specifiers import SpecifierSet
@@ -30,6 +30,7 @@ from conjoin.index.pypi.project import (
 from conjoin.solve.candidates.ordinals import Ordinals
 from conjoin.spec.names import PypiName
 from conjoin.spec.requirements import PypiRequirement, Requirements
+from conjoin.untrusted import split_url
 
 __all__ = ["CandidatePolicy", "EligibleReleases", "Refusal", "ReleaseFiles"]
 
@@ -289,7 +290,7 @@ def _names(listed: Iterable[str], name: PypiName) -> bool:
 
 def url_digests(url: str) -> list[str]:
     """Return the digest in a URL's fragment (``#sha256=...``), as ``sha256:...``."""
-    found = parse_qs(urlsplit(url).fragment).get("sha256", [])
+    found = parse_qs(split_url(url).fragment).get("sha256", [])
     return [f"sha256:{digest.lower()}" for digest in found]
 
 

@@ -9,7 +9,7 @@ import msgspec
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from conjoin.index.conda import without_login
+from conjoin.net.urls import without_secrets
 from conjoin.solve.candidates.encoding import NO_SUCH_SUBDIR
 from conjoin.solve.candidates.project_candidates import ProjectCandidates
 from conjoin.solve.report.derivation import Branch, Demand, Derivation, Package, walk
@@ -297,7 +297,7 @@ def _excluded(branches: Sequence[Branch], core: UnsatCore) -> Iterator[Cause]:
                 "a later --exclude-newer",
             )
         elif elsewhere := grounds.get("of another channel"):
-            where = without_login(demand.channel).rstrip("/")
+            where = without_secrets(demand.channel).rstrip("/")
             yield Cause(
                 f"{said_by(demand)} {demand.what} from {where}, which has none that fits"
                 f" (others have {demand.name} {elsewhere.package.versions[-1]})",

@@ -8,7 +8,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from conjoin.errors import NoSolution
-from conjoin.index.conda import without_login
+from conjoin.net.urls import without_secrets
 from conjoin.solve.report.causes import causes, each_once, together
 from conjoin.solve.report.derivation import (
     Branch,
@@ -173,7 +173,7 @@ def tree_lines(branches: Sequence[Branch]) -> list[str]:
 
 def shown_demand(demand: Demand) -> str:
     """Return a demand with its side, where that is PyPI's."""
-    where = f" from {without_login(demand.channel).rstrip('/')}" if demand.channel else ""
+    where = f" from {without_secrets(demand.channel).rstrip('/')}" if demand.channel else ""
     return f"{demand.what} (PyPI)" if demand.side == "pypi" else f"{demand.what}{where}"
 
 

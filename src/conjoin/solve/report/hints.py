@@ -16,8 +16,9 @@ import msgspec
 
 from conjoin.build.building_indexes import BuildingIndexes
 from conjoin.errors import ConjoinError
-from conjoin.index.conda import CondaChannels, without_login
+from conjoin.index.conda import CondaChannels
 from conjoin.index.mapping import Mapping as NameMapping
+from conjoin.net.urls import without_secrets
 from conjoin.solve.report.causes import Cause, asked_otherwise, said_by, versions_in
 from conjoin.solve.report.derivation import Demand
 from conjoin.solve.report.format import Explanation
@@ -203,8 +204,8 @@ async def _later_index(demand: Demand, around: Surroundings) -> Cause | None:
         fitting = [each for each in versions if _accepts(demand, str(each))]
         if fitting:
             return Cause(
-                f"{said_by(demand)} {demand.what}: {without_login(url)} has {max(fitting)}, but"
-                f" {without_login(used)} has {name} too and comes first, so it alone counts (the guard"
+                f"{said_by(demand)} {demand.what}: {without_secrets(url)} has {max(fitting)}, but"
+                f" {without_secrets(used)} has {name} too and comes first, so it alone counts (the guard"
                 " against dependency confusion)",
                 f"put the index you trust for {name} first, or name the file by its URL",
             )
@@ -246,4 +247,4 @@ def _some(texts: Sequence[str]) -> str:
 
 
 def _channel(record: RepoDataRecord) -> str:
-    return without_login(str(record.channel)).rstrip("/")
+    return without_secrets(str(record.channel)).rstrip("/")

@@ -15,6 +15,7 @@ from conjoin.errors import ConjoinError, NoSolution, UsageError
 from conjoin.index.conda import CondaChannels, channel_error
 from conjoin.solve.host_python import as_records
 from conjoin.spec.requirements import Requirements, Strategy
+from conjoin.untrusted import panics, reason_of, shortened
 
 if TYPE_CHECKING:
     from rattler import (
@@ -105,23 +106,24 @@ class Resolvo:
         given = {record.name.normalized for record in question.pinned}
         started = time.monotonic()
         try:
-            work = solve(
-                [*(channels.sources if channels else ()), *([own] if question.sources else ())],
-                specs,
-                gateway=channels.gateway if channels else self._own_gateway,
-                platforms=platforms,  # type: ignore[arg-type]
-                locked_packages=as_records(
-                    record for record in question.preferred if record.name.normalized not in given
-                ),
-                pinned_packages=question.pinned,
-                virtual_packages=virtual_packages,
-                timeout=_TIMEOUT,
-                channel_priority=_priority(self._requirements),
-                exclude_newer=self.cutoff,
-                strategy=question.strategy,
-                constraints=constraints,
-            )
-            return await (channels.in_time(work, solves=True) if channels else work)
+            with panics():
+                work = solve(
+                    [*(channels.sources if channels else ()), *([own] if question.sources else ())],
+                    specs,
+                    gateway=channels.gateway if channels else self._own_gateway,
+                    platforms=platforms,  # type: ignore[arg-type]
+                    locked_packages=as_records(
+                        record for record in question.preferred if record.name.normalized not in given
+                    ),
+                    pinned_packages=question.pinned,
+                    virtual_packages=virtual_packages,
+                    timeout=_TIMEOUT,
+                    channel_priority=_priority(self._requirements),
+                    exclude_newer=self.cutoff,
+                    strategy=question.strategy,
+                    constraints=constraints,
+                )
+                return await (channels.in_time(work, solves=True) if channels else work)
         except SolverError as error:
             own.raise_first()
             if time.monotonic() - started >= _TIMEOUT.total_seconds():
@@ -199,13 +201,13 @@ def parsed(specs: Iterable[str]) -> list[MatchSpec]:
     :raises UsageError: where one is none.
     """
     from rattler import MatchSpec
-    from rattler.exceptions import InvalidMatchSpecError
 
     spec = ""
     try:
-        return [MatchSpec(spec := text, strict=False) for text in specs]
-    except InvalidMatchSpecError as error:
-        raise UsageError(f"{spec!r} is not a conda requirement: {error}") from error
+        with panics():
+            return [MatchSpec(spec := text, strict=False) for text in specs]
+    except Exception as error:  # InvalidMatchSpecError, and what it does not cover
+        raise UsageError(f"{shortened(spec)!r} is not a conda requirement: {reason_of(error)}") from error
 
 
 def _priority_name(requirements: Requirements) -> str:

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 
 from conjoin.config.load import load_settings
 from conjoin.errors import UsageError
 from conjoin.spec.configured.index import configured_indexes
 from conjoin.spec.configured.places import said_places
-from conjoin.spec.configured.request import with_settings
+from conjoin.spec.configured.request import DEFAULT_CHANNELS, with_settings
 from conjoin.spec.credentials import take_credentials
 from conjoin.spec.partial_requirements import PartialRequirements
 from conjoin.spec.requirements import Credential
 
-__all__ = ["configured_logins", "uses_keyring"]
+__all__ = ["configured_logins", "named_origins", "uses_keyring"]
 
 _NO_NAME = re.compile(r"[^A-Z0-9]")
 _KEYRING = {
@@ -52,6 +53,37 @@ def configured_logins(environ: Mapping[str, str] | None = None) -> tuple[Credent
     )
 
 
+def named_origins(given: Iterable[str] = ()) -> Iterator[str]:
+    """Yield URLs, one for each origin at least, of what the user of this host names.
+
+    Those are ``given``, and what is configured: channels (those that nobody names are conda's default),
+    indexes, find-links places, URLs with a login. Cheap ones come first: what the name of a channel stands
+    for, py-rattler is asked.
+
+    :param given: channels and URLs that were typed for the command at hand.
+    :raises UsageError: where the configuration cannot be read.
+    """
+    asked = with_settings(PartialRequirements(), load_settings())
+    indexes = configured_indexes()
+    aliases = [url for _, urls in asked.channel_aliases for url in urls]
+    places = [
+        *given,
+        *(one.url_prefix for one in configured_logins()),
+        *(url for url in (asked.index_url, indexes.default) if url),
+        *asked.extra_indexes,
+        *indexes.extra,
+        *asked.find_links,
+        *aliases,
+        *(asked.channels or DEFAULT_CHANNELS),
+    ]
+    yield from (place for place in places if "://" in place)
+    for name in dict.fromkeys(place for place in places if "://" not in place):
+        with suppress(Exception):  # no name of a channel, or no py-rattler here: it names no origin
+            from rattler import Channel
+
+            yield Channel(name).base_url
+
+
 def uses_keyring(environ: Mapping[str, str] | None = None) -> bool:
     """Return whether the ``keyring`` command is asked: only where Conjoin, uv or pip were told to.
 
@@ -76,9 +108,9 @@ def _own() -> Iterator[Credential]:
             _, found = take_credentials(url)
             if not found:
                 raise UsageError(
-                    "an entry of credentials has no user name and password in it",
+                    "an entry of credentials has no login in it",
                     where=said.where,
-                    advice="expected https://user:password@host/path",
+                    advice="expected a user name and password before the host, or a parameter such as token",
                 )
             yield from found
 

@@ -62,7 +62,7 @@ def _pip_files(environ: Mapping[str, str]) -> Said:
     own = environ.get("PIP_CONFIG_FILE", "")
     if own == os.devnull:
         return Said("")  # pip: "load no configuration files"
-    there = [path for path in (*_pip_paths(environ), *([Path(own)] if own else [])) if path.exists()]
+    there = [path for path in (*_pip_paths(environ), *([Path(own)] if own else [])) if os.path.exists(path)]  # noqa: PTH110
     if not there:
         return Said("")
     import configparser
@@ -70,7 +70,7 @@ def _pip_files(environ: Mapping[str, str]) -> Said:
     parser = configparser.RawConfigParser()
     for path in there:
         # Not ours to judge: pip itself warns about a file it cannot read.
-        with suppress(OSError, UnicodeDecodeError, configparser.Error):
+        with suppress(OSError, ValueError, configparser.Error):
             parser.read_string(path.read_text(encoding="utf-8"), source=str(path))
     default, extra, keyring = "", "", ""
     for section in ("global", "install"):  # pip: a command's section overrides [global]
@@ -127,7 +127,7 @@ def _uv_file(path: Path) -> Said:
 
     try:
         settings = loads(path.read_text(encoding="utf-8"), where=str(path))
-    except (OSError, UnicodeDecodeError, UsageError):
+    except (OSError, ValueError, UsageError):
         return Said("")
     pip = settings.get("pip")
     tables = [settings, pip] if isinstance(pip, dict) else [settings]

@@ -17,7 +17,7 @@ from conjoin.config.values import Value, of_text
 from conjoin.spec.partial_requirements import PartialRequirements, combine, located
 from conjoin.spec.requirements_parser import RequirementsParser
 
-__all__ = ["FIELDS", "check_settings", "parse_setting", "read_words", "with_settings"]
+__all__ = ["DEFAULT_CHANNELS", "FIELDS", "check_settings", "parse_setting", "read_words", "with_settings"]
 
 FIELDS = {
     "channels": "channels",
@@ -39,6 +39,9 @@ FIELDS = {
     "no-binary": "no_binary",
 }
 """Settings that are part of a request, and where :class:`PartialRequirements` has them."""
+
+DEFAULT_CHANNELS = ("conda-forge",)
+"""Where conda packages come from if nobody names a channel."""
 
 _ADDING = ("channel-aliases", "extra-index-urls", "virtual-packages")
 """Of these, what is asked goes before what is configured; of all others it takes its place."""

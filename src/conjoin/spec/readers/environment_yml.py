@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,6 +12,8 @@ from conjoin.spec.partial_requirements import PartialRequirements, combine, loca
 from conjoin.spec.readers.requirements_txt import RequirementLines
 from conjoin.spec.readers.text_file import read_text
 from conjoin.spec.requirements_parser import RequirementsParser
+from conjoin.spec.syntax.local_path import local_path
+from conjoin.untrusted import read_as
 
 __all__ = ["read_environment_yml"]
 
@@ -37,7 +40,7 @@ class _Document:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.into = RequirementsParser(folder=path.parent)
-        self.lines = RequirementLines(self.into, open_files=(path.resolve(),))
+        self.lines = RequirementLines(self.into, open_files=(local_path(str(path)),))
 
     def read(self, text: str | None) -> PartialRequirements:
         root = _compose(self.path, read_text(self.path) if text is None else text)
@@ -126,15 +129,17 @@ def _compose(path: Path, text: str) -> Node | None:
 
     yaml = YAML(typ="safe", pure=True)
     try:
-        root: Node | None = yaml.compose(text)
+        with warnings.catch_warnings(), read_as(UsageError, "invalid YAML", where=str(path)):
+            warnings.simplefilter(
+                "ignore"
+            )  # an anchor that is used again means its last place, as YAML 1.2 has it
+            root: Node | None = yaml.compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         raise UsageError(f"invalid YAML: {error.problem or error.context}", where=where) from None
     except YAMLError as error:
         raise UsageError(f"invalid YAML: {str(error).splitlines()[0]}", where=str(path)) from None
-    except RecursionError:
-        raise UsageError("invalid YAML: it is nested too deep", where=str(path)) from None
     return root
 
 

@@ -66,12 +66,12 @@ class _Pyproject:
         requires_python = project.get("requires-python", "")
         if not isinstance(requires_python, str):
             raise UsageError("project.requires-python is not a text", where=self._place("requires-python"))
-        with located(self._place("requires-python")):
+        with located(self._place, "requires-python"):
             self.into.requires_python(requires_python)
         for text in texts(project.get("dependencies", []), "project.dependencies", self._place):
             self._requirement(text)
         optional = self._table(project, "optional-dependencies")
-        with located(self._place("[project.optional-dependencies")):
+        with located(self._place, "[project.optional-dependencies"):
             known = {extra_name(name): name for name in optional}
         own = _normalized(project.get("name"))
         self._extras(extras, optional, known, own)
@@ -94,7 +94,7 @@ class _Pyproject:
                 )
             what = f"project.optional-dependencies.{known[extra]}"
             for text in texts(optional[known[extra]], what, self._place):
-                with located(self._place(text)):
+                with located(self._place, text):
                     requirement = pypi_requirement(text)
                 if own and requirement.name == own:
                     waiting += requirement.extras
@@ -144,7 +144,7 @@ class _Pyproject:
             url = index.get("url") if isinstance(index, dict) else None
             if not isinstance(url, str) or index.get("explicit"):
                 continue
-            with located(self._place(url)):
+            with located(self._place, url):
                 (self.into.index_url if index.get("default") else self.into.extra_index)(url)
 
     def _poetry_sources(self, poetry: Any) -> None:
@@ -153,11 +153,11 @@ class _Pyproject:
         for source in sources if isinstance(sources, list) else []:
             url = source.get("url") if isinstance(source, dict) else None
             if isinstance(url, str) and source.get("priority") != "explicit":
-                with located(self._place(url)):
+                with located(self._place, url):
                     self.into.extra_index(url)
 
     def _requirement(self, text: str) -> None:
-        with located(self._place(text)):
+        with located(self._place, text):
             self.into.pypi(text)
 
     def _table(self, parent: dict[str, Any], name: str) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from conjoin.config.toml import line_of, loads
 from conjoin.errors import UsageError
@@ -69,9 +69,44 @@ def read_requirements(
     )
 
 
-# PEP 723, "Reference Implementation".
-_BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
+_OPENING = re.compile(r"# /// (?P<type>[a-zA-Z0-9-]+)")
+_CLOSING = "# ///"
 _KEYS = "dependencies, requires-python, tool"
+
+
+class _Block(NamedTuple):
+    """A block of metadata in a script.
+
+    :ivar line: number of the line it begins with.
+    :ivar content: its lines, as they stand there.
+    """
+
+    type: str
+    line: int
+    content: list[str]
+
+
+def _blocks(text: str) -> Iterator[_Block]:
+    """Yield the blocks of a script, as the regular expression in PEP 723's reference implementation does.
+
+    That takes the square of a file's length where nothing ends a block; this reads each line once. A block
+    ends with the last ``# ///`` among the comments that follow each other.
+    """
+    lines = text.split("\n")
+    at = 0
+    while at < len(lines):
+        if not lines[at].startswith("#"):
+            at += 1
+            continue
+        end = at
+        while end < len(lines) and (lines[end] == "#" or lines[end].startswith("# ")):
+            end += 1
+        closing = next((each for each in range(end - 1, at, -1) if lines[each] == _CLOSING), at)
+        for number in range(at, closing - 1):
+            if found := _OPENING.fullmatch(lines[number]):
+                yield _Block(found["type"], number + 1, lines[number + 1 : closing])
+                break
+        at = max(end, at + 1)
 
 
 def read_script(path: Path) -> PartialRequirements:
@@ -80,7 +115,7 @@ def read_script(path: Path) -> PartialRequirements:
     :raises UsageError: with file and line where they are known; also where the file has no such block.
     """
     text = read_text(path)
-    blocks = [match for match in _BLOCK.finditer(text) if match["type"] == "script"]
+    blocks = [block for block in _blocks(text) if block.type == "script"]
     if not blocks:
         raise UsageError(
             "the script says nothing of what it needs",
@@ -88,14 +123,12 @@ def read_script(path: Path) -> PartialRequirements:
             advice="expected a block that begins with '# /// script' and ends with '# ///' (PEP 723)",
         )
     if len(blocks) > 1:
-        line = text.count("\n", 0, blocks[1].start()) + 1
-        raise UsageError("a second script block", where=f"{path}:{line}", advice="PEP 723 allows one")
+        raise UsageError(
+            "a second script block", where=f"{path}:{blocks[1].line}", advice="PEP 723 allows one"
+        )
     # As many lines in front as there are in the file: so a line's number is its number in the file.
-    before = "\n" * (text.count("\n", 0, blocks[0].start()) + 1)
-    toml = before + "".join(
-        line[2:] if line.startswith("# ") else line[1:]
-        for line in blocks[0]["content"].splitlines(keepends=True)
-    )
+    before = "\n" * blocks[0].line
+    toml = before + "".join(f"{line[2:]}\n" for line in blocks[0].content)
 
     def place(needle: str) -> str:
         line = line_of(toml, needle)
@@ -106,12 +139,12 @@ def read_script(path: Path) -> PartialRequirements:
     for key, value in document.items():
         if key == "dependencies":
             for requirement in texts(value, key, place):
-                with located(place(requirement)):
+                with located(place, requirement):
                     into.pypi(requirement)
         elif key == "requires-python":
             if not isinstance(value, str):
                 raise UsageError("requires-python is not a text", where=place(key))
-            with located(place(key)):
+            with located(place, key):
                 into.requires_python(value)
         elif key == "tool":
             if isinstance(value, dict) and "conjoin" in value:

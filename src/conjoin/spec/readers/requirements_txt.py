@@ -18,12 +18,14 @@ from conjoin.spec.credentials import without_credentials
 from conjoin.spec.partial_requirements import PartialRequirements, combine, located
 from conjoin.spec.readers.text_file import read_text
 from conjoin.spec.requirements_parser import RequirementsParser
-from conjoin.spec.syntax.local_path import local_path
+from conjoin.spec.syntax.local_path import exists, local_path
 from conjoin.spec.syntax.pypi_requirement import is_location
+from conjoin.untrusted import shortened
 
 __all__ = ["RequirementLines", "read_constraints", "read_requirements_txt"]
 
-_COMMENT = re.compile(r"(^|\s+)#.*$")
+# One white space, not all: the others are stripped, and to try each of a thousand takes a million steps.
+_COMMENT = re.compile(r"(^|\s)#.*$")
 # pip's manual, "Using environment variables": upper case, braces, no default values.
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Z0-9_]+)\}")
 _PER_REQUIREMENT = re.compile(r"\s(?=--(?:hash|config-settings?|global-option|no-binary|only-binary)\b)")
@@ -147,8 +149,10 @@ class RequirementLines:
             path = local_path(value, into.folder)
             if not value.startswith("~"):  # shown in errors as it was typed
                 path = (into.folder or Path()) / value
-            if not path.exists():
-                raise UsageError(f"{value!r} does not exist", advice=f"{option} needs the path of a file")
+            if not exists(path):
+                raise UsageError(
+                    f"{shortened(value)!r} does not exist", advice=f"{option} needs the path of a file"
+                )
             as_ = "constraints" if option == "--constraint" else self.as_
             self.nested.append(_File(path, self.environ, self.open_files, as_).read())
         elif option == "--editable":
@@ -208,7 +212,7 @@ class _File:
         self.as_ = as_
 
     def read(self, content: str | None = None) -> PartialRequirements:
-        resolved = self.path.resolve()
+        resolved = local_path(str(self.path))
         if resolved in self.open_files:
             raise UsageError(f"{self.path} names itself", advice="remove the circle of -r and -c lines")
         into = RequirementsParser(folder=self.path.parent)

@@ -28,4 +28,6 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise UsageError("the file is not UTF-8 text", where=f"{path}:{line}") from None
+    except ValueError as error:  # a null character in its name
+        raise UsageError(f"the file cannot be read: {error}", where=repr(str(path))) from None
     return text

@@ -33,7 +33,7 @@ def read_tool_table(table: Any, into: RequirementsParser, place: Place) -> None:
     seen: set[str] = set()
     for key, value in table.items():
         what = f"tool.conjoin.{key}"
-        with located(place(key)):
+        with located(place, key):
             setting = key_of(key, project=True)
             name = setting.name if setting is not None else key.lower().replace("_", "-")
             if name in seen:
@@ -55,16 +55,16 @@ def _read_request_key(name: str, value: Any, what: str, into: RequirementsParser
     elif name == "python":
         if not isinstance(value, str):
             raise UsageError(f"{what} is not a text", where=place(name))
-        with located(place(value)):
+        with located(place, value):
             into.python(value)
     elif name == "conda":
         for text, needle in _entries(value, what, " ", place):
-            with located(place(needle)):
+            with located(place, needle):
                 into.conda(text)
     else:
         add = {"constraints": into.constraint, "overrides": into.override, "pypi": into.pypi}[name]
         for text in texts(value, what, place):
-            with located(place(text)):
+            with located(place, text):
                 add(text)
 
 

@@ -16,6 +16,7 @@ from conjoin.spec.platform import PLATFORMS
 from conjoin.spec.requirements import CondaRequirement
 from conjoin.spec.syntax.conda_version import VersionAndBuild, conda_version, conda_version_and_build
 from conjoin.spec.syntax.local_path import local_path
+from conjoin.untrusted import split_url
 
 __all__ = ["channel_name", "conda_requirement"]
 
@@ -104,6 +105,7 @@ def channel_name(text: str, *, folder: Path | None = None) -> str:
         )
     scheme, separator, rest = channel.partition("://")
     if separator:
+        split_url(channel, shown=channel)
         host, slash, path = rest.partition("/")
         return f"{scheme.lower()}://{host.lower()}{slash}{path}"
     return channel
@@ -125,7 +127,8 @@ def _split_channel(channel: str) -> tuple[str, str]:
 def _brackets(text: str, inside: str) -> dict[str, str]:
     found: dict[str, str] = {}
     at = 0
-    while inside[at:].strip():
+    inside = inside.rstrip()
+    while at < len(inside):
         match = _PAIR.match(inside, at)
         if match is None or match.end() == at:
             raise _error(text, "expected key=value pairs between [ and ]")

@@ -25,7 +25,7 @@ _TOKEN = re.compile(
 )
 # CEP 33, "version literals"; a lone trailing underscore is openssl's (`1.0.1_`).
 _VERSION = re.compile(r"(?:\d+!)?[a-z0-9]+(?:[._-][a-z0-9]+)*_?(?:\+[a-z0-9]+(?:[._-][a-z0-9]+)*)?")
-_RELEASE = re.compile(r"(?:0*(?P<epoch>\d+)!)?(?P<release>\d+(?:\.\d+)*)")
+_RELEASE = re.compile(r"(?:(?P<epoch>\d+)!)?(?P<release>\d+(?:\.\d+)*)")
 # rattler keeps a number in 64 bits, and no version has more than the 14 digits of a date and time.
 _HUGE = re.compile(r"[1-9][0-9]{19}")
 _BUILD = re.compile(r"[A-Za-z0-9_.+*-]+")

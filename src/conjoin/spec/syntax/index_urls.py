@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlunsplit
 
 from conjoin.errors import UsageError
 from conjoin.spec.credentials import without_credentials
 from conjoin.spec.syntax.local_path import local_path
+from conjoin.untrusted import split_url
 
 __all__ = ["find_links_url", "index_url"]
 
@@ -24,7 +25,7 @@ def index_url(text: str) -> str:
     :raises UsageError: where it is not http, https or file.
     """
     stripped = without_credentials(text).strip()
-    parts = urlsplit(stripped)
+    parts = split_url(stripped, shown=stripped)
     if parts.scheme.lower() not in ("http", "https", "file") or not (parts.netloc or parts.scheme == "file"):
         raise UsageError(
             f"{stripped!r} is not the URL of an index", advice="expected https://host/simple/ or a file: URL"
@@ -46,7 +47,7 @@ def find_links_url(text: str, *, folder: Path | None = None) -> str:
             "find-links is empty", advice="expected the URL or path of a page or folder with wheels"
         )
     if _URL.match(stripped):
-        parts = urlsplit(stripped)
+        parts = split_url(stripped, shown=stripped)
         return urlunsplit((parts.scheme.lower(), parts.netloc.lower(), parts.path, parts.query, ""))
     path = stripped.removeprefix("file:")
     return local_path(path, folder).as_uri()

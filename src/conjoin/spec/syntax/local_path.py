@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from conjoin.errors import UsageError
+from conjoin.untrusted import path_of, reason_of, shortened
 
-__all__ = ["local_path"]
+__all__ = ["exists", "local_path"]
 
 
 def local_path(text: str, folder: Path | None = None) -> Path:
@@ -15,7 +16,16 @@ def local_path(text: str, folder: Path | None = None) -> Path:
     :param folder: what a relative path starts from, the current directory if None.
     :raises UsageError: where it can be no path (a null character, the home of a user who is none).
     """
+    path = path_of(text)
     try:
-        return (folder or Path()).joinpath(Path(text).expanduser()).resolve()
+        return (folder or Path()).joinpath(path).resolve()
     except (OSError, RuntimeError, ValueError) as error:
-        raise UsageError(f"{text!r} is not a path: {error}") from None
+        raise UsageError(f"{shortened(text)!r} is not a path: {reason_of(error)}") from None
+
+
+def exists(path: Path) -> bool:
+    """Return whether there is something at ``path``; what no file system can hold is not there."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name too long, a folder that may not be looked into
+        return False

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from conjoin.errors import UsageError
 from conjoin.spec.credentials import without_credentials
 from conjoin.spec.names import extra_name, pypi_name
 from conjoin.spec.requirements import PypiRequirement
-from conjoin.spec.syntax.local_path import local_path
+from conjoin.spec.syntax.local_path import exists, local_path
+from conjoin.untrusted import PARSER_FAILURES, reason_of, shortened, split_url
 
 if TYPE_CHECKING:
     from packaging.specifiers import Specifier
@@ -56,11 +57,17 @@ def pypi_requirement(
         parsed = Requirement(text)
     except InvalidRequirement as error:
         raise UsageError(
-            f"{text!r} is not a PyPI requirement{_hint(text, error)}", advice=_EXPECTED
+            f"{shortened(text)!r} is not a PyPI requirement{_hint(text, error)}", advice=_EXPECTED
         ) from None
     except RecursionError:
         raise UsageError("a PyPI requirement nests its marker too deep", advice=_EXPECTED) from None
+    except PARSER_FAILURES as error:
+        raise UsageError(
+            f"{shortened(text)!r} is not a PyPI requirement: {reason_of(error)}", advice=_EXPECTED
+        ) from None
     url, pinned = _url(parsed.url or "", folder)
+    if url:
+        split_url(url, shown=url)
     return PypiRequirement(
         name=pypi_name(parsed.name),
         extras=tuple(sorted({extra_name(extra) for extra in parsed.extras})),
@@ -87,14 +94,18 @@ def requirement_of_url(
     extras = f"[{rest.partition(']')[0]}]" if bracket else ""
     if not _SCHEME.match(location):
         path = local_path(location, folder)
-        if not path.exists():
-            raise UsageError(f"{location!r} does not exist", advice="expected a wheel, an sdist or a folder")
+        if not exists(path):
+            raise UsageError(
+                f"{shortened(location)!r} does not exist", advice="expected a wheel, an sdist or a folder"
+            )
         location = path.as_uri()
     elif bracket:
         location, extras = f"{location}{bracket}{rest}", ""  # brackets of a URL are its own
     name = _name_of_url(location)
     if not name:
-        raise UsageError(f"{text!r} does not say which project it is", advice=f"write 'NAME @ {location}'")
+        raise UsageError(
+            f"{shortened(text)!r} does not say which project it is", advice=f"write 'NAME @ {location}'"
+        )
     egg = re.sub(r"(?<=[#&])egg=[^&]*&?", "", location).rstrip("#&")
     return pypi_requirement(
         f"{name}{extras} @ {egg}{f' ;{marker}' if marker else ''}", hashes=hashes, folder=folder
@@ -114,13 +125,14 @@ def canonical_specifier(text: str) -> str:
 
     :raises UsageError: where it is none.
     """
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.specifiers import SpecifierSet
 
     try:
         return ",".join(sorted({_specifier(one) for one in SpecifierSet(text)}))
-    except InvalidSpecifier:
+    except PARSER_FAILURES:  # InvalidSpecifier is a ValueError
         raise UsageError(
-            f"{text!r} is not a version specifier", advice="expected PEP 440, as in >=1.2,<2 or ==1.2.*"
+            f"{shortened(text)!r} is not a version specifier",
+            advice="expected PEP 440, as in >=1.2,<2 or ==1.2.*",
         ) from None
 
 
@@ -129,13 +141,13 @@ def canonical_marker(text: str) -> str:
 
     :raises UsageError: where it is none.
     """
-    from packaging.markers import InvalidMarker, Marker
+    from packaging.markers import Marker
 
     try:
         return str(Marker(text))
-    except InvalidMarker:
+    except PARSER_FAILURES:  # InvalidMarker is a ValueError
         raise UsageError(
-            f"{text!r} is not a marker", advice="expected PEP 508, as in python_version < '3.12'"
+            f"{shortened(text)!r} is not a marker", advice="expected PEP 508, as in python_version < '3.12'"
         ) from None
 
 
@@ -183,7 +195,7 @@ def _url(url: str, folder: Path | None) -> tuple[str, tuple[str, ...]]:
 
 
 def _name_of_url(url: str) -> str:
-    parts = urlsplit(url)
+    parts = split_url(url, shown=url)
     for piece in parts.fragment.split("&"):
         key, _, value = piece.partition("=")
         if key == "egg" and value:

@@ -8,12 +8,13 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import msgspec
 
 from conjoin.errors import UsageError
 from conjoin.store.layout import is_plain_name
+from conjoin.untrusted import path_of, split_url
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, MemoryStore, ObjectStore, RetryConfig
@@ -76,6 +77,17 @@ class Address(msgspec.Struct, frozen=True):
         """The address as people type it."""
         return f"{self.scheme}://{self.bucket}{f'/{self.prefix}' if self.prefix else ''}"
 
+    @property
+    def identity(self) -> str:
+        """What tells this store from all others, without credentials; empty for one of this process alone.
+
+        One address means other stores at other servers (S3, GCS) and in other accounts (Azure).
+        """
+        if self.scheme == "memory":
+            return ""
+        server = {"s3": _s3_server, "gs": _google_server, "az": _azure_server}[self.scheme]()
+        return f"{self.text} at {server}" if server else self.text
+
     def open(self, *, to_upload: bool = False) -> ObjectStore:
         """Return obstore's store, configured from the environment as the cloud's own tools are.
 
@@ -105,13 +117,13 @@ def parse_address(place: str) -> Path | Address:
     :raises UsageError: where it names none, or carries credentials, which belong into the environment.
     """
     if place.startswith("file:"):
-        split = urlsplit(place)
+        split = split_url(place, shown="" if "@" in place else place)
         if split.netloc not in ("", "localhost") or split.query or split.fragment:
             raise UsageError("a file: URL names a folder of this machine", advice="expected file:///folder")
-        return Path(unquote(split.path)).absolute()
+        return path_of(unquote(split.path), home=False).absolute()
     scheme, separator, rest = place.partition("://")
     if not separator:
-        return Path(place).expanduser().absolute()
+        return path_of(place).absolute()
     if scheme not in _SCHEMES:
         raise UsageError(f"{_plain(scheme)}:// is no store", advice=_EXPECTED)
     bucket, *parts = rest.rstrip("/").split("/")
@@ -206,7 +218,7 @@ def _profile_section(variable: str, default: str, *names: str) -> dict[str, str]
     parser = configparser.RawConfigParser()
     try:
         parser.read(Path(os.environ.get(variable) or default).expanduser(), encoding="utf-8")
-    except (configparser.Error, UnicodeDecodeError, RuntimeError):
+    except (configparser.Error, OSError, ValueError, RuntimeError):
         return {}  # it is not ours to complain about; a request without credentials is refused with advice
     return {key: value for name in names if parser.has_section(name) for key, value in parser.items(name)}
 
@@ -237,7 +249,7 @@ def azure_configuration_from_connection_string() -> dict[str, Any]:
     }
     endpoint = given.get("blobendpoint", "").rstrip("/")
     if "account_name" not in found and endpoint:
-        found["account_name"] = (urlsplit(endpoint).hostname or "").partition(".")[0]
+        found["account_name"] = (split_url(endpoint).hostname or "").partition(".")[0]
     if not found.get("account_name"):
         raise _no_connection_string("it names neither an account (AccountName) nor a BlobEndpoint")
     suffix = given.get("endpointsuffix") or _AZURE_PUBLIC_CLOUD
@@ -252,6 +264,28 @@ def _no_connection_string(problem: str) -> UsageError:
         f"{_AZURE_CONNECTION} is no connection string: {problem}",
         advice="copy it from the storage account's access keys, or set AZURE_STORAGE_ACCOUNT_NAME and a key",
     )
+
+
+def _s3_server() -> str:
+    return _without_login(_first_of("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"))
+
+
+def _google_server() -> str:
+    return _without_login(_first_of("STORAGE_EMULATOR_HOST", "GOOGLE_BASE_URL"))
+
+
+def _azure_server() -> str:
+    config = azure_configuration_from_connection_string()
+    if config.get("use_emulator"):
+        return "emulator"
+    named = _first_of("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT")
+    endpoint = config.get("endpoint") or _first_of("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")
+    return " ".join(filter(None, (config.get("account_name") or named, _without_login(endpoint))))
+
+
+def _without_login(url: str | None) -> str:
+    split = split_url(url or "")
+    return f"{split.scheme}://{split.netloc.rpartition('@')[2]}{split.path.rstrip('/')}" if url else ""
 
 
 def _first_of(*variables: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from conjoin.store.backend.atomic import put_if_absent, store_errors
@@ -60,14 +60,23 @@ class FolderBackend:
                 return []
         return sorted(key for part in parts for key, _ in self._files(f"{folder}/{part}"))
 
-    def objects(self, prefix: str) -> list[Listed]:
-        """Return all objects below ``prefix``, sorted by key."""
+    def objects(self, prefix: str, unseen: Callable[[OSError], None] = lambda _error: None) -> list[Listed]:
+        """Return all objects below ``prefix``, sorted by key.
+
+        :param unseen: told of folders and files that cannot be looked at.
+        """
+
+        def failed(error: OSError) -> None:
+            if not isinstance(error, (FileNotFoundError, NotADirectoryError)):  # else removed meanwhile
+                unseen(error)
+
         found = []
-        for key, path in self._files(prefix):
+        for key, path in self._files(prefix, failed):
             try:
                 facts = os.stat(path)  # noqa: PTH116 (tens of thousands of times)
-            except FileNotFoundError:
-                continue  # removed meanwhile
+            except OSError as error:
+                failed(error)
+                continue
             found.append(Listed(key, facts.st_size, facts.st_mtime))
         return sorted(found)
 
@@ -114,8 +123,10 @@ class FolderBackend:
                 return  # not empty, or removed by another
             folder = folder.parent
 
-    def _files(self, prefix: str) -> Iterator[tuple[str, str]]:
-        for folder, _, files in os.walk(self._root / prefix):
+    def _files(
+        self, prefix: str, failed: Callable[[OSError], None] | None = None
+    ) -> Iterator[tuple[str, str]]:
+        for folder, _, files in os.walk(self._root / prefix, onerror=failed):
             relative = Path(folder).relative_to(self._root).as_posix()
             for name in files:
                 if not name.startswith("."):

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conjoin.errors import Conflict, IntegrityError
+from conjoin.errors import IntegrityError
 from conjoin.lock.model import Lock
-from conjoin.store.aliases import parse_alias
+from conjoin.store.aliases import Target, parse_alias
 from conjoin.store.backend.verify_stream import StreamVerifier
 from conjoin.store.bundle.format import BundleFile
 from conjoin.store.bundle.reader import Bundle, open_bundle
@@ -72,18 +72,18 @@ def import_bundle(
     with open_bundle(path) as bundle:
         lock = bundle.lock
         if name is not None:
-            store.aliases.refuse_taken(name, lock.req_id, lock.full_id)
+            store.aliases.refuse_taken(name, Target.of(lock))
         with store.announce(lock) as announcement:
             new = _Receiver(store, bundle, str(path), moved).receive()
             if store.shared is not None:
                 for platform in bundle.platforms:
                     store.backend.put_if_absent(complete_key(lock.req_id, lock.full_id, platform), b"{}\n")
             announcement.check()
-            _keep(store, lock)
+            kept = store.locks.put(lock).lock
             note_use(store.backend, lock.req_id, lock.full_id)
             _point(store, lock)
             if name is not None:
-                store.aliases.name_kept(name, lock.req_id, lock.full_id)
+                store.aliases.name_kept(name, Target.of(kept))
         return Imported(
             lock=lock,
             platforms=bundle.platforms,
@@ -142,14 +142,6 @@ class _Receiver:
                 raise IntegrityError("given up, as another package failed")
             take(chunk)
             self._progress.add(len(chunk))
-
-
-def _keep(store: Store, lock: Lock) -> None:
-    """Keep the lock, unless one of its ids is there: that has the same packages, maybe of another mirror."""
-    try:
-        store.locks.put(lock)
-    except Conflict:
-        store.locks.get(lock.req_id, lock.full_id)  # raises where it is damaged
 
 
 def _point(store: Store, lock: Lock) -> None:

@@ -30,6 +30,7 @@ from conjoin.store.bundle.format import (
     package_files,
 )
 from conjoin.store.layout import lock_key
+from conjoin.untrusted import decode_json
 
 __all__ = ["Bundle", "open_bundle"]
 
@@ -152,15 +153,15 @@ def _read_manifest(source: _File) -> Manifest:
         raise source.damaged("its first header is not what export writes")
     data = source.read(BLOCK, size)
     try:
-        found = msgspec.json.decode(data, type=_Head).format
+        found = decode_json(data, _Head).format
         if found > FORMAT:
             raise UsageError(
                 f"the bundle has format {found}, this version reads up to {FORMAT}",
                 where=source.where,
                 advice="upgrade conjoin",
             )
-        manifest = msgspec.json.decode(data, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        manifest = decode_json(data, Manifest)
+    except msgspec.DecodeError as error:
         raise source.damaged(f"its manifest cannot be read ({error})") from None
     if manifest.format < 1 or encode_manifest(manifest) != data:
         raise source.damaged("its manifest is not written as export writes it")

@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conjoin.errors import UsageError
+from conjoin.errors import ConjoinError, UsageError
 from conjoin.store.announcements import read_announcements
 from conjoin.store.backend.protocol import Listed
 from conjoin.store.builds import notes_of
@@ -58,12 +58,14 @@ class Garbage:
     :ivar dropped: the locks that go, sorted.
     :ivar kept: the locks that stay.
     :ivar kept_packages: sha256 of the packages that stay because of a lock, or of somebody's work.
+    :ivar problems: what cannot be read. Whatever it may mean stays, which is every lock and package.
     """
 
     pieces: tuple[Piece, ...]
     dropped: tuple[Ids, ...]
     kept: frozenset[Ids]
     kept_packages: frozenset[str]
+    problems: tuple[ConjoinError, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,6 +74,7 @@ class _Rules:
 
     :ivar recent: used after this moment, in seconds since 1970.
     :ivar written: packages and notes written after this moment, whoever needs them.
+    :ivar keep_all: every lock may be meant, by something that cannot be read.
     """
 
     recent: float
@@ -79,10 +82,12 @@ class _Rules:
     roots: Set[Ids] = field(default_factory=frozenset)
     announced: Set[Ids] = field(default_factory=frozenset)
     keep_defaults: bool = True
+    keep_all: bool = False
 
     def keep(self, entry: LockEntry) -> bool:
         return bool(
-            entry.aliases
+            self.keep_all
+            or entry.aliases
             or entry.deployed_by
             or (self.keep_defaults and entry.default_of)
             or entry.last_used > self.recent
@@ -108,7 +113,7 @@ def find_garbage(
     :param now: seconds since 1970, by the store's clock; default: this host's.
     :param renew: called now and then.
     :raises UsageError: where an object store is to forget what others may just have written.
-    :raises IntegrityError: where something is damaged, so that what it refers to is not known.
+    :raises Conflict: where somebody announces work in a form that is not known here.
     """
     shared = store.shared is not None
     if shared and older_than < SHARED_GRACE:
@@ -118,7 +123,8 @@ def find_garbage(
     moment = time.time() if now is None else now
     # First: who is done after this look has written a lock that the next look finds.
     announced = read_announcements(store.backend, moment)
-    contents = read_contents(store)
+    problems: list[ConjoinError] = []
+    contents = read_contents(store, problems.append)
     renew()
     rules = _Rules(
         recent=moment - older_than,
@@ -126,13 +132,20 @@ def find_garbage(
         roots=roots,
         announced=announced.ids,
         keep_defaults=keep_defaults,
+        keep_all=not contents.is_whole,
     )
-    kept, packages = _follow(store, {entry.ids for entry in contents.locks if rules.keep(entry)})
+    unread: list[ConjoinError] = []
+    kept, packages = _follow(store, {entry.ids for entry in contents.locks if rules.keep(entry)}, unread)
     renew()
     packages |= announced.packages
+    present = store.backend.objects("packages")
+    if unread or not contents.is_whole:  # nobody knows which packages they need, nor which locks they extend
+        rules = replace(rules, keep_all=True)
+        kept |= {entry.ids for entry in contents.locks}
+        packages |= {sha256 for each in present if (sha256 := parse_package_key(each.key)) is not None}
     garbage = [
         each
-        for each in store.backend.objects("packages")
+        for each in present
         if each.modified <= rules.written
         and (sha256 := parse_package_key(each.key)) is not None
         and sha256 not in packages
@@ -154,6 +167,7 @@ def find_garbage(
         dropped=tuple(entry.ids for entry in dropped if entry.lock is not None),
         kept=frozenset(kept),
         kept_packages=frozenset(packages),
+        problems=(*problems, *unread),
     )
 
 
@@ -192,12 +206,15 @@ def leftovers(root: Path, now: float, *, but_not: Set[str] = frozenset()) -> Ite
                     yield Listed(path.relative_to(root).as_posix(), facts.st_size, facts.st_mtime)
 
 
-def _follow(store: Store, kept: set[Ids]) -> tuple[set[Ids], set[str]]:
-    """Return the locks that stay, with those that they extend, and the packages of all of them."""
+def _follow(store: Store, kept: set[Ids], damaged: list[ConjoinError]) -> tuple[set[Ids], set[str]]:
+    """Return the locks that stay, with those that they extend, and the packages of all of them.
+
+    :param damaged: gets what cannot be read.
+    """
     packages: set[str] = set()
     unread = set(kept)
     while unread:
-        outlines = read_outlines(store.backend, unread)
+        outlines = read_outlines(store.backend, unread, damaged.append)
         bases = {outline.base for outline in outlines.values() if outline.base is not None}
         packages.update(each.sha256 for outline in outlines.values() for each in outline.packages)
         unread = bases - kept
@@ -228,7 +245,7 @@ def _may_go(entry: LockEntry, rules: _Rules) -> bool:
     if entry.lock is not None:
         return not rules.keep(entry)
     # Notes without a lock: it is being written, or it is gone.
-    meant = entry.aliases or entry.deployed_by or entry.ids in rules.announced
+    meant = rules.keep_all or entry.aliases or entry.deployed_by or entry.ids in rules.announced
     return not meant and entry.last_used <= rules.written
 
 

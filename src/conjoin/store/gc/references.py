@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from conjoin.errors import ConjoinError, IntegrityError, NotFound, UsageError
+from conjoin.errors import ConjoinError, IntegrityError, NotFound, Unreachable, UsageError
 from conjoin.lock.outline import Outline, read_outline
 from conjoin.spec.grammars import HEX_40
 from conjoin.store.aliases import Alias
+from conjoin.store.backend.folder import FolderBackend
 from conjoin.store.backend.protocol import Backend, Listed
 from conjoin.store.layout import lock_key, parse_pointer_key
 
@@ -78,10 +79,14 @@ class PointerEntry(msgspec.Struct, frozen=True):
 
 
 class Contents(msgspec.Struct, frozen=True):
-    """Everything below ``envs``, and the aliases."""
+    """Everything below ``envs``, and the aliases.
+
+    :ivar is_whole: whether everything could be read: else any lock may be meant, or be there unseen.
+    """
 
     entries: Mapping[Ids, LockEntry]
     pointers: tuple[PointerEntry, ...]
+    is_whole: bool = True
 
     @property
     def locks(self) -> list[LockEntry]:
@@ -89,53 +94,53 @@ class Contents(msgspec.Struct, frozen=True):
         return [entry for _, entry in sorted(self.entries.items()) if entry.lock is not None]
 
 
-def read_contents(store: Store, damaged: Callable[[ConjoinError], None] | None = None) -> Contents:
+def read_contents(store: Store, damaged: Callable[[ConjoinError], None]) -> Contents:
     """Return what ``store`` has; costs a request for each thousand objects, each alias and each deployment.
 
-    :param damaged: told of aliases and deployments that cannot be read, which are left out then.
-    :raises IntegrityError: where one is damaged, so that what it means is not known, and ``damaged`` is None.
+    :param damaged: told of aliases, deployments and folders that cannot be read, which are left out then.
     """
     entries: dict[Ids, LockEntry] = {}
     pointers = []
+    problems: list[ConjoinError] = []
+
+    def left_out(error: ConjoinError) -> None:
+        problems.append(error)
+        damaged(error)
 
     def entry(ids: Ids) -> LockEntry:
         return entries.setdefault(ids, LockEntry(ids))
 
-    for listed in store.backend.objects("envs"):
+    for listed in _objects(store.backend, "envs", left_out):
         if found := _BESIDE_LOCK.fullmatch(listed.key):
             _add(entry((found[1], found[2])), found[3], listed)
         elif told := parse_pointer_key(listed.key):
             pointer = PointerEntry((told.req_id, told.full_id), told.user, told.time, listed)
             pointers.append(pointer)
             entry(pointer.ids).note(pointer.moment)
-    for alias, ids in _aliases(store, damaged):
+    for alias, ids in _aliases(store, left_out):
         entry(ids).aliases.append(alias)
-    for workflow, ids in _deployments(store, damaged):
+    for workflow, ids in _deployments(store, left_out):
         entry(ids).deployed_by.append(workflow)
     _find_defaults(entries, pointers)
-    return Contents(entries, tuple(pointers))
+    return Contents(entries, tuple(pointers), is_whole=not problems)
 
 
 def read_outlines(
-    backend: Backend,
-    wanted: Iterable[Ids],
-    damaged: Callable[[ConjoinError], None] | None = None,
+    backend: Backend, wanted: Iterable[Ids], damaged: Callable[[ConjoinError], None]
 ) -> dict[Ids, Outline]:
     """Return the outlines of locks, those that are there; a request for each, several at once.
 
     :param damaged: told of locks that cannot be read, which are left out then.
-    :raises IntegrityError: where one is damaged.
-    :raises UsageError: where a newer version wrote one that this one cannot read.
+    :raises Unreachable: where an object store does not answer.
     """
+    faults = _faults(backend)
 
     def one(ids: Ids) -> tuple[Ids, Outline | None]:
         key = lock_key(*ids)
-        found = backend.get(key)
         try:
+            found = backend.get(key)
             return ids, read_outline(found.data, backend.where(key)) if found is not None else None
-        except (IntegrityError, UsageError) as error:
-            if damaged is None:
-                raise
+        except faults as error:
             damaged(error)
             return ids, None
 
@@ -155,15 +160,31 @@ def _add(entry: LockEntry, rest: str, listed: Listed) -> None:
     entry.note(listed.modified)
 
 
-def _aliases(store: Store, damaged: Callable[[ConjoinError], None] | None) -> list[tuple[Alias, Ids]]:
+def _faults(backend: Backend) -> tuple[type[ConjoinError], ...]:
+    """Return what may be wrong with one entry alone: a server that does not answer has no other either."""
+    own = (IntegrityError, UsageError)
+    return (*own, Unreachable) if isinstance(backend, FolderBackend) else own
+
+
+def _objects(backend: Backend, prefix: str, damaged: Callable[[ConjoinError], None]) -> list[Listed]:
+    if not isinstance(backend, FolderBackend):
+        return backend.objects(prefix)
+
+    def unseen(error: OSError) -> None:
+        damaged(Unreachable(f"this cannot be looked at ({error.strerror})", where=str(error.filename)))
+
+    return backend.objects(prefix, unseen)
+
+
+def _aliases(store: Store, damaged: Callable[[ConjoinError], None]) -> list[tuple[Alias, Ids]]:
+    faults = _faults(store.backend)
+
     def one(alias: Alias) -> tuple[Alias, Ids] | None:
         try:
-            return alias, store.aliases.get(alias)
+            return alias, store.aliases.get(alias).ids
         except NotFound:
             return None  # removed meanwhile
-        except IntegrityError as error:
-            if damaged is None:
-                raise
+        except faults as error:
             damaged(error)
             return None
 
@@ -171,15 +192,14 @@ def _aliases(store: Store, damaged: Callable[[ConjoinError], None] | None) -> li
         return [each for each in pool.map(one, store.aliases.all()) if each is not None]
 
 
-def _deployments(store: Store, damaged: Callable[[ConjoinError], None] | None) -> Iterator[tuple[str, Ids]]:
+def _deployments(store: Store, damaged: Callable[[ConjoinError], None]) -> Iterator[tuple[str, Ids]]:
     """Yield each deployed workflow with each environment that it needs, of its deployments that count."""
+    faults = _faults(store.backend)
 
     def one(workflow: str) -> set[Ids]:
         try:
             found = {ids for each in store.deployments.get(workflow) for ids in each.environments}
-        except (IntegrityError, UsageError) as error:
-            if damaged is None:
-                raise
+        except faults as error:
             damaged(error)
             return set()
         return {(req_id, full_id) for req_id, _, full_id in (ids.partition(":") for ids in found)}

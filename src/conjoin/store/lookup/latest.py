@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from conjoin.errors import NotFound, UsageError
+from conjoin.errors import ConjoinError, IntegrityError, NotFound, UsageError
 from conjoin.lock.model import Lock
 from conjoin.store.layout import parse_pointer_key, plain_name, req_id_prefix
 from conjoin.store.store import Store
@@ -69,30 +69,45 @@ def parse_whose(text: str) -> Whose:
     return Whose("users", frozenset(current_user() if name == "me" else name for name in bare))
 
 
-def find_latest(store: Store, req_id: str, whose: Whose) -> Taken | None:
+def find_latest(
+    store: Store,
+    req_id: str,
+    whose: Whose,
+    damaged: Callable[[ConjoinError], None] = lambda _error: None,
+) -> Taken | None:
     """Return the newest lock of a request that counts, None where there is none.
 
     Pointers tell by their names who resolved what and when: a store is asked for one list, and for the lock.
     With ``me``, what this host resolved goes before what the same user pushed.
+
+    :param damaged: told of locks that cannot be read; the one before counts then.
     """
     me = frozenset({current_user()})
     if whose.word == "none":
-        return _newest([store.local], req_id, me)
+        return _newest([store.local], req_id, me, damaged)
     if whose.word == "me":
         # Not mixed: as long as something is known here, no object store is asked.
-        here = _newest([store.local], req_id, me)
-        return here if here is not None or store.shared is None else _newest([store], req_id, me)
+        here = _newest([store.local], req_id, me, damaged)
+        return here if here is not None or store.shared is None else _newest([store], req_id, me, damaged)
     places = [store.local] if store.shared is None else [store.local, store]
-    return _newest(places, req_id, None if whose.word == "any" else whose.users)
+    return _newest(places, req_id, None if whose.word == "any" else whose.users, damaged)
 
 
-def _newest(stores: list[Store], req_id: str, users: frozenset[str] | None) -> Taken | None:
+def _newest(
+    stores: list[Store],
+    req_id: str,
+    users: frozenset[str] | None,
+    damaged: Callable[[ConjoinError], None],
+) -> Taken | None:
     found = [(*pointer, store) for store in stores for pointer in _pointers(store, req_id, users)]
     # Where two places know of one resolution, the first in line is the nearer one.
     for _, full_id, user, time, store in sorted(found, key=lambda each: each[:2], reverse=True):
         try:
             lock = store.lock(req_id, full_id)
         except NotFound:  # collected as garbage since
+            continue
+        except (IntegrityError, UsageError) as error:
+            damaged(error)
             continue
         if store.shared is None:
             note_use_in_folder(store.root, req_id, full_id)

@@ -7,6 +7,7 @@ the rest to ``req_id:full_id``.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,18 +15,21 @@ from pathlib import Path
 from conjoin.errors import NotFound, UsageError
 from conjoin.lock.format import read_lock
 from conjoin.lock.model import Lock
-from conjoin.spec.grammars import ENVIRONMENT_ID
+from conjoin.spec.grammars import ENVIRONMENT_ID, is_sha256
 from conjoin.store.aliases import Alias, parse_alias
+from conjoin.store.locks import refuse_other_digest
+from conjoin.store.lookup.named import find_named
 from conjoin.store.store import Store
 
-__all__ = ["alias_in", "find_by_id_prefix", "find_lock", "short_ids"]
+__all__ = ["alias_in", "find_by_id_prefix", "find_lock", "short_ids", "without_digest"]
 
 GROUP = "conjoin.references"
 """Entry points that know further kinds of references."""
 
+_PIN = "@sha256:"
 _FILES = (".json", ".lock")
 # A tag has no slash: nothing of this shape is an alias.
-_KIND = re.compile(r"([a-z][a-z0-9_-]*):([^:]*/.*)")
+_KIND = re.compile(r"([a-z][a-z0-9_-]*):([^:/\n]*/.*)")
 _LEAST_DIGITS = 4
 """Digits: git's. Words of so few that are no names are rare."""
 _ID_PREFIXES = re.compile(rf"([0-9a-f]{{{_LEAST_DIGITS},40}})(?::([0-9a-f]{{{_LEAST_DIGITS},40}}))?")
@@ -38,31 +42,57 @@ def find_lock(text: str, store: Store) -> Lock:
     """Return the lock that ``text`` means.
 
     An existing lock file's path, ``req_id:full_id``, a reference of a kind that somebody registered, an
-    alias, or else the beginning of ids (:func:`find_by_id_prefix`).
+    alias, or else the beginning of ids (:func:`find_by_id_prefix`). After any of them, ``@sha256:<digest>``
+    says which lock it has to be, as images of containers are pinned.
 
     :raises NotFound: where nothing of that name exists.
+    :raises Conflict: where a name means something else than this user remembers.
+    :raises IntegrityError: where a name is not signed as a policy of the user's demands.
     :raises UsageError: where ``text`` can be none of these, names a file that is no lock, or begins several
         environments' ids.
+    :raises IntegrityError: where the lock is not the one that was named, or whose digest was given.
     """
-    path = Path(text)
-    if path.is_file():
-        return read_lock(path)
+    name, digest = without_digest(text)
+    lock = _find(name, store, digest)
+    if digest:
+        refuse_other_digest(lock, digest, text)
+    return lock
+
+
+def without_digest(text: str) -> tuple[str, str]:
+    """Return a reference and the digest (64 hex digits) that it is pinned to, empty where it is not.
+
+    :raises UsageError: where what stands after ``@sha256:`` is no such digest.
+    """
+    name, at, digest = text.partition(_PIN)
+    if at and not is_sha256(digest):
+        raise UsageError(f"{text!r} is pinned to no digest", advice=f"expected 64 hex digits after {_PIN}")
+    return name, digest
+
+
+def _find(text: str, store: Store, digest: str) -> Lock:
+    if os.path.isfile(text):  # noqa: PTH113 (which raises nothing for what is too long to be a name)
+        return read_lock(Path(text))
     if match := ENVIRONMENT_ID.fullmatch(text) or ENVIRONMENT_ID.fullmatch(_answer(text)):
-        return store.lock(match[1], match[2])
+        return store.lock(match[1], match[2], digest)
     try:
         alias = parse_alias(text)
     except UsageError as error:
         if "/" in text or text.endswith(_FILES):
             raise NotFound(f"there is no lock file {text}", advice=error.advice) from None
         raise
-    ids = store.aliases.find(alias) or find_by_id_prefix(text, store)
+    named = find_named(alias, store)
+    if named is not None:
+        return named
+    if ids := find_by_id_prefix(text, store):
+        return store.lock(*ids, digest)
     try:
-        ids = ids or store.aliases.get(alias)  # which names near ones
+        target = store.aliases.get(alias)  # which names near ones
     except NotFound:
         if text.endswith(_FILES):
             raise NotFound(f"there is no lock file {text}, nor an alias of that name") from None
         raise
-    return store.lock(*ids)
+    return store.lock(*target)
 
 
 def find_by_id_prefix(text: str, store: Store) -> tuple[str, str] | None:
@@ -103,7 +133,8 @@ def short_ids(every: Sequence[tuple[str, str]], least: int = _DIGITS_SHOWN) -> d
 
 def alias_in(text: str, lock: Lock) -> Alias | None:
     """Return the alias that ``text`` is, which means ``lock``; None where it is something else."""
-    if Path(text).is_file() or _begins_ids(text, lock):
+    text, _ = without_digest(text)
+    if os.path.isfile(text) or _begins_ids(text, lock):  # noqa: PTH113
         return None
     try:
         return parse_alias(text)

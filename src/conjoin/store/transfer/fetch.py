@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from conjoin.errors import IntegrityError, NotFound, Unreachable
 from conjoin.lock.model import LockedPackage
@@ -18,6 +18,7 @@ from conjoin.net.urls import without_secrets
 from conjoin.spec.requirements import Credential
 from conjoin.store.backend.address import Address
 from conjoin.store.packages import Packages
+from conjoin.untrusted import path_of, split_url
 
 if TYPE_CHECKING:
     import httpx
@@ -84,7 +85,9 @@ class Fetcher:
     :param shared: asked before the origin.
     :param offline: refuse to, naming what is missing.
     :param credentials: sent to the URLs they belong to, and named nowhere; see
-        :mod:`conjoin.net.credentials` for where others come from.
+        :mod:`conjoin.net.credentials` for where others come from. What is kept for a host (``.netrc``, a
+        keyring) is sent where these or the configuration name something of the same origin, and nowhere else:
+        a lock may be anybody's.
     :param places: indexes and channels that packages come from, by which a keyring may know them.
     :param received: told how many bytes came in, from any thread.
     """
@@ -105,7 +108,7 @@ class Fetcher:
         # Imported here: where containers are bootstrapped nobody fetches, and it takes its time.
         from conjoin.net.credentials import Credentials
 
-        self._credentials = Credentials(credentials, places)
+        self._credentials = Credentials(credentials, places, of_lock=True)
         self._other_origins = _OtherOrigins()
         self._received = received
         self._stopped = threading.Event()
@@ -274,11 +277,11 @@ class _OtherOrigins:
 
         :raises Unreachable: where it cannot be read, or is not there.
         """
-        parts = urlsplit(package.url)
+        parts = split_url(package.url)
         if parts.scheme == "file":
             from urllib.request import url2pathname
 
-            path = Path(url2pathname(parts.path))
+            path = path_of(url2pathname(parts.path), home=False)
             return chunks_of_file(path, without_secrets(package.url), package.file)
         if parts.scheme not in _CLOUDS:
             return None

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from conjoin.errors import Conflict
+from conjoin.store.aliases import Target
 from conjoin.store.lookup.reference import alias_in, find_lock
 from conjoin.store.transfer.byte_count import ByteCounter
 from conjoin.store.transfer.concurrently import map_concurrently
 from conjoin.store.transfer.selection import packages_of, places_of, platforms_of
 from conjoin.store.transfer.sources import Sources
 from conjoin.store.usage import note_use
+from conjoin.trust.policy import rule_for
 
 if TYPE_CHECKING:
     from conjoin.lock.model import Lock, LockedPackage
@@ -45,14 +47,17 @@ def get(store: Store, reference: str) -> Got:
     alias = alias_in(reference, lock)
     near = store.near()
     with near.announce(lock):
-        near.locks.put(lock)
+        kept = near.locks.put(lock).lock
         note_use(near.backend, lock.req_id, lock.full_id)
         if alias is None:
             return Got(lock, None, named=False)
         try:
-            near.aliases.name_kept(alias, lock.req_id, lock.full_id)
+            near.aliases.name_kept(alias, Target.of(kept))
         except Conflict:
             return Got(lock, str(alias), named=False)
+        # Under a policy the name is no less signed here than there.
+        if rule_for(alias.name) is not None:
+            store.signatures.copy_to(near.signatures, alias)
         return Got(lock, str(alias), named=True)
 
 

@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING
 from conjoin.errors import IntegrityError
 from conjoin.lock.model import Lock, LockedPackage
 from conjoin.spec.requirements import Credential
-from conjoin.store.aliases import Alias, parse_alias
+from conjoin.store.aliases import Alias, Target, parse_alias
 from conjoin.store.builds import note_builds
 from conjoin.store.gc.collect import SHARED_GRACE
 from conjoin.store.layout import complete_key, lock_key, lock_prefix
 from conjoin.store.transfer.concurrently import map_concurrently
 from conjoin.store.transfer.fetch import Fetcher, PackageTarget
+from conjoin.store.transfer.naming import signed_name
 from conjoin.store.transfer.selection import packages_of, places_of, platforms_of, refuse_editable
 from conjoin.store.usage import note_use
 from conjoin.store.user import current_user
 from conjoin.version import __version__
 
 if TYPE_CHECKING:
+    from conjoin.store.records.signatures import Signer
     from conjoin.store.store import Store
 
 __all__ = ["Pushed", "push"]
@@ -62,6 +64,7 @@ def push(
     credentials: Sequence[Credential] = (),
     sent: Callable[[int], None] = lambda _bytes: None,
     check: bool = False,
+    signer: Signer | None = None,
 ) -> Pushed:
     """Bring a lock and all its packages into ``store``, and give it a name.
 
@@ -74,6 +77,7 @@ def push(
     :param sent: told how many bytes went out, from any thread.
     :param check: look at every package, although the store had them all once: somebody may have deleted one
         there.
+    :param signer: signs what the alias means.
     :raises Conflict: where the alias means something else; nothing was sent.
     :raises IntegrityError: where a package's bytes, here or at its origin, are not the locked ones.
     :raises NotFound: where a package was built elsewhere and is not here, or a platform is not locked.
@@ -82,12 +86,12 @@ def push(
     wanted = platforms_of(lock, platforms)
     refuse_editable(lock, wanted)
     name = parse_alias(alias) if alias is not None else None
-    named = name is not None and store.aliases.refuse_taken(name, lock.req_id, lock.full_id)
+    named = name is not None and store.aliases.refuse_taken(name, Target.of(lock))
 
     if store.shared is not None and not check and _stands(store, lock, wanted):
         went: list[int] = []
         _point(store, lock)
-        _name(store, lock, None if named else name)
+        _name(store, lock, name, signer, named=named)
     else:
         # Announced before the first look at what is there: nobody collects it while we rely on it.
         with store.announce(lock) as announcement:
@@ -95,11 +99,13 @@ def push(
             went = _send(store, lock, wanted, set() if check else known, credentials, sent)
             note_builds(store.backend, packages_of(lock, wanted))
             announcement.check()
-            if lock_key(lock.req_id, lock.full_id) not in known:
-                store.locks.put(lock)
+            new = lock_key(lock.req_id, lock.full_id) not in known and store.locks.put(lock).is_new
             note_use(store.backend, lock.req_id, lock.full_id)
             _point(store, lock)
-            _name(store, lock, None if named else name)
+            if went or new:
+                ids = f"{lock.req_id}:{lock.full_id}"
+                store.log.add("push", environments=(ids,), count=len(went), size=sum(went))
+            _name(store, lock, name, signer, named=named)
     return Pushed(
         lock=lock,
         platforms=tuple(wanted),
@@ -144,9 +150,16 @@ def _send(
     return went
 
 
-def _name(store: Store, lock: Lock, name: Alias | None) -> None:
-    if name is not None:
-        store.aliases.name_kept(name, lock.req_id, lock.full_id)
+def _name(store: Store, lock: Lock, name: Alias | None, signer: Signer | None, *, named: bool) -> None:
+    """Name the lock as the store has it: what was kept first of an environment stays.
+
+    :param named: whether it has that name already.
+    """
+    if name is None:
+        return
+    with signed_name(store, lock, name, signer):
+        if not named:
+            store.aliases.set(name, lock)
 
 
 def _send_missing(

@@ -111,7 +111,7 @@ def _table(name: str) -> dict[str, Any]:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
     if not isinstance(value, dict):
         raise EnvironmentProblem(f'METAFLOW_{name} is no JSON object; write {{"name": "version"}}')

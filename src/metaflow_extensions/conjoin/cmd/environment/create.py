@@ -84,8 +84,7 @@ def _make_way(lock: Lock, name: str | None, *, force: bool) -> None:
         return
     if force:
         platform = choose_platform(lock, None)
-        wanted = Marker(req_id=lock.req_id, full_id=lock.full_id, platform=platform, complete=True)
-        prefix = Prefix(path, wanted)
+        prefix = Prefix(path, Marker.of(lock, platform))
         with locked(prefix.lock_file):
             prefix.claim()
     elif (there.req_id, there.full_id) != (lock.req_id, lock.full_id):

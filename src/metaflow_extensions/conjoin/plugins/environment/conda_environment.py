@@ -20,6 +20,7 @@ from metaflow_extensions.conjoin.plugins.environment.request.step_request import
 from metaflow_extensions.conjoin.plugins.environment.run.task_prefix import (
     ENVIRONMENT_VARIABLE,
     NO_ENVIRONMENT,
+    TOOLKIT_VARIABLE,
 )
 
 __all__ = ["CondaEnvironment", "PypiEnvironment"]
@@ -42,6 +43,7 @@ class CondaEnvironment(MetaflowEnvironment):
         self.datastore_type = "local"
         self.datastore_root = ""
         self.environments: dict[str, Any] = {}
+        self.toolkit: tuple[str, ...] = ()
         self._flow = flow
         self._code_home: Any = None
         self._hydrations: Any = None
@@ -87,7 +89,7 @@ class CondaEnvironment(MetaflowEnvironment):
             if not _command_is("package"):
                 from metaflow_extensions.conjoin.plugins.environment.remote.send import send
 
-                send(requests, self.environments, store=store, say=echo)
+                self.toolkit = send(requests, self.environments, store=store, say=echo)
 
     @property
     def hydrations(self) -> Any:
@@ -186,7 +188,7 @@ class CondaEnvironment(MetaflowEnvironment):
         name = request.ask.named or "" if request.fetched_at_exec else ""
         # Whoever deploys has resolved; a process between the run and its task was told.
         environment = self.environments.get(step_name)
-        name = name or (environment.id if environment else os.environ.get(ENVIRONMENT_VARIABLE, ""))
+        name = name or (environment.pinned if environment else os.environ.get(ENVIRONMENT_VARIABLE, ""))
         if not name or name == NO_ENVIRONMENT:
             raise EnvironmentProblem(f"nobody says which environment step {step_name} has; start it by a run")
         task = RemoteTask(
@@ -195,6 +197,7 @@ class CondaEnvironment(MetaflowEnvironment):
             name,
             request.fetched_at_exec,
             self.datastore_root if request.fetched_at_exec else "",
+            self.toolkit or tuple(filter(None, os.environ.get(TOOLKIT_VARIABLE, "").split(","))),
         )
         try:
             _ = task.command

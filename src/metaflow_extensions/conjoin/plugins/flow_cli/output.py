@@ -50,11 +50,15 @@ def environment_type(lock: Lock, store: Store | None = None) -> str:
 
 def made_prefix(lock: Lock) -> str | None:
     """Return the prefix where the environment is on this machine, None where it was not made."""
-    from conjoin.prefix.prefix import prefix_path
-    from metaflow_extensions.conjoin.plugins.environment.run.task_prefix import is_complete
+    from conjoin.prefix.prefix import Marker, prefix_path, read_marker
+    from conjoin.spec.platform import host_platform
 
-    path = str(prefix_path(lock))
-    return path if is_complete(path, f"{lock.req_id}:{lock.full_id}") else None
+    platform = host_platform()
+    if platform not in lock.platforms:
+        return None
+    path = prefix_path(lock, platform=platform)
+    there = read_marker(path)
+    return str(path) if there is not None and there.holds(Marker.of(lock, platform)) else None
 
 
 def environment_document(lock: Lock, platform: str, store: Store | None = None) -> dict[str, Any]:

@@ -81,15 +81,17 @@ def _bootstrapped(task: RemoteTask, root: Path) -> Problem | None:
         if task.fetched:
             name = _name(task)
         lock = root / ".mf_meta" / LOCK_FOLDER / lock_file(name)
+        _, at, digest = name.partition("@sha256:")
         ready = bootstrap(
             task.store,
-            str(lock) if lock.is_file() else name,
+            str(lock) + at + digest if lock.is_file() else name,
             platform=task.platform,
             prefix=prefix,
             # Beside the prefix unless somebody knows of a place that containers share: links need one disk.
             cache=os.environ.get("CONJOIN_CACHE") or str(own / "cache"),
             endpoint=os.environ.get(_ENDPOINTS.get(task.store.partition("://")[0], "")) or None,
             variables={**os.environ, **task_variables(prefix, "", _home(root))},
+            toolkit=task.toolkit,
         )
         variables = {**ready.variables, ENVIRONMENT_VARIABLE: f"{ready.req_id}:{ready.full_id}"}
         write_launcher(Path(EXECUTABLE), python_of(prefix), variables, os.environ)
@@ -173,7 +175,10 @@ def _started_with() -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for variable in ("METAFLOW_DEFAULT_PARAMETERS", "METAFLOW_PARAMETERS"):
-        told = json.loads(os.environ.get(variable) or "{}")
+        try:
+            told = dict(json.loads(os.environ.get(variable) or "{}"))
+        except (ValueError, TypeError, RecursionError):
+            continue  # of somebody else's, who says what is wrong with it
         found.update({"METAFLOW_INIT_" + name.upper().replace("-", "_"): str(told[name]) for name in told})
     return found
 

@@ -23,6 +23,7 @@ LOCK_FOLDER = "conjoin"
 
 _PROGRAM = "metaflow_extensions.conjoin.plugins.environment.remote.bootstrap"
 _FETCH = "--fetch"
+_TOOLKIT = "--toolkit-sha256"
 
 # A blank would be a second word, and braces side by side mean something to Argo Workflows and to Airflow.
 _PLAIN = re.compile(r"(?:[A-Za-z0-9_./:=+~-]|@\{\w+\}|@(?!\{))+")
@@ -33,9 +34,10 @@ class RemoteTask(NamedTuple):
 
     :ivar store: the store's address.
     :ivar platform: what the task runs on, in conda's words.
-    :ivar environment: ``req_id:full_id``; or a name that is looked up when the task starts.
+    :ivar environment: ``req_id:full_id@sha256:DIGEST``; or a name that is looked up when the task starts.
     :ivar fetched: whether it is such a name.
     :ivar datastore_root: where the run's parameters are; for names alone.
+    :ivar toolkit: sha256 of the toolkit's descriptions: whoever may write the store is not trusted with it.
     """
 
     store: str
@@ -43,6 +45,7 @@ class RemoteTask(NamedTuple):
     environment: str
     fetched: bool = False
     datastore_root: str = ""
+    toolkit: tuple[str, ...] = ()
 
     @property
     def command(self) -> str:
@@ -53,6 +56,8 @@ class RemoteTask(NamedTuple):
         words = [self.store, self.platform, self.environment]
         if self.fetched:
             words += [_FETCH, self.datastore_root]
+        for digest in self.toolkit:
+            words += [_TOOLKIT, digest]
         for word in words:
             if word and not _PLAIN.fullmatch(word):
                 raise ValueError(word)
@@ -62,9 +67,12 @@ class RemoteTask(NamedTuple):
     def read(cls, words: Sequence[str]) -> RemoteTask:
         """Return what a command line says (see :attr:`command`), without the program."""
         store, platform, environment, *rest = words
-        return cls(store, platform, environment, rest[:1] == [_FETCH], "".join(rest[1:2]))
+        fetched = rest[:1] == [_FETCH]
+        root = "".join(rest[1:2]) if fetched else ""
+        toolkit = [digest for word, digest in zip(rest, rest[1:]) if word == _TOOLKIT]
+        return cls(store, platform, environment, fetched, root, tuple(toolkit))
 
 
-def lock_file(ids: str) -> str:
-    """Return the name of a lock in :data:`LOCK_FOLDER`, by ``req_id:full_id``."""
-    return ids.replace(":", "_") + ".json"
+def lock_file(environment: str) -> str:
+    """Return the name of a lock in :data:`LOCK_FOLDER`, by ``req_id:full_id``, whatever it is pinned to."""
+    return environment.partition("@")[0].replace(":", "_") + ".json"

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from conjoin.lock.model import Lock
     from conjoin.spec.requirements import Credential, Requirements
     from conjoin.store.store import Store
+    from conjoin.toolkit.making import Made
+    from conjoin.trust.policy import Rule
 
 __all__ = ["deployed_workflow", "packaged", "send"]
 
@@ -59,31 +61,76 @@ def send(
     *,
     store: Store,
     say: Callable[[str], None],
-) -> None:
+) -> tuple[str, ...]:
     """Bring everything into the store that the remote steps of a flow need: packages, locks, toolkits.
 
     What is there already costs a request for each environment and one for each platform. What is deployed is
     noted there, which costs one more: it stays until it is deployed no more.
 
+    :return: sha256 of what describes the toolkits there: containers are told, and trust nothing else.
     :raises EnvironmentProblem: where it cannot be brought there: no remote task could start.
     """
     remote = [request for request in requests if request.enabled and request.remote]
     if not remote:
-        return
+        return ()
+    _refuse_unverified(remote)
     from concurrent.futures import ThreadPoolExecutor
 
     configured = _configured()
     wanted = _grouped([environments[one.step] for one in remote if one.step in environments], configured)
     platforms = tuple(dict.fromkeys(target_platform(request) for request in remote))
-    works = [partial(_push, store, each) for each in wanted]
-    works += [partial(_toolkit, store, each, wanted, configured) for each in platforms]
-    with ThreadPoolExecutor(min(_AT_ONCE, len(works))) as pool:
-        for told in [one.result() for one in [pool.submit(work) for work in works]]:
-            if told:
-                say(told)
+    pushes = [partial(_push, store, each) for each in wanted]
+    toolkits = [partial(_toolkit, store, each, wanted, configured) for each in platforms]
+    with ThreadPoolExecutor(min(_AT_ONCE, len(pushes) + len(toolkits))) as pool:
+        pushing = [pool.submit(work) for work in pushes]
+        made = [one.result() for one in [pool.submit(work) for work in toolkits]]
+        told = [one.result() for one in pushing]
+    for each in (*told, *("; ".join(one.warnings) for one in made)):
+        if each:
+            say(each)
     workflow = deployed_workflow()
     if workflow:
         _note(store, workflow, wanted)
+    return tuple(sorted({digest for one in made for digest in one.descriptions}))
+
+
+def _refuse_unverified(requests: Iterable[StepRequest]) -> None:
+    """Refuse names that must be signed and would be looked up where nobody can verify that.
+
+    :raises EnvironmentProblem: naming the first step.
+    """
+    from conjoin.errors import ConjoinError, IntegrityError
+
+    for request in requests:
+        name = request.ask.named or ""
+        try:
+            rule = _rule_for(name) if request.fetched_at_exec else None
+        except ConjoinError as error:
+            raise EnvironmentProblem(str(error), error.exit_code) from None
+        if rule is not None:
+            signers = " or ".join(rule.principals)
+            raise EnvironmentProblem(
+                f"step {request.step}: {name} must be signed by {signers} ({rule.where}), and "
+                "fetch_at_exec looks it up in a container, which cannot verify that; drop fetch_at_exec: "
+                "then it is looked up and verified here, and the container is told its ids",
+                IntegrityError.exit_code,
+            )
+
+
+def _rule_for(name: str) -> Rule | None:
+    """Return who must have signed a name, in which ``@{VARIABLE}`` may stand for anything."""
+    from conjoin.errors import UsageError
+    from conjoin.store.aliases import parse_alias
+    from conjoin.trust.policy import rule_for, rule_for_some
+
+    start, variable, _ = name.partition("@{")
+    if variable and not name.startswith("step:"):
+        return rule_for_some(start.partition(":")[0])
+    try:
+        alias = parse_alias(name)
+    except UsageError:
+        return None  # of another kind: ids, or the step of a run
+    return rule_for(alias.name)
 
 
 def packaged(environments: Iterable[StepEnvironment]) -> list[tuple[str, str, Any]]:
@@ -168,16 +215,15 @@ def _note(store: Store, workflow: str, wanted: list[_Sent]) -> None:
         ) from None
 
 
-def _toolkit(store: Store, platform: str, wanted: list[_Sent], configured: Requirements) -> str:
+def _toolkit(store: Store, platform: str, wanted: list[_Sent], configured: Requirements) -> Made:
     from conjoin.errors import ConjoinError
     from conjoin.toolkit.making import make_toolkit
 
     lock = next((each.lock for each in wanted if platform in each.platforms), None)
     offline = engine_settings().flag("offline")
     try:
-        made = make_toolkit(store, platform, lock, configured=configured, offline=offline)
+        return make_toolkit(store, platform, lock, configured=configured, offline=offline)
     except ConjoinError as error:
         raise EnvironmentProblem(
             f"what containers for {platform} need cannot be brought to the store: {error}", error.exit_code
         ) from None
-    return "; ".join(made.warnings)

@@ -23,7 +23,7 @@ __all__ = [
     "with_operator",
 ]
 
-_DIRECT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*@")
+_DIRECT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\]\s*)?@")
 
 
 class Ask(NamedTuple):

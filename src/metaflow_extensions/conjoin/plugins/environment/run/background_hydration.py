@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Sequence
 
 from metaflow_extensions.conjoin.config.flow_store import endpoint_variables, store_address
 from metaflow_extensions.conjoin.plugins.environment.run.resolve import StepEnvironment
-from metaflow_extensions.conjoin.plugins.environment.run.task_prefix import is_complete
+from metaflow_extensions.conjoin.plugins.environment.run.task_prefix import is_complete, prefix_id
 
 if TYPE_CHECKING:
     from conjoin.lock.model import Lock
@@ -53,15 +53,18 @@ class Plan:
         offline: bool = False,
         credentials: Sequence[Credential] = (),
     ) -> None:
+        from conjoin.lock.identity import lock_digest
         from conjoin.prefix.prefix import prefix_path
 
-        self.id = f"{lock.req_id}:{lock.full_id}"
-        self.prefix = str(prefix_path(lock))
-        stem = str(Path(folder, f"{self.id.replace(':', '_')}-{platform}"))
+        ids = f"{lock.req_id}:{lock.full_id}"
+        self.prefix = str(prefix_path(lock, platform=platform))
+        # One that an earlier lock made, of the same packages, goes on to say that it is of that lock.
+        self.id = str(prefix_id(self.prefix) or ids)
+        stem = str(Path(folder, f"{ids.replace(':', '_')}-{platform}"))
         self.file = stem + ".json"
         self.log = stem + ".log"
         document = {
-            "id": self.id,
+            "id": f"{ids}@sha256:{lock_digest(lock)}",
             "platform": platform,
             "store": store_address(datastore_type),
             "offline": offline,

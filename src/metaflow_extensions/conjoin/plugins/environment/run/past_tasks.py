@@ -49,7 +49,7 @@ def environment_id(metadata: Mapping[str, str]) -> tuple[str, str, str] | None:
     text = metadata.get(FIELD)
     try:
         req_id, full_id, platform = json.loads(text) if text else ("", "", "")
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
     return (req_id, full_id, platform) if req_id else None
 

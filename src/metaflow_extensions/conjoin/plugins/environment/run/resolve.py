@@ -63,6 +63,13 @@ class StepEnvironment(NamedTuple):
         return f"{self.lock.req_id}:{self.lock.full_id}"
 
     @property
+    def pinned(self) -> str:
+        """``req_id:full_id@sha256:DIGEST``, which is passed on: this lock, or an error."""
+        from conjoin.lock.identity import lock_digest
+
+        return f"{self.id}@sha256:{lock_digest(self.lock)}"
+
+    @property
     def python(self) -> str:
         """The minor version of its Python, e.g. ``3.11``; empty where it has none."""
         for package in self.lock.platforms[self.platform].packages:
@@ -143,7 +150,7 @@ def resolve_steps(
                 newly_resolved=outcome.newly_resolved,
                 seconds=outcome.seconds,
                 warnings=tuple(outcome.warnings),
-                credentials=tuple(want.requirements.credentials),
+                credentials=(*want.requirements.credentials, *outcome.credentials),
             )
     return {request.step: found[request.step] for request in known}
 

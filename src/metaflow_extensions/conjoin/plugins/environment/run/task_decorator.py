@@ -15,6 +15,7 @@ from metaflow_extensions.conjoin.plugins.environment.request.environment_types i
 from metaflow_extensions.conjoin.plugins.environment.run.task_prefix import (
     ENVIRONMENT_VARIABLE,
     NO_ENVIRONMENT,
+    TOOLKIT_VARIABLE,
     needs_activation,
     prefix_id,
     python_of,
@@ -72,7 +73,8 @@ class EnvironmentInternalDecorator(StepDecorator):
             return
         environment = self._environment.environments.get(self._step)
         if cli_args.commands not in _HERE:
-            cli_args.env[ENVIRONMENT_VARIABLE] = environment.id if environment else ""
+            cli_args.env[ENVIRONMENT_VARIABLE] = environment.pinned if environment else ""
+            cli_args.env[TOOLKIT_VARIABLE] = ",".join(self._environment.toolkit)
             return
         fallback = retry_count > max_user_code_retries
         if fallback and request.remote and not self._environment.is_for_this_machine(environment):

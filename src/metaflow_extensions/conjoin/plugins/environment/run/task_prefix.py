@@ -13,6 +13,7 @@ from typing import NamedTuple
 __all__ = [
     "ENVIRONMENT_VARIABLE",
     "NO_ENVIRONMENT",
+    "TOOLKIT_VARIABLE",
     "PrefixId",
     "is_complete",
     "needs_activation",
@@ -23,6 +24,9 @@ __all__ = [
 
 ENVIRONMENT_VARIABLE = "_METAFLOW_CONDA_ENV"
 """Tells a task which environment it is to run in: ``req_id:full_id``, or :data:`NO_ENVIRONMENT`."""
+
+TOOLKIT_VARIABLE = "_METAFLOW_CONDA_TOOLKIT"
+"""Tells a process that sends a task elsewhere which toolkits it may trust: sha256, with commas between."""
 
 NO_ENVIRONMENT = "none"
 """The variable's value for a step without an environment. Not empty: that is what nobody has set."""
@@ -51,7 +55,7 @@ def prefix_id(prefix: str) -> PrefixId | None:
         if marker["complete"] is not True:
             return None
         return PrefixId(marker["req_id"], marker["full_id"], marker["platform"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -1,0 +1,1 @@
+"""What was said and done in a store: signatures, the log, and what this user remembers of its names."""
