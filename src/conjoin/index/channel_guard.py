@@ -27,6 +27,7 @@ LONGEST_REQUEST = 3600
 LOOK = 3.0
 """Seconds between two looks at the folder."""
 
+_PAUSE = 0.2
 _T = TypeVar("_T")
 
 
@@ -54,6 +55,9 @@ async def in_time(work: Coroutine[Any, Any, _T], cache: Path, where: str, *, sol
             size = now
         return task.result()
     except Unreachable as error:
+        # Else the interpreter may end while py-rattler tells it of the end (prefix/link/rattler_bridge.py).
+        task.cancel()
+        await asyncio.sleep(_PAUSE)
         error.reword(lambda text: f"the channel {text}" if text.startswith("sends") else text)
         raise
     finally:
