@@ -70,7 +70,7 @@ COMMANDS = {
     ),
     "verify": Entry(
         "commands.verify",
-        "Check every file of a prefix, and every object of a store, against what is locked; exit 8 for findings.",
+        "Check every file of a prefix, and every object of a store, against what is locked.",
         _LOOK,
     ),
     "alias": Entry(

@@ -227,9 +227,15 @@ def _told_by_conda(data: bytes, prefix: Path, real: Path | None = None) -> Any:
             record.pop(key, None)
         paths = record.get("paths_data", {}).get("paths", [])
         for each in paths:
-            if real is not None and each.get("sha256_in_prefix") not in (None, each.get("sha256")):
-                content = (prefix / each["_path"]).read_bytes()
-                each["sha256_in_prefix"] = _sha256(content.replace(os.fsencode(prefix), os.fsencode(real)))
+            # Entry points that were made here are told by their hash alone, placeholders by both.
+            if real is not None and (file := prefix / each["_path"]).is_file() and not file.is_symlink():
+                content = file.read_bytes()
+                if os.fsencode(prefix) in content:
+                    theirs = _sha256(content)
+                    ours = _sha256(content.replace(os.fsencode(prefix), os.fsencode(real)))
+                    for key in ("sha256", "sha256_in_prefix"):
+                        if each.get(key) == theirs:
+                            each[key] = ours
             each.pop("path_type", None)  # which tells how it was linked
     except (msgspec.DecodeError, AttributeError, TypeError, KeyError, OSError):
         return None if real is None else ...

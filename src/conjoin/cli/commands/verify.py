@@ -32,10 +32,12 @@ def verify(
     repair: bool = False,
     anew: bool = False,
 ) -> None:
-    """Check every file of a prefix, and every object of a store, against what is locked; exit 8 for findings.
+    """Check every file of a prefix, and every object of a store, against what is locked.
 
     A prefix is compared with what its packages make; a store's objects with the hashes in their names, its
     locks with their ids, its names with the locks they mean. What was found right in a store is remembered.
+
+    The exit code is 8 where anything is found that was not repaired.
     """
     from conjoin.config.places import store_root
     from conjoin.store.store import Store, local_folder
@@ -50,7 +52,8 @@ def verify(
     stores = []
     if all or ids is not None:
         stores.append(_look_at_store(there, ids, others, reporter, repair=repair, anew=anew))
-    found = [each for report in (*reports, *stores) for each in report.findings]
+    found = [each for report in reports for each in report.findings]
+    found += [each for checked in stores for each in checked.findings]
     left = [each for each in found if not each.repaired]
     if output.json:
         from conjoin.cli.output.documents import write_json
