@@ -299,6 +299,9 @@ def _against_records(prefix: Path, marker: Marker, lock: Lock | None) -> tuple[l
         if is_ours(info):
             accepted.setdefault(path, (package, set()))[1].add(sha256)
             accepted.setdefault(info if info.endswith(".json") else f"{info}/RECORD", (package, {""}))
+    for record in (prefix / "conda-meta").glob("*.json"):  # of those without a file as well
+        if is_ours(info := f"conda-meta/{record.name}"):
+            accepted.setdefault(info, (_owner_by_place(info), {""}))
     findings = []
     for path, (package, hashes) in accepted.items():
         file = prefix / path

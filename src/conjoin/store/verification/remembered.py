@@ -1,7 +1,7 @@
 """Which objects of a store were read and found right: so that an interrupted look goes on where it was.
 
-``<state>/verified/<hash of the store's address>.jsonl`` has a line for each object: key, size, and when the
-store says that it was written. It is appended to while the work goes on, and whatever of it cannot be read
+``<state>/verified/<hash of the store's address>.jsonl`` has a line for each object: key, size, when the
+store says that it was written, and its e-tag. It is appended to while the work goes on, and whatever of it cannot be read
 was never written: those objects are read again.
 """
 
@@ -27,7 +27,7 @@ _FLUSHED_EVERY = 0.5
 _SETTLED = 3.0
 """Seconds: what is younger may be written again within the tick of a clock, and look as it did."""
 
-_Line = tuple[str, int, float]
+_Line = tuple[str, int, float, str]
 
 
 class Remembered:
@@ -47,27 +47,22 @@ class Remembered:
 
     def knows(self, listed: Listed) -> bool:
         """Return whether an object was found right, and is the same since as far as a listing tells."""
-        return self._known.get(listed.key) == (listed.size, listed.modified)
+        return self._known.get(listed.key) == (listed.size, listed.modified, listed.e_tag)
 
     def add(self, listed: Listed) -> None:
         """Remember that an object is right; where that cannot be written, it is read again next time."""
         if time.time() - listed.modified < _SETTLED:
             return
         with self._lock, suppress(OSError):
-            self._known[listed.key] = (listed.size, listed.modified)
+            self._known[listed.key] = (listed.size, listed.modified, listed.e_tag)
             if self._file is None:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 self._file = self._path.open("ab")
                 self._file.write(b"\n")  # a process that was killed may have left half a line
-            self._file.write(msgspec.json.encode((listed.key, listed.size, listed.modified)) + b"\n")
+            self._file.write(msgspec.json.encode(tuple(listed)) + b"\n")
             if time.monotonic() - self._flushed > _FLUSHED_EVERY:
                 self._file.flush()
                 self._flushed = time.monotonic()
-
-    def forget(self, key: str) -> None:
-        """Believe nothing of an object any more, in this run."""
-        with self._lock:
-            self._known.pop(key, None)
 
     def close(self, present: set[str] | None = None) -> None:
         """Write what is left.
@@ -89,7 +84,7 @@ class Remembered:
                 replace(self._path, b"".join(kept), durable=False)
 
 
-def _read(path: Path) -> dict[str, tuple[int, float]]:
+def _read(path: Path) -> dict[str, tuple[int, float, str]]:
     found = {}
     try:
         lines = path.read_bytes().splitlines()
@@ -98,6 +93,6 @@ def _read(path: Path) -> dict[str, tuple[int, float]]:
     decoder = msgspec.json.Decoder(_Line)
     for line in lines:
         with suppress(msgspec.DecodeError, UnicodeDecodeError):
-            key, size, modified = decoder.decode(line)
-            found[key] = (size, modified)
+            key, size, modified, e_tag = decoder.decode(line)
+            found[key] = (size, modified, e_tag)
     return found
