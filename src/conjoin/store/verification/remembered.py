@@ -1,8 +1,8 @@
 """Which objects of a store were read and found right: so that an interrupted look goes on where it was.
 
 ``<state>/verified/<hash of the store's address>.jsonl`` has a line for each object: key, size, when the
-store says that it was written, and its e-tag. It is appended to while the work goes on, and whatever of it cannot be read
-was never written: those objects are read again.
+store says that it was written, and its e-tag. It is appended to while the work goes on, and whatever of it
+cannot be read was never written: those objects are read again.
 """
 
 from __future__ import annotations
