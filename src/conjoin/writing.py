@@ -21,6 +21,7 @@ __all__ = [
     "LEFTOVER",
     "DiskError",
     "copy_to",
+    "disk_error",
     "disk_errors",
     "replace",
     "temporary_beside",
@@ -99,9 +100,17 @@ def disk_errors(where: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL or error.errno in _FAILING:
-            raise _disk_error(error, where) from error
+        if (told := disk_error(error, where)) is not None:
+            raise told from error
         raise
+
+
+def disk_error(error: OSError, where: str | Path) -> DiskError | None:
+    """Return what an error says of a full or failing disk, None where it is about something else.
+
+    :param where: what was to be written.
+    """
+    return _disk_error(error, where) if error.errno in _FULL or error.errno in _FAILING else None
 
 
 def replace(path: Path, data: bytes, *, durable: bool = True, mode: int = 0o644) -> None:

@@ -66,7 +66,10 @@ def test_the_archive_holds_what_hydrating_is_written_in_and_is_the_same_each_tim
         assert set(opened.namelist()) == {"__main__.py", *(name for _, name in engine_files())}
     assert not any(re.match(r"conjoin/(cli|index|solve|forge|toolkit)/", name) for _, name in engine_files())
     of_the_network = {name for _, name in engine_files() if name.startswith("conjoin/net/")}
-    assert of_the_network == {f"conjoin/net/{name}.py" for name in ("__init__", "retries", "urls")}
+    assert of_the_network == {
+        f"conjoin/net/{name}.py"
+        for name in (*("__init__", "bounded_file", "expansion", "guard", "retries", "urls"),)
+    }
 
 
 def test_what_is_packed_can_be_imported(tmp_path: Path) -> None:

@@ -197,7 +197,7 @@ def test_a_full_disk_is_one_line(world, called, tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert done.returncode == 2
-    assert "cannot be written (File too large); check permissions and space" in done.stderr
+    assert done.returncode == 4
+    assert "x.bundle: the disk is full; make room there" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 2
     assert [path.name for path in tmp_path.iterdir() if "x.bundle" in path.name] == []

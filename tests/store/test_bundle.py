@@ -51,6 +51,7 @@ from conjoin.store.bundle.format import (
     package_files,
 )
 from conjoin.store.layout import lock_key, package_key
+from conjoin.writing import DiskError
 from fuzzing import examples
 from object_stores import S3, MakeLock
 
@@ -351,7 +352,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(bundle_export.os, call, full)
-    with pytest.raises(UsageError, match="No space left") as caught:
+    with pytest.raises(DiskError, match="the disk is full") as caught:
         Store().export_bundle(lock, tmp_path / "x.bundle")
     assert caught.value.where == str(tmp_path / "x.bundle")
     assert beside(tmp_path / "x.bundle") == []

@@ -70,6 +70,12 @@ def _reported(arguments: list[str]) -> int:
         return report_error(error, verbose=not {"-v", "--verbose"}.isdisjoint(arguments))
     except (KeyboardInterrupt, BrokenPipeError, SystemExit):
         raise
+    except OSError as error:  # what nobody expected there: stdout itself may go to a disk that is full
+        from conjoin.cli.output.failure import report_bug, report_error
+        from conjoin.writing import disk_error
+
+        told = disk_error(error, error.filename or "the output")
+        return report_error(told) if told is not None else report_bug(error)
     except BaseException as error:  # a panic in py-rattler is no Exception
         from conjoin.cli.output.failure import report_bug
 

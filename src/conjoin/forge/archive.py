@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from conjoin.forge.package import TIMESTAMP, Package, PackageFile
+from conjoin.writing import disk_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +47,8 @@ def write_archive(package: Package, folder: Path, *, fmt: Format = "conda", leve
     path = folder / file_name(package, fmt)
     descriptor, temporary = tempfile.mkstemp(prefix=".forge-", dir=folder)
     try:
-        with os.fdopen(descriptor, "wb") as out:
+        # A file with a buffer writes all that it is given, or raises.
+        with disk_errors(path), os.fdopen(descriptor, "wb") as out:
             if fmt == "conda":
                 _write_conda(package, out, level)
             else:

@@ -6,8 +6,6 @@ import asyncio
 import fcntl
 import hashlib
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from typing import Any
 from conjoin.errors import UsageError
 from conjoin.forge.archive import LEVEL, Format, file_name, write_archive
 from conjoin.forge.package import Package
+from conjoin.writing import replace
 
 __all__ = ["Channel", "ForgedPackage", "index_channel"]
 
@@ -148,11 +147,8 @@ class Channel:
             self._register = {}
 
     def _save(self) -> None:
-        descriptor, temporary = tempfile.mkstemp(prefix=".forge-", dir=self.root)
-        with os.fdopen(descriptor, "w") as out:
-            json.dump(self._register, out, indent=1, sort_keys=True)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(self.root / _REGISTER)
+        text = json.dumps(self._register, indent=1, sort_keys=True)
+        replace(self.root / _REGISTER, text.encode(), durable=False)
 
 
 def index_channel(root: Path, subdirs: Sequence[str] = ("noarch",)) -> None:

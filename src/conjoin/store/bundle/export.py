@@ -35,6 +35,7 @@ from conjoin.store.transfer.byte_count import ByteCounter
 from conjoin.store.transfer.concurrently import map_concurrently
 from conjoin.store.transfer.selection import packages_of, places_of, platforms_of, refuse_editable
 from conjoin.store.transfer.sources import Sources
+from conjoin.writing import disk_error, write_all
 
 if TYPE_CHECKING:
     from conjoin.store.store import Store
@@ -82,6 +83,7 @@ def export_bundle(
     :param credentials: for the origins of packages.
     :param moved: told how many bytes are done, and of how many, from any thread.
     :raises UsageError: where the file cannot be written.
+    :raises DiskError: where the disk is full.
     :raises IntegrityError: where a package's bytes, here or at its origin, are not the locked ones.
     :raises NotFound: where a package was built elsewhere and is not here, or a platform is not locked.
     :raises Unreachable: where the store or an origin does not answer.
@@ -107,7 +109,7 @@ def export_bundle(
         places = {member.key: member for member in members}
         with _written(path, total) as descriptor:
             for member in members:
-                _write(descriptor, path, member.header + documents.get(member.key, b""), member.at)
+                write_all(descriptor, member.header + documents.get(member.key, b""), path, member.at)
 
             def put(package: LockedPackage) -> None:
                 place = places[package_key(package.sha256, package.file)]
@@ -166,7 +168,7 @@ class _Slot:
         self._verifier.update(chunk)
         if self._verifier.received > self._member.size:
             raise IntegrityError(f"more than its {self._member.size} bytes")
-        _write(self._descriptor, self._path, chunk, at)
+        write_all(self._descriptor, chunk, self._path, at)
 
     def restart(self) -> None:
         """Forget what was written."""
@@ -210,7 +212,7 @@ def _written(path: Path, total: int) -> Iterator[int]:
             # Not removed behind us: once it is renamed, that name may be the next one's.
             descriptor = stack.enter_context(locked(part, litter=True))
         except OSError as error:
-            raise _not_written(path, error) from None
+            raise disk_error(error, path) or _not_written(path, error) from None
         try:
             os.ftruncate(descriptor, 0)
             _reserve(descriptor, total)
@@ -220,7 +222,7 @@ def _written(path: Path, total: int) -> Iterator[int]:
         except BaseException as error:
             part.unlink(missing_ok=True)
             if isinstance(error, OSError):
-                raise _not_written(path, error) from None
+                raise disk_error(error, path) or _not_written(path, error) from None
             raise
 
 
@@ -235,19 +237,9 @@ def _reserve(descriptor: int, total: int) -> None:
     os.ftruncate(descriptor, total)
 
 
-def _write(descriptor: int, path: Path, data: bytes, at: int) -> None:
-    view = memoryview(data)
-    try:
-        while view:
-            count = os.pwrite(descriptor, view, at)
-            view, at = view[count:], at + count
-    except OSError as error:
-        raise _not_written(path, error) from None
-
-
 def _not_written(path: Path, error: OSError) -> UsageError:
     return UsageError(
         f"cannot be written ({error.strerror or error})",
         where=str(path),
-        advice="check permissions and space",
+        advice="check its permissions",
     )

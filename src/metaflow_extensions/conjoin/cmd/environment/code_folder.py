@@ -95,6 +95,7 @@ def make_folder(
     :raises conjoin.errors.ConjoinError: where that cannot be done.
     """
     from conjoin.errors import Unreachable
+    from conjoin.writing import replace
 
     folder = folder.absolute()
     try:
@@ -112,7 +113,7 @@ def make_folder(
                     warn=warn,
                 )
             (made / PYTHON).symlink_to(prefix / "bin" / "python")
-            (made / SETUP).write_text(_setup(folder, prefix, environment), encoding="utf-8")
+            replace(made / SETUP, _setup(folder, prefix, environment).encode(), durable=False)
             made.chmod(0o755)
             _into_place(made, folder)
         except BaseException:
@@ -133,6 +134,7 @@ def _take_metaflow(
     from metaflow.metaflow_version import get_version
 
     from conjoin.errors import NotFound
+    from conjoin.writing import copy_to, replace
 
     # What is behind the plus sign are the versions of extensions.
     then, here = (one.partition("+")[0] for one in (version, str(get_version())))
@@ -155,9 +157,10 @@ def _take_metaflow(
         target = folder / member
         target.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(origin, bytes):
-            target.write_bytes(origin)
+            replace(target, origin, durable=False)
         else:
-            shutil.copyfile(origin, target)
+            with Path(origin).open("rb") as file:
+                copy_to(target, file)
 
 
 def _install(version: str, folder: Path, python: Path) -> str:

@@ -6,7 +6,6 @@ import json
 import os
 import stat
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -112,6 +111,7 @@ def write_document(document: dict[str, Any], output: str) -> None:
     :raises conjoin.errors.UsageError: where it cannot be written.
     """
     from conjoin.errors import UsageError
+    from conjoin.writing import replace
 
     text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
     if output == "-":
@@ -123,10 +123,8 @@ def write_document(document: dict[str, Any], output: str) -> None:
             Path(output).write_text(text, encoding="utf-8")
             return
         path = Path(output).absolute()
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8", delete=False) as file:
-            file.write(text)
-        Path(file.name).chmod(0o666 & ~_umask())
-        Path(file.name).replace(path)
+        path.parent.stat()  # else it would be made
+        replace(path, text.encode(), durable=False, mode=0o666 & ~_umask())
     except OSError as error:
         raise UsageError(
             f"it cannot be written ({error.strerror or error})",

@@ -126,10 +126,9 @@ def write_launcher(path: Path, python: str, variables: Mapping[str, str], now: M
         f'exec {shlex.quote(python)} "$@"',
         "",
     ]
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(os.fsencode("\n".join(lines)))
-    temporary.chmod(0o755)
-    temporary.replace(path)
+    from conjoin.writing import replace
+
+    replace(path, os.fsencode("\n".join(lines)), durable=False, mode=0o755)
 
 
 def _is_name(name: str) -> bool:

@@ -137,6 +137,7 @@ def packaged(environments: Iterable[StepEnvironment]) -> list[tuple[str, str, An
     """Return what a code package takes along: hydrating, and the locks of the flow's remote steps."""
     from conjoin.bootstrap.archive import engine_files
     from conjoin.lock.format import encode
+    from conjoin.writing import replace
 
     found = [code_member(path, f"{ENGINE_FOLDER}/{name}") for path, name in engine_files()]
     folder = Path(tempfile.mkdtemp(prefix="conjoin-locks-"))
@@ -144,7 +145,7 @@ def packaged(environments: Iterable[StepEnvironment]) -> list[tuple[str, str, An
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     for each in {one.id: one for one in environments if one.request.remote}.values():
         file = folder / lock_file(each.id)
-        file.write_bytes(encode(each.lock))
+        replace(file, encode(each.lock), durable=False)
         found.append(other_member(str(file), f"{LOCK_FOLDER}/{file.name}"))
     return found
 

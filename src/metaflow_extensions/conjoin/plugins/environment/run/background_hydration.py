@@ -75,9 +75,9 @@ class Plan:
         }
         # mkdtemp's folder is the user's alone, and so are the credentials in it. Several tasks may write the
         # same plan at the same time.
-        with tempfile.NamedTemporaryFile("w", dir=folder, encoding="utf-8", delete=False) as file:
-            json.dump(document, file)
-        Path(file.name).replace(self.file)
+        from conjoin.writing import replace
+
+        replace(Path(self.file), json.dumps(document).encode(), durable=False, mode=0o600)
 
     def is_done(self) -> bool:
         """Return whether the environment is here."""

@@ -70,7 +70,9 @@ class CodeHome:
                 if isinstance(origin, str):
                     sources[target.parent] = Path(origin).parent
             if isinstance(origin, bytes):
-                target.write_bytes(origin)
+                from conjoin.writing import replace
+
+                replace(target, origin, durable=False)
             else:
                 target.symlink_to(origin)
         # Without these, every task of every run would compile all of Metaflow again.
