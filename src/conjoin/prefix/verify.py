@@ -136,8 +136,8 @@ def _make_anew(
     from conjoin.prefix.install import install
     from conjoin.prefix.link.conda import CondaCache
     from conjoin.prefix.link.uv import Uv
-    from conjoin.store.backend.atomic import replace as written
     from conjoin.store.backend.filelock import locked
+    from conjoin.writing import replace as written
 
     target = Prefix(prefix, Marker.of(lock, marker.platform))
     doubtful = {each.package for each in report.findings}

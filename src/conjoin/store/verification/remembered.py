@@ -69,7 +69,7 @@ class Remembered:
 
         :param present: all keys that the store has, where they are known: what is gone is forgotten.
         """
-        from conjoin.store.backend.atomic import replace
+        from conjoin.writing import replace
 
         with self._lock, suppress(OSError):
             if self._file is not None:
