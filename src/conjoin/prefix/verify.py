@@ -11,15 +11,16 @@ import csv
 import io
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from conjoin.config.places import cache_dir
-from conjoin.errors import ConjoinError, IntegrityError, NotFound
+from conjoin.errors import ConjoinError, IntegrityError, NotFound, Unreachable
 from conjoin.lock.model import Lock
 from conjoin.prefix.options import HydrateOptions
 from conjoin.prefix.prefix import Marker, Prefix, read_marker
@@ -74,7 +75,7 @@ def verify_prefix(
     :param lock: of what it holds, None where it is not known.
     :param store: where its packages are.
     :param options: what hydrates; offline, packages that are not at hand are not fetched.
-    :param repair: make the prefix anew where anything is found: what nobody locked is gone then as well.
+    :param repair: make the prefix anew where anything is found; what nobody locked is moved aside, beside it.
     :raises NotFound: where ``prefix`` is no complete environment of ours.
     """
     marker = read_marker(prefix)
@@ -86,6 +87,7 @@ def verify_prefix(
     if lock is None:
         return _told(report, f"it cannot be made anew: {report.reason}")
     try:
+        aside = _set_aside(prefix, [each.where for each in report.findings if each.problem == "foreign"])
         _make_anew(prefix, marker, lock, store, options, report)
         after = _look(prefix, read_marker(prefix) or marker, lock, store, options)
     except ConjoinError as error:
@@ -95,9 +97,34 @@ def verify_prefix(
         each if (each.where, each.problem) in left else replace(each, repaired=True)
         for each in report.findings
     ]
+    findings = [
+        replace(each, detail=f"it is in {aside} now") if each.problem == "foreign" and each.repaired else each
+        for each in findings
+    ]
     known = {(each.where, each.problem) for each in findings}
     more = [each for each in after.findings if (each.where, each.problem) not in known]
     return replace(after, findings=tuple(sorted([*findings, *more])))
+
+
+def _set_aside(prefix: Path, paths: Sequence[str]) -> Path:
+    """Move files that are none of ours out of a prefix that is about to be made anew; return where to.
+
+    :raises Unreachable: where they cannot be moved; they stay, and so does the prefix.
+    """
+    stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    aside = prefix.with_name(f"{prefix.name}.foreign-{stamp}")
+    try:
+        for path in paths:
+            target = aside / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (prefix / path).rename(target)
+    except OSError as error:
+        raise Unreachable(
+            f"what nobody locked cannot be moved out of it ({error.strerror})",
+            where=str(error.filename or aside),
+            advice="make room there, or move it yourself, and repair again",
+        ) from None
+    return aside
 
 
 def _told(report: PrefixReport, why: str) -> PrefixReport:
