@@ -72,6 +72,7 @@ def test_naming_it_loads_neither_readers_nor_what_makes_environments() -> None:
     assert set(done.stdout.split()) == {
         "conjoin",
         "conjoin.errors",
+        "conjoin.redaction",
         "conjoin.requirements",
         "conjoin.spec",
         "conjoin.spec.names",

@@ -178,6 +178,10 @@ def test_a_login_works_from_resolving_to_exporting_and_leaves_no_trace(
         files += [tmp_path / f"{name}.lock", tmp_path / f"{name}.bundle"]
         run("resolve", *asked, "-v", "--alias", name, "-o", files[-2])
         private.server.forget()
+        # No login goes to a host because a lock names it: the user has, in the configuration.
+        if "CONJOIN_CHANNELS" not in os.environ and "CONJOIN_INDEX_URL" not in os.environ:
+            monkeypatch.setenv("CONJOIN_CHANNELS", private.channel)
+            monkeypatch.setenv("CONJOIN_INDEX_URL", private.index)
         # A command of its own, told nothing of the login: what no store has yet comes from the origin.
         run("push", name, "--store", team, "-v")
         assert len({*private.server.paths("GET", "*.whl"), *private.server.paths("GET", "*.conda")}) == 1
@@ -259,6 +263,7 @@ def test_without_a_login_it_is_said_where_one_is_wanted(
         "push": ["push", "mine", "--store", tmp_path / "team"],
         "export": ["export", "mine", "--offline-bundle", tmp_path / "bundle"],
     }[command]
+    monkeypatch.setenv("CONJOIN_INDEX_URL", private.index)
     done = called(*words)
     assert done.returncode == 4
     assert "401; the keyring has no login for it" in done.stderr

@@ -24,9 +24,10 @@ from conjoin.index.pypi.core_metadata import MetadataUnusable, parse_core_metada
 from conjoin.index.pypi.file_names import FileNameReader
 from conjoin.index.pypi.file_rows import parse_page, releases_of
 from conjoin.index.pypi.wheel_archive import read_metadata
+from conjoin.lock.model import LockedPackage
 from conjoin.net.retries import retry_after
-from conjoin.prefix.link.conda import _packaged_paths
-from conjoin.prefix.link.wheel_listing import _read
+from conjoin.prefix.link import wheel_listing
+from conjoin.prefix.link.extracted_package import read_extracted
 from conjoin.spec.names import pypi_name
 from fuzzing import examples
 from hostile import SECONDS, archives, damaged, documents, refused_at_most, texts
@@ -41,6 +42,12 @@ WHEEL = {
 }  # fmt: skip
 METADATA = WHEEL["x-1.0.dist-info/METADATA"]
 X, ONE = pypi_name("x"), Version("1.0")
+LOCKED = LockedPackage(kind="pypi", name="x", version="1.0", file="x-1.0-py3-none-any.whl", sha256="0" * 64)
+
+
+def _read(path: Path) -> object:
+    return wheel_listing._read(path, LOCKED)
+
 
 few = settings(max_examples=examples(SECONDS), suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -117,7 +124,7 @@ def test_extracted_conda_packages(tmp_path: Path, paths: bytes, link: bytes, old
     (tmp_path / "info" / "paths.json").unlink(missing_ok=True)
     (tmp_path / "info" / ("files" if old else "paths.json")).write_bytes(paths)
     (tmp_path / "info" / "link.json").write_bytes(link)
-    refused_at_most(lambda: _packaged_paths(tmp_path))
+    refused_at_most(lambda: read_extracted(tmp_path, "x.conda"))
 
 
 @given(st.data())

@@ -5,6 +5,7 @@ Tricks that would fill the memory run in a process of their own, which may take 
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
@@ -335,7 +336,7 @@ def dripping(first: bytes, drop: bytes) -> Iterator[str]:
 
 
 def test_a_body_that_drips_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "_GRACE", 0.3)
+    monkeypatch.setattr(transport, "Guard", functools.partial(transport.Guard, window=0.3))
     world.write()
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 99999999\r\n\r\n"
     with dripping(head, b"<") as url, pytest.raises(Unreachable, match="less than 500 bytes a second"):

@@ -25,7 +25,10 @@ from remote_runs import Cloud, Pod
 
 pytestmark = [pytest.mark.slow, pytest.mark.first]
 
-IDS = re.compile(r"environment\.remote\.bootstrap s3://\S+ linux-64 ([0-9a-f]{40}:[0-9a-f]{40}) &&")
+IDS = re.compile(
+    r"environment\.remote\.bootstrap s3://\S+ linux-64 ([0-9a-f]{40}:[0-9a-f]{40})@sha256:[0-9a-f]{64}"
+    r"(?: --toolkit-sha256 [0-9a-f]{64})+ &&"
+)
 NAME = "cloud/base:v1"
 
 

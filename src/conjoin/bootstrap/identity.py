@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["document_digest", "full_id", "platform_digest"]
 
 _ORIGINS = ("url", "channel")
+_ARCHIVES = (".whl", ".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz")
 
 
 def platform_digest(platform: str, packages: Iterable[Mapping[str, Any]]) -> str:
@@ -58,7 +59,7 @@ def _bound(package: Mapping[str, Any]) -> list[Any]:
         package.get("abi", ""),
         package.get("editable", False),
         url if named else "",
-        package.get("source_sha256", "") if named else "",
+        package.get("source_sha256", "") if named and url.partition("#")[0].endswith(_ARCHIVES) else "",
     ]
 
 

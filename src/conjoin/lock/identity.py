@@ -13,6 +13,7 @@ from conjoin.lock.model import SCHEMA, Lock, LockedPackage, LockedPlatform
 from conjoin.spec.grammars import ENVIRONMENT_ID, HEX_40, HEX_64, is_id, is_plain_file_name, is_sha256
 
 __all__ = [
+    "ARCHIVES",
     "ENVIRONMENT_ID",
     "HEX_40",
     "HEX_64",
@@ -31,6 +32,9 @@ __all__ = [
 ]
 
 _HEX_DIGITS = 40
+ARCHIVES = (".whl", ".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz")
+"""What a URL of an archive ends with; of a folder, nothing that is linked tells the hash (PEP 610)."""
+
 _ORIGINS = frozenset({"url", "channel"})
 
 
@@ -119,7 +123,7 @@ def _bound(package: LockedPackage) -> list[Any]:
         package.abi,
         package.editable,
         url if named else "",
-        package.source_sha256 if named else "",
+        package.source_sha256 if named and url.partition("#")[0].endswith(ARCHIVES) else "",
     ]
 
 

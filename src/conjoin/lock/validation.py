@@ -33,7 +33,7 @@ _MD5 = re.compile(r"(?:[0-9a-f]{32})?")
 _SHA256_OR_NONE = re.compile(r"(?:[0-9a-f]{64})?")
 _BUILT_WITH = re.compile(r"([^#]+)#sha256=([0-9a-f]{64})")
 _WORD = re.compile(r"[A-Za-z0-9_.+-]+")
-_NAMED = re.compile(r"(?:[a-z]+[a-z0-9]*)?")
+_NAMED = re.compile(r"(?:[a-z][a-z0-9]*)?")
 _ABI = re.compile(r"(?:[A-Za-z0-9_]+)?")
 # Everything that a text for people may hold: no line, and nothing that moves a terminal's cursor.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")

@@ -89,14 +89,14 @@ def _zip(archive: Path) -> Iterator[zipfile.ZipFile]:
 
 
 @contextmanager
-def open_tar(archive: Path, most: int = _MAX_UNPACKED) -> Iterator[tarfile.TarFile]:
+def open_tar(archive: Path, most: int | None = None) -> Iterator[tarfile.TarFile]:
     """Open a ``.tar.gz``, ``.tar.bz2`` or ``.tar.xz`` to be read once.
 
-    :param most: bytes that are unpacked of it.
+    :param most: bytes that are unpacked of it; default: enough for what stands last.
     """
     unpack = _UNPACKERS.get(archive.suffix, gzip.open)
     with unpack(archive, "rb") as unpacked:
-        bounded = cast("IO[bytes]", BoundedFile(unpacked, most))
+        bounded = cast("IO[bytes]", BoundedFile(unpacked, _MAX_UNPACKED if most is None else most))
         with tarfile.open(fileobj=bounded, mode="r:") as packed:
             yield packed
 

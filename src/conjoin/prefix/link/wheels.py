@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from conjoin.errors import IntegrityError
+from conjoin.lock.identity import ARCHIVES
 from conjoin.lock.model import LockedPackage
 from conjoin.prefix.link.packaged_path import PackagedPath, PythonLayout
 from conjoin.prefix.link.uv import Uv
@@ -28,7 +29,6 @@ _DIRECT_URL = "direct_url.json"
 _DROPPED = (_DIRECT_URL, "uv_build.json", "uv_cache.json")
 # What uv wrote that stays.
 _WRITTEN = (b"INSTALLER", b"REQUESTED")
-_ARCHIVES = (".whl", ".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz")
 
 
 class WheelLinker:
@@ -218,7 +218,7 @@ def _document(package: LockedPackage, url: str) -> dict[str, Any]:
         return {**said, "url": repository, "vcs_info": {"commit_id": commit, "vcs": "git"}}
     if package.editable:
         return {**said, "url": address, "dir_info": {"editable": True}}
-    if not split_url(address).path.endswith(_ARCHIVES):
+    if not split_url(address).path.endswith(ARCHIVES):
         return {**said, "url": address, "dir_info": {}}
     sha256 = package.source_sha256 if package.source_url else package.sha256
     # `hash` is what readers from before `hashes` look for.
