@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from conjoin.prefix.registry import KnownPrefix, Registry
 from conjoin.store.backend.folder import FolderBackend
 from conjoin.store.gc.collect import GRACE, Garbage, find_garbage, sweep
 from conjoin.store.gc.references import Ids, read_outlines
-from conjoin.store.gc_lock import FolderGcLock
+from conjoin.store.gc_lock import FolderGcLock, store_time
 from conjoin.store.store import Store, local_folder
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ def collect_store(
     :param older_than: seconds; what was used since stays. In an object store a day at least.
     :param keep_defaults: keep what each user resolved last for the same requirements, however long ago.
     :param dry_run: tell what would go, and change nothing.
-    :param now: seconds since 1970; default: by the clock.
+    :param now: seconds since 1970; default: by the store's clock.
     :raises Conflict: where somebody else collects there.
     :raises Unreachable: where the store does not answer or may not be changed.
     :raises UsageError: where ``older_than`` is too little.
@@ -117,12 +116,12 @@ def collect_here(
     :param prefixes: delete prefixes, too, that are at their default place and were not used since.
     :param keep_defaults: keep what this user resolved last for the same requirements, however long ago.
     :param dry_run: tell what would go, and change nothing.
-    :param now: seconds since 1970; default: by the clock.
+    :param now: seconds since 1970; default: by the clock of the store's disk.
     :raises Conflict: where somebody else collects here.
     :raises Unreachable: where a folder may not be changed.
     """
-    moment = time.time() if now is None else now
     store = Store(local_folder())
+    moment = store_time(store.backend) if now is None else now
     registry = Registry()
     cache = cache_dir()
     collected = Collected()

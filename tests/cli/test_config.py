@@ -34,10 +34,10 @@ def test_everything_is_shown_with_who_said_so(
     called, project: Path, isolated_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CONJOIN_CHANNELS", "mine, yours")
-    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://u:secret@pip.example/simple")
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://u:s3cret@pip.example/simple")
     (isolated_home / "config.toml").write_text(
-        "index-url = 'https://u:secret@i.example/simple'\nstrategy = 'highest'\n"
-        "[channel-aliases]\nmine = ['https://u:secret@a.example', 'https://b.example']\n"
+        "index-url = 'https://u:s3cret@i.example/simple'\nstrategy = 'highest'\n"
+        "[channel-aliases]\nmine = ['https://u:s3cret@a.example', 'https://b.example']\n"
     )
     shown = called("config")
     assert shown.returncode == 0
@@ -68,7 +68,7 @@ def test_everything_is_shown_with_who_said_so(
     assert settings["channel-aliases"]["value"] == {"mine": ["https://a.example", "https://b.example"]}
     assert (settings["strategy"]["layer"], settings["prereleases"]["value"]) == ("project", False)
     everything = shown.stdout + json.dumps(document) + called("config", "get", "index-url").stdout
-    assert "secret" not in everything
+    assert "s3cret" not in everything
 
 
 def test_what_uv_and_pip_say_of_indexes_is_shown_where_it_counts(

@@ -104,7 +104,8 @@ def test_show_prints_the_same_packages_as_its_json(called, world) -> None:
     table, document = called("show", "mine"), called("show", "mine", "--json")
     assert (table.stderr, document.stderr) == ("", "")
     said = json.loads(document.stdout)
-    assert list(said) == ["req_id", "full_id", "platforms", "here"]
+    assert list(said) == ["req_id", "full_id", "platforms", "lock_digest", "here"]
+    assert f"sha256:{said['lock_digest']}" in table.stdout
     assert f"{said['req_id']}:{said['full_id']}" in table.stdout
     assert (said["here"]["aliases"], said["here"]["default"]) == (["mine:latest"], True)
     assert "mine:latest" in table.stdout

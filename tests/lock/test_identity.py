@@ -58,7 +58,7 @@ TOLD = {
     "build_request": "f" * 64,
     "built_with": ("x.whl#sha256=" + "f" * 64,),
 }
-"""Fields that the digest of the whole lock covers alone: the package tells itself, or nothing links by them."""
+"""Fields that the digest of the whole covers alone: the package tells itself, or nothing links by them."""
 
 ORIGINS = {"url": "https://mirror.example/x-1-0.conda", "channel": "https://mirror.example/"}
 

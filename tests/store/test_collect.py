@@ -424,7 +424,7 @@ from conjoin.store.gc import collect as garbage
 from conjoin.store import gc_lock
 from conjoin.api import Store
 garbage._BATCH = 1
-gc_lock.SKEW = -1e9
+gc_lock.DEAD_AFTER = -1e9
 import time
 place, now = sys.argv[1:]
 collect_store(Store(place), 30 * 86400, now=float(now))
@@ -441,7 +441,7 @@ def test_after_a_kill_at_any_moment_the_store_is_whole(
 ) -> None:
     from conjoin.store import gc_lock as gc_lock_module
 
-    monkeypatch.setattr(gc_lock_module, "SKEW", -1e9)  # a lease of a process that was killed holds nobody up
+    monkeypatch.setattr(gc_lock_module, "DEAD_AFTER", -1e9)  # of a process that was killed: holds nobody up
     place = new_place(kind)
     named = make_environment(4, 200, seed=1000)
     chance = random.Random(3)

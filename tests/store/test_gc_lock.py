@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -16,7 +17,9 @@ from conjoin.errors import Conflict, Unreachable
 from conjoin.store import announcements as announcements_module
 from conjoin.store import gc_lock as gc_lock_module
 from conjoin.store.announcements import read_announcements
-from conjoin.store.layout import ANNOUNCED, LEASE
+from conjoin.store.gc.collect import find_garbage
+from conjoin.store.gc_lock import store_time
+from conjoin.store.layout import ANNOUNCED, LEASE, package_key
 from object_stores import MakeLock, ObjectServer
 
 WITHOUT_CLOUD = ["folder", "memory", "s3"]
@@ -207,13 +210,42 @@ def test_a_lease_that_is_renewed_is_believed(
             renewing.join()
 
 
-def test_a_lease_of_long_ago_holds_nobody_up(s3_place: str, make_environment: MakeLock) -> None:
+@pytest.mark.parametrize("until", [1.0, 4e9, 1e300])
+def test_a_lease_of_long_ago_holds_nobody_up(
+    until: float, s3_place: str, make_environment: MakeLock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its holder's clock said: by the store's, it was written long ago."""
     store = Store(s3_place)
-    store.backend.put(LEASE, b'{"user": "x", "until": 1.0, "turn": "y"}')
+    monkeypatch.setattr(gc_lock_module, "store_time", lambda backend: store_time(backend) + 400)
+    data = json.dumps({"user": "x", "until": until, "turn": "y"}).encode()
+    store.backend.put(LEASE, data)
     store.push(make_environment(seed=1))
-    store.backend.put(LEASE, b'{"user": "x", "until": 1.0, "turn": "y"}')
+    store.backend.put(LEASE, data)
     with store.gc_lock.held():
         pass
+
+
+def test_a_lease_of_just_now_holds_whatever_its_holder_s_clock_says(s3_place: str) -> None:
+    store = Store(s3_place)
+    store.backend.put(LEASE, b'{"user": "x", "until": 1.0, "turn": "y"}')
+    with pytest.raises(Conflict), store.gc_lock.held():
+        pass
+
+
+@pytest.mark.parametrize("ahead", [-4, 4], ids=["four days behind", "four days ahead"])
+def test_what_is_being_pushed_stays_whatever_the_clock_of_who_collects_says(
+    ahead: int, s3_place: str, make_environment: MakeLock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, lock = Store(s3_place), make_environment(seed=1)
+    with store.announce(lock):
+        for each in lock.platforms["linux-64"].packages:
+            store.backend.put(package_key(each.sha256, each.file), b"on its way")
+        real = time.time
+        monkeypatch.setattr(time, "time", lambda: real() + ahead * 86400)
+        found = find_garbage(store, 86400.0)
+        assert [piece.kind for piece in found.pieces] == []
+        assert lock.platforms["linux-64"].packages[0].sha256 in found.kept_packages
+        assert abs(store_time(store.backend) - real()) < 60
 
 
 def test_a_lease_whose_answer_was_lost_is_held(

@@ -68,6 +68,11 @@ COMMANDS = {
     "list": Entry(
         "commands.list", "List the environments that are known here, or in a store; last used first.", _LOOK
     ),
+    "verify": Entry(
+        "commands.verify",
+        "Check every file of a prefix, and every object of a store, against what is locked.",
+        _LOOK,
+    ),
     "alias": Entry(
         "commands.alias", "Name an environment, list names, or show what a name meant before.", _SHARE
     ),

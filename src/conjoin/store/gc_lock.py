@@ -26,7 +26,7 @@ from conjoin.store.layout import LEASE
 from conjoin.store.user import current_user
 from conjoin.untrusted import decode_json
 
-__all__ = ["FolderGcLock", "GcLock", "LeaseGcLock"]
+__all__ = ["FolderGcLock", "GcLock", "LeaseGcLock", "store_time"]
 
 LEASE_TIME = 300.0
 """Seconds that a lease holds unless it is renewed; more than one request may be tried again for."""
@@ -40,12 +40,30 @@ PATIENCE = 900.0
 PASSING = 3.0
 """Seconds to try to hold a folder's lock: who passes holds it for microseconds, who collects for longer."""
 
-SKEW = 3600.0
-"""Seconds by which clocks of two machines may differ, before a lease of the past is believed to be dead."""
+DEAD_AFTER = LEASE_TIME + RENEWED_AFTER
+"""Seconds, by the store's clock, after which a lease that was not renewed is dead."""
 
 _FILE = ".gc.lock"
 _PAUSE = 0.02
 _REQUEST_PAUSE = 2.0
+
+
+def store_time(backend: Backend) -> float:
+    """Return what time it is by a store's clock: seconds since 1970, as what is written there now is dated.
+
+    Three requests. Clocks of hosts may be days ahead, or behind: what is judged by its age in the store is
+    judged by this. Where the store cannot be written, this host's clock has to do.
+    """
+    folder, _, _ = LEASE.partition("/")
+    key = f"{folder}/clock-{os.urandom(8).hex()}"
+    try:
+        backend.put(key, b"now\n")
+        try:
+            return next(each.modified for each in backend.objects(folder) if each.key == key)
+        finally:
+            backend.delete(key)
+    except (ConjoinError, StopIteration):
+        return time.time()
 
 
 class GcLock(Protocol):
@@ -125,9 +143,9 @@ class _Lease(msgspec.Struct, frozen=True, kw_only=True):
 class LeaseGcLock:
     """The lock of an object store: a lease that expires, changed by compare-and-swap alone.
 
-    A lease is dead if its time is long past, or if it was seen not to be renewed for :data:`LEASE_TIME` by
-    the clock of whoever waits. Who finds it dead takes it away, so that a holder who only slept finds out
-    before it deletes anything.
+    A lease is dead if it was written too long ago by the store's own clock, or if it was seen not to be
+    renewed for :data:`LEASE_TIME` by whoever waits; what the holder's clock says of its end is for people.
+    Who finds it dead takes it away, so that a holder who only slept finds out before it deletes anything.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -136,7 +154,7 @@ class LeaseGcLock:
     def wait(self) -> None:
         """Return when nobody collects garbage that was not seen to begin."""
         started = seen = time.monotonic()
-        version = ""
+        version, first = "", True
         while (found := self._backend.get(LEASE)) is not None:
             lease = self._decode(found)
             now = time.monotonic()
@@ -144,7 +162,7 @@ class LeaseGcLock:
                 version, seen = found.version, now
             if lease.until == 0:
                 return
-            if _is_past(lease) or now - seen > LEASE_TIME:
+            if now - seen > LEASE_TIME or (first and self._is_dead()):
                 if self._backend.compare_and_swap(LEASE, _encode(_free(lease)), found.version):
                     return
                 continue
@@ -153,13 +171,14 @@ class LeaseGcLock:
                     f"garbage is being collected there by {lease.user} since {lease.since}",
                     self._backend.where(LEASE),
                 )
+            first = False
             time.sleep(_REQUEST_PAUSE)
 
     @contextmanager
     def held(self) -> Iterator[Callable[[], None]]:
         """Keep everybody else waiting while the body runs."""
         found = self._backend.get(LEASE)
-        if found is not None and (present := self._decode(found)).until and not _is_past(present):
+        if found is not None and (present := self._decode(found)).until and not self._is_dead():
             raise Conflict(
                 f"{present.user} collects garbage there since {present.since}",
                 where=self._backend.where(LEASE),
@@ -170,6 +189,12 @@ class LeaseGcLock:
             yield holding.renew
         finally:
             holding.release()
+
+    def _is_dead(self) -> bool:
+        """Return whether the lease was not renewed for so long that nobody holds it."""
+        folder, _, _ = LEASE.partition("/")
+        written = next((each.modified for each in self._backend.objects(folder) if each.key == LEASE), None)
+        return written is None or store_time(self._backend) - written > DEAD_AFTER
 
     def _decode(self, found: Object) -> _Lease:
         try:
@@ -229,10 +254,6 @@ def _encode(lease: _Lease) -> bytes:
 
 def _free(lease: _Lease) -> _Lease:
     return msgspec.structs.replace(lease, until=0.0, turn=os.urandom(8).hex())
-
-
-def _is_past(lease: _Lease) -> bool:
-    return time.time() > lease.until + SKEW
 
 
 def _busy(what: str, where: str) -> Unreachable:

@@ -81,7 +81,11 @@ class SharedPackages:
         :param size: bytes, 0 where unknown; big packages are fetched in parts, several at a time.
         :raises Unreachable: where the store does not answer.
         """
-        return self._backend.stream(package_key(sha256, file), size)
+        return self.chunks(package_key(sha256, file), size)
+
+    def chunks(self, key: str, size: int = 0) -> Iterator[bytes] | None:
+        """Return the bytes of whatever has its hash in its key, as :meth:`stream` does."""
+        return self._backend.stream(key, size)
 
     def where(self, sha256: str, file: str) -> str:
         """Return a package's address, for messages."""

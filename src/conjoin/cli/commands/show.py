@@ -36,6 +36,7 @@ def show(
 ) -> None:
     """Show the packages of an environment, for each platform."""
     from conjoin.inventory import known_environment
+    from conjoin.lock.identity import lock_digest
     from conjoin.spec.platform import platform_name
     from conjoin.store.lookup.reference import find_lock
     from conjoin.store.store import Store
@@ -57,7 +58,7 @@ def show(
         document["platforms"] = {name: document["platforms"][name] for name in wanted}
         if scripts := {name: found for name in wanted if (found := _link_scripts(lock.platforms[name]))}:
             document["link_scripts"] = scripts
-        write_json(document | {"here": use_document(known)})
+        write_json(document | {"lock_digest": lock_digest(lock), "here": use_document(known)})
         return
     _print_head(lock)
     _print_known(known)
@@ -80,7 +81,10 @@ COMMAND = Command(
 
 
 def _print_head(lock: Lock) -> None:
+    from conjoin.lock.identity import lock_digest
+
     _print_fact("environment", f"{lock.req_id}:{lock.full_id}")
+    _print_fact("lock", f"sha256:{lock_digest(lock)}")
     asked = lock.requirements
     for title, key in (("channels", "channels"), ("indexes", "indexes")):
         if asked.get(key):

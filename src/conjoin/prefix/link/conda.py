@@ -100,6 +100,10 @@ class CondaCache:
             os.utime(entry_path / "manifest.json")  # used now: whoever collects garbage looks at this
         return entry
 
+    def forget(self, package: LockedPackage) -> None:
+        """Believe nothing of what is extracted of a package: it is extracted anew when it is needed next."""
+        (self._entry_path(package) / "manifest.json").unlink(missing_ok=True)
+
     async def fill(
         self, package: LockedPackage, archive: Path, *, verified: bool, pool: Executor
     ) -> CondaEntry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import configparser
+import copy
 import csv
 import errno
 import hashlib
@@ -19,7 +20,7 @@ import msgspec
 
 from conjoin.errors import IntegrityError
 from conjoin.lock.model import LockedPackage
-from conjoin.net.expansion import check_wheel
+from conjoin.net.expansion import Expansion
 from conjoin.prefix.link.packaged_path import (
     ENTRY_POINT,
     PackagedPath,
@@ -54,6 +55,7 @@ _SCHEMES = {
 _ALGORITHMS = ("sha256", "sha384", "sha512")
 _DEPTH = 3
 _PIECE = 1 << 20
+_MUCH = 1 << 62
 
 
 class _Stamp(msgspec.Struct, frozen=True):
@@ -107,7 +109,6 @@ class WheelListings:
                 where=str(wheel),
                 advice="nothing was installed; delete that file, it is fetched from its origin again",
             )
-        check_wheel(wheel)
         dist_info, paths = _read(wheel, package)
         entry = WheelEntry(stamp, dist_info, paths, tuple(sorted(folders_of(each.path for each in paths))))
         path = self._path(package)
@@ -127,7 +128,7 @@ def _stamp(path: Path) -> _Stamp:
 def _read(wheel: Path, package: LockedPackage) -> tuple[str, tuple[PackagedPath, ...]]:
     try:
         with zipfile.ZipFile(wheel) as archive:
-            return _listed(archive, package)
+            return _listed(archive, package, Expansion(wheel.name, wheel.stat().st_size, str(wheel)))
     except archive_failures() as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:  # zipfile sought before the start
             raise
@@ -142,7 +143,11 @@ class _InvalidError(ValueError):
     """Why something is no wheel."""
 
 
-def _listed(archive: zipfile.ZipFile, package: LockedPackage) -> tuple[str, tuple[PackagedPath, ...]]:
+def _listed(
+    archive: zipfile.ZipFile, package: LockedPackage, expansion: Expansion
+) -> tuple[str, tuple[PackagedPath, ...]]:
+    for each in archive.infolist():
+        expansion.count(each.file_size)  # as it is told; whether that is true is seen below
     members = _members(archive, package.file)
     dist_info = _dist_info(members, package)
     described = archive.read(members[f"{dist_info}/WHEEL"])
@@ -239,13 +244,21 @@ def _digest(archive: zipfile.ZipFile, member: zipfile.ZipInfo, told: tuple[str, 
     :param told: what RECORD says.
     """
     algorithm, expected = told
+    whole = copy.copy(member)
+    whole.file_size = _MUCH  # zipfile would stop where the directory says that it ends, uv does not
+    size = 0
     digest = hashlib.sha256()
     other = digest if algorithm in ("", "sha256") else hashlib.new(algorithm)
-    with archive.open(member) as file:
-        while piece := file.read(_PIECE):
+    with archive.open(whole) as file:
+        while piece := file.read(min(_PIECE, member.file_size + 1)):
+            size += len(piece)
+            if size > member.file_size:
+                raise _InvalidError(f"{member.filename} has more bytes than the archive's directory says")
             digest.update(piece)
             if other is not digest:
                 other.update(piece)
+    if size != member.file_size:
+        raise _InvalidError(f"{member.filename} has {size} bytes, and the archive's directory says another")
     if algorithm and not own and other.hexdigest() != expected:
         raise _InvalidError(f"its RECORD tells another hash of {member.filename} than that file has")
     return digest.hexdigest()

@@ -79,7 +79,7 @@ class CloudBackend:
         with cloud_errors(self.where(prefix)):
             batches = obstore.list(self._store, prefix, chunk_size=_LISTED_AT_ONCE)
             return sorted(
-                Listed(meta["path"], meta["size"], meta["last_modified"].timestamp())
+                Listed(meta["path"], meta["size"], meta["last_modified"].timestamp(), meta.get("e_tag") or "")
                 for batch in batches
                 for meta in batch
             )

@@ -28,11 +28,13 @@ class Listed(NamedTuple):
 
     :ivar size: bytes.
     :ivar modified: when it was written last: seconds since 1970, by the store's own clock.
+    :ivar e_tag: of its bytes, as an object store tells it; empty for a file.
     """
 
     key: str
     size: int
     modified: float
+    e_tag: str = ""
 
 
 class Backend(Protocol):

@@ -8,7 +8,6 @@ never taken away.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from conjoin.store.announcements import read_announcements
 from conjoin.store.backend.protocol import Listed
 from conjoin.store.builds import notes_of
 from conjoin.store.gc.references import Contents, Ids, LockEntry, read_contents, read_outlines
+from conjoin.store.gc_lock import store_time
 from conjoin.store.layout import parse_package_key
 from conjoin.writing import LEFTOVER
 
@@ -110,7 +110,7 @@ def find_garbage(
     :param older_than: seconds; what was used since stays.
     :param roots: environments that stay, as prefixes of them are in use.
     :param keep_defaults: keep what each user resolved last for the same requirements, however long ago.
-    :param now: seconds since 1970, by the store's clock; default: this host's.
+    :param now: seconds since 1970, by the store's clock; default: as it says itself.
     :param renew: called now and then.
     :raises UsageError: where an object store is to forget what others may just have written.
     :raises Conflict: where somebody announces work in a form that is not known here.
@@ -120,7 +120,7 @@ def find_garbage(
         raise UsageError(
             "in an object store nothing younger than a day is removed", advice="give --older-than 1d or more"
         )
-    moment = time.time() if now is None else now
+    moment = store_time(store.backend) if now is None else now
     # First: who is done after this look has written a lock that the next look finds.
     announced = read_announcements(store.backend, moment)
     problems: list[ConjoinError] = []
