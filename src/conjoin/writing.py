@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +24,8 @@ __all__ = [
     "copy_to",
     "disk_error",
     "disk_errors",
+    "full_disk",
+    "is_full_disk",
     "replace",
     "temporary_beside",
     "write_all",
@@ -36,6 +39,10 @@ _TRIES = 20
 _MKSTEMPS = 0o600
 _CHUNK = 1 << 20
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# ENOSPC, EFBIG and EDQUOT, as Rust's standard library says them, and as C's does.
+_SAYS = re.compile(
+    r"os error (?:28|27|122|69)\b|No space left on device|File too large|(?:Disk )?[Qq]uota exceeded"
+)
 _FAILING = frozenset({errno.EIO})
 
 
@@ -111,6 +118,19 @@ def disk_error(error: OSError, where: str | Path) -> DiskError | None:
     :param where: what was to be written.
     """
     return _disk_error(error, where) if error.errno in _FULL or error.errno in _FAILING else None
+
+
+def is_full_disk(said: str) -> bool:
+    """Return whether words are about a full disk, of programs that write for us: each has its own."""
+    return _SAYS.search(said) is not None
+
+
+def full_disk(where: str | Path) -> DiskError:
+    """Return the error for a full disk of which only words told.
+
+    :param where: what was being written.
+    """
+    return _disk_error(OSError(errno.ENOSPC, ""), where)
 
 
 def replace(path: Path, data: bytes, *, durable: bool = True, mode: int = 0o644) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from conjoin.lock.format import write_lock
 from conjoin.lock.model import Lock, LockedPackage
-from conjoin.prefix.link.full_disk import full_disk
+from conjoin.writing import full_disk, is_full_disk
 from hydrating import HYDRATE, conda_packages, lock_of, locked_wheel
 from worlds import make_wheel
 
@@ -38,9 +38,9 @@ resource.setrlimit(resource.RLIMIT_FSIZE, ({LIMIT}, {LIMIT}))
     ],
 )
 def test_words_for_a_full_disk(said: str, is_it: bool) -> None:
-    error = full_disk(said, Path("/x"))
-    assert (error is not None) is is_it
-    assert error is None or (error.exit_code, error.where) == (4, "/x")
+    assert is_full_disk(said) is is_it
+    error = full_disk("/x")
+    assert (error.exit_code, error.where) == (4, "/x")
 
 
 @pytest.mark.parametrize("kind", ["conda", "wheel"])

@@ -10,6 +10,7 @@ from pathlib import Path
 from conjoin.build.processes import Programs, TooLong
 from conjoin.index.pypi.core_metadata import MetadataUnusable
 from conjoin.spec.credentials import without_credentials
+from conjoin.writing import full_disk, is_full_disk
 
 __all__ = ["UvBuild"]
 
@@ -51,6 +52,7 @@ class UvBuild:
         """Run a program as part of a build, in the folder ``work``.
 
         :raises MetadataUnusable: where it fails, with the last that it said.
+        :raises DiskError: where it said that the disk is full.
         """
         environment = self._environment()
         if first_in_path is not None:
@@ -60,6 +62,8 @@ class UvBuild:
         except TooLong:
             raise MetadataUnusable(f"cannot be built: it took longer than {_SECONDS} s") from None
         if not is_done:
+            if is_full_disk(said):
+                raise full_disk(self._cache_dir)
             said = without_credentials(said).replace(str(work), "...")
             raise MetadataUnusable(f"cannot be built: {_last_words(said)}")
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from conjoin.errors import Unreachable
 from conjoin.net.guard import Guard
+from conjoin.writing import full_disk, is_full_disk
 
 __all__ = ["LONGEST_REQUEST", "in_time"]
 
@@ -37,6 +38,7 @@ async def in_time(work: Coroutine[Any, Any, _T], cache: Path, where: str, *, sol
     :param cache: the folder it keeps repodata in.
     :param where: the channels, for messages.
     :param solves: the work computes as well: silence counts only while a download has begun.
+    :raises DiskError: where the disk of that folder is full.
     :raises Unreachable: where the channel does not send, or sends too slowly.
     """
     task = asyncio.ensure_future(work)
@@ -54,7 +56,11 @@ async def in_time(work: Coroutine[Any, Any, _T], cache: Path, where: str, *, sol
                 guard.came(abs(now - size))
             size = now
         return task.result()
-    except Unreachable as error:
+    except Exception as error:
+        if not isinstance(error, Unreachable):
+            if is_full_disk(str(error)):
+                raise full_disk(cache) from None
+            raise
         # Else the interpreter may end while py-rattler tells it of the end (prefix/link/rattler_bridge.py).
         task.cancel()
         await asyncio.sleep(_PAUSE)

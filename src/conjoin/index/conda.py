@@ -21,6 +21,7 @@ from conjoin.net.urls import without_secrets
 from conjoin.spec.names import CondaName
 from conjoin.spec.requirements import Credential
 from conjoin.untrusted import panics, split_url
+from conjoin.writing import DiskError
 
 if TYPE_CHECKING:
     from rattler import Channel, Gateway, MultiSource, RepoDataRecord
@@ -222,7 +223,7 @@ class CondaChannels:
                         recursive=False,
                     )
                 )
-        except ChannelUnreachable:
+        except Unreachable:
             raise
         except Exception as error:
             raise channel_error(error, self.channels) from error
@@ -241,6 +242,8 @@ class CondaChannels:
         try:
             where = f"channel {' or '.join(map(without_secrets, self.channels))}"
             return await in_time(work, self._cache_dir, where, solves=solves)
+        except DiskError:
+            raise
         except Unreachable as error:
             raise ChannelUnreachable(error.what, where=error.where, advice=error.advice) from None
 
@@ -252,7 +255,7 @@ class CondaChannels:
         try:
             with panics():
                 found = await self.in_time(self.gateway.names(self.sources, self.platforms))  # type: ignore[arg-type]
-        except ChannelUnreachable:
+        except Unreachable:
             raise
         except Exception as error:
             raise channel_error(error, self.channels) from error
@@ -274,7 +277,7 @@ class CondaChannels:
                         recursive=False,
                     )
                 )
-        except ChannelUnreachable:
+        except Unreachable:
             raise
         except Exception as error:
             raise channel_error(error, self.channels) from error

@@ -5,30 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from conjoin.errors import FULL_DISK, ConjoinError, IntegrityError, Unreachable
+from conjoin.errors import ConjoinError, IntegrityError, Unreachable
+from conjoin.writing import full_disk, is_full_disk
 
-__all__ = ["full_disk", "linking_failure"]
+__all__ = ["linking_failure"]
 
-# ENOSPC, EFBIG and EDQUOT, as Rust's standard library says them, and as C's does.
-_SAYS = re.compile(
-    r"os error (?:28|27|122|69)\b|No space left on device|File too large|(?:Disk )?[Qq]uota exceeded"
-)
 # EPERM, EIO, ENOMEM, EACCES, EMFILE, EROFS, ESTALE: of this machine, whatever a package holds.
 _OF_THE_MACHINE = re.compile(r"os error (?:1|5|12|13|24|30|116)\b|Permission denied|Read-only file system")
-
-
-def full_disk(said: str, where: Path) -> Unreachable | None:
-    """Return the error that ``said`` is about a full disk, None where it is about something else.
-
-    :param where: what was being written.
-    """
-    if not _SAYS.search(said):
-        return None
-    return Unreachable(
-        FULL_DISK,
-        where=str(where),
-        advice="make room there, or set CONJOIN_ENVS and CONJOIN_CACHE, and run again",
-    )
 
 
 def linking_failure(what: str, said: str, where: Path) -> ConjoinError:
@@ -37,8 +20,8 @@ def linking_failure(what: str, said: str, where: Path) -> ConjoinError:
     :param what: what happened, with what was said of it.
     :param where: what was being written.
     """
-    if (full := full_disk(said, where)) is not None:
-        return full
+    if is_full_disk(said):
+        return full_disk(where)
     if _OF_THE_MACHINE.search(said):
         return Unreachable(
             what, where=str(where), advice="check permissions, or set CONJOIN_ENVS and CONJOIN_CACHE"

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from conjoin.errors import IntegrityError, UsageError
 from conjoin.lock.model import LockedPackage
 from conjoin.net.expansion import check_conda_package
-from conjoin.prefix.link.full_disk import full_disk, linking_failure
+from conjoin.prefix.link.full_disk import linking_failure
 from conjoin.untrusted import panics, shortened
-from conjoin.writing import replace
+from conjoin.writing import full_disk, is_full_disk, replace
 
 if TYPE_CHECKING:
     from rattler import PackageRecord, RepoDataRecord
@@ -89,8 +89,8 @@ async def extract(archive: Path, destination: Path) -> tuple[str, str]:
         with panics():
             sha256, md5 = await download_and_extract(Client(), archive.as_uri(), destination)
     except Exception as error:  # rattler raises a class of its own per cause, most of them not exported
-        if (full := full_disk(_causes(error), destination)) is not None:
-            raise full from error
+        if is_full_disk(_causes(error)):
+            raise full_disk(destination) from error
         raise IntegrityError(
             f"the package {archive.name} cannot be extracted ({_causes(error)})",
             advice="its hash is right, so it was made this way: report it to its channel",
