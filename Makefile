@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE :=
 
 .DELETE_ON_ERROR:
-.PHONY: setup azurite shells demo test test-fast fuzz lint format bench clean
+.PHONY: setup azurite shells demo test test-fast fuzz scale lint format bench clean
 
 setup: $(VENV)/.ready
 
@@ -52,6 +52,10 @@ test-fast: setup azurite shells
 # Properties alone, with twenty times the examples, others each time (docs/testing.md): half an hour or more.
 fuzz: setup
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m hypothesis
+
+# More of what the tests show with one or with few: sizes, races, kills, containers (docs/testing.md).
+scale: setup azurite shells
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m scale --durations=25 --durations-min=5
 
 lint: setup
 	$(BIN)/ruff check .

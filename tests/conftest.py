@@ -20,7 +20,7 @@ from worlds import forge_test_channel
 
 _homes = itertools.count()
 
-_HEAVIER = ("scale", "engines")
+_HEAVIER = ("scale",)
 """Markers of what runs where it is asked for: more of what the other tests show with one or with few."""
 
 
