@@ -21,6 +21,10 @@ APP = PypiName("app")
 SOURCE = Source(Path(), "f" * 64, "sha256:f")
 
 
+def believed(_key: str, _wheel: KeptWheel) -> bool:
+    return True
+
+
 def folder_with_wheel(path: Path) -> Path:
     make_wheel(path, "app", "1.0")
     return path
@@ -30,10 +34,10 @@ def test_a_wheel_is_found_by_key_and_request_with_what_it_was_built_with(tmp_pat
     wheels = BuiltWheels(tmp_path / "built")
     kept = wheels.add(REQUEST, KEY, TOOLS, folder_with_wheel(tmp_path / "new"))
     for key in (KEY, REQUEST):
-        assert wheels.find([OTHER, key]) == (key, kept)
+        assert wheels.find([OTHER, key], believed) == (key, kept)
     found = wheels.read(kept, APP, Version("1.0"), SOURCE, REQUEST)
     assert (found.build_key, found.build_request, found.built_with) == (KEY, REQUEST, TOOLS)
-    assert wheels.find([OTHER]) is None
+    assert wheels.find([OTHER], believed) is None
 
 
 def test_a_request_whose_wheel_is_gone_finds_nothing_and_is_made_anew(tmp_path: Path) -> None:
@@ -45,9 +49,9 @@ def test_a_request_whose_wheel_is_gone_finds_nothing_and_is_made_anew(tmp_path: 
         lambda: (wheels.place(REQUEST) / "built.json").write_text("not json"),
     ):
         damage()
-        assert wheels.find([REQUEST]) is None
+        assert wheels.find([REQUEST], believed) is None
         assert wheels.add(REQUEST, KEY, TOOLS, folder_with_wheel(tmp_path / "again")) == kept
-        assert wheels.find([REQUEST]) == (REQUEST, kept)
+        assert wheels.find([REQUEST], believed) == (REQUEST, kept)
 
 
 def test_who_is_slower_keeps_what_is_there(tmp_path: Path) -> None:
@@ -56,7 +60,7 @@ def test_who_is_slower_keeps_what_is_there(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         kept = set(pool.map(lambda folder: wheels.add(REQUEST, KEY, TOOLS, folder), made))
     assert len(kept) == 1
-    assert wheels.find([REQUEST]) == (REQUEST, kept.pop())
+    assert wheels.find([REQUEST], believed) == (REQUEST, kept.pop())
     assert not list((tmp_path / "built").rglob(".*"))
 
 
@@ -68,11 +72,11 @@ def test_what_a_store_has_is_copied_with_what_is_known_of_it(tmp_path: Path) -> 
             return {REQUEST: KeptWheel(path, KEY, TOOLS), OTHER: KeptWheel(path)}.get(key)
 
     wheels = BuiltWheels(tmp_path / "built", Kept())
-    request, folder = wheels.find([REQUEST]) or ("", Path())
+    request, folder = wheels.find([REQUEST], believed) or ("", Path())
     found = wheels.read(folder, APP, None, SOURCE, request)
     assert (found.build_key, found.build_request, found.built_with) == (KEY, REQUEST, TOOLS)
     # As noted by a version that did not know what wheels are built with.
-    request, folder = wheels.find([OTHER]) or ("", Path())
+    request, folder = wheels.find([OTHER], believed) or ("", Path())
     found = wheels.read(folder, APP, None, SOURCE, request)
     assert (found.build_key, found.build_request, found.built_with) == (OTHER, OTHER, ())
 

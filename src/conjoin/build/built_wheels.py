@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -22,7 +22,7 @@ from conjoin.spec.names import PypiName
 from conjoin.untrusted import decode_json
 from conjoin.writing import copy_to, replace
 
-__all__ = ["BuiltWheel", "BuiltWheels", "KeptBuilds", "KeptWheel", "is_pure"]
+__all__ = ["BuiltWheel", "BuiltWheels", "KeptBuilds", "KeptWheel", "is_pure", "tags_are_pure"]
 
 _NOTE = "built.json"
 
@@ -95,17 +95,19 @@ class BuiltWheels:
         """Return the folder of a key."""
         return self._folder / key[:2] / key
 
-    def find(self, keys: Sequence[str]) -> tuple[str, Path] | None:
+    def find(self, keys: Sequence[str], fits: Callable[[str, KeptWheel], bool]) -> tuple[str, Path] | None:
         """Return the first of some keys whose wheel was built before, and the folder it lies in.
 
         :param keys: build keys or build requests.
+        :param fits: given a key and what a store has under it, tells whether that can be what was asked for:
+            nothing else comes into this cache, which serves requests of other stores as well.
         """
         for key in keys:
             if (folder := self._here(key)) is not None:
                 return key, folder
         for key in keys:
             wheel = self._kept.look_up(key) if self._kept is not None else None
-            if wheel is not None:
+            if wheel is not None and fits(key, wheel):
                 return key, self._take(key, wheel)
         return None
 
@@ -181,7 +183,13 @@ class BuiltWheels:
 
 def is_pure(folder: Path) -> bool:
     """Tell whether the wheel in a folder serves every platform and every Python 3."""
-    return any(path.name.endswith("-none-any.whl") and "-py3" in path.name for path in folder.glob("*.whl"))
+    stems = (path.name.removesuffix(".whl") for path in folder.glob("*.whl"))
+    return any(tags_are_pure("-".join(stem.split("-")[-3:])) for stem in stems)
+
+
+def tags_are_pure(tags: str) -> bool:
+    """Tell whether tags (PEP 425) are those of a wheel that serves every platform and every Python 3."""
+    return tags.startswith("py3") and tags.endswith("-none-any")
 
 
 def _note(folder: Path) -> _Note | None:

@@ -15,7 +15,7 @@ from typing import TypeVar
 from packaging.version import Version
 
 from conjoin.build.backend import BuildSystem, build_system, requirements_in_one_spelling
-from conjoin.build.built_wheels import BuiltWheel, BuiltWheels, is_pure
+from conjoin.build.built_wheels import BuiltWheel, BuiltWheels, KeptWheel, is_pure, tags_are_pure
 from conjoin.build.environment import BuildEnvironment
 from conjoin.build.requires import BuildTool, SolveBuild, as_texts, solve_nothing
 from conjoin.build.scratch import keep, note_use, scratch_beside
@@ -23,7 +23,10 @@ from conjoin.build.sources.fetch import Source, Sources
 from conjoin.build.uv import UvBuild
 from conjoin.errors import NoSolution
 from conjoin.index.interpreters import HostPython
-from conjoin.index.pypi.core_metadata import MetadataUnusable
+from conjoin.index.pypi.core_metadata import MetadataUnusable, parse_core_metadata
+from conjoin.index.pypi.file_names import FileNameReader
+from conjoin.index.pypi.wheel_archive import read_metadata
+from conjoin.index.pypi.wheel_tags import PythonAbi, supported
 from conjoin.net.single_flight import Once
 from conjoin.spec.names import PypiName
 from conjoin.spec.platform import host_platform
@@ -87,6 +90,38 @@ class Job:
         system = build_system(source)
         requests = _keys(source, system.requires, exclude_newer, interpreter)
         return cls(source, name, version, system, interpreter, requests)
+
+    def fits(self, key: str, wheel: KeptWheel) -> bool:
+        """Tell whether what a store has under a key can be this job's wheel; else it is built.
+
+        Its name, version and tags are those of what was asked for, its own metadata agrees, and what it is
+        kept under belongs to this source: nobody else's wheel, nor a path, is put in by that.
+        """
+        exact = _keys(self.source, wheel.built_with, "", self.interpreter)
+        if wheel.build_key not in exact and (wheel.built_with or wheel.build_key not in self.requests):
+            return False
+        read = FileNameReader(self.name).read(wheel.path.name)
+        if read is None or self.version not in (None, read.version):
+            return False
+        if not self._may_have(read.tags, is_pure=key in (self.requests[0], exact[0])):
+            return False
+        try:
+            with wheel.path.open("rb") as stream:
+                parse_core_metadata(read_metadata(stream, self.name, read.version), self.name, read.version)
+        except (MetadataUnusable, OSError):
+            return False
+        return True
+
+    def _may_have(self, tags: str, *, is_pure: bool) -> bool:
+        """Tell whether a wheel of some tags (PEP 425) can be what was asked for by one of the two keys."""
+        if is_pure or self.interpreter is None:
+            return tags_are_pure(tags)
+        from packaging.tags import platform_tags
+
+        version = self.interpreter.version
+        free = self.interpreter.free_threaded
+        python_abi = PythonAbi(self.interpreter.implementation, version.major, version.minor, free)
+        return supported(tags, python_abi, tuple(platform_tags())) is not None
 
 
 class BuildJobs:
@@ -159,7 +194,7 @@ class BuildJobs:
         if job.source.editable:  # built by this process: what it points to may change its layout
             folder = self._editable.get(job.source.identity)
             return None if folder is None else (job.requests[1], folder)
-        return self._wheels.find(list(dict.fromkeys(job.requests)))
+        return self._wheels.find(list(dict.fromkeys(job.requests)), job.fits)
 
     async def _prepare(self, job: Job, key: str) -> None:
         """Have the backend tell a wheel's metadata; where it cannot, build the wheel."""
@@ -189,7 +224,7 @@ class BuildJobs:
         keys = _keys(job.source, texts, "", job.interpreter)
         if not job.source.editable:
             found = await asyncio.to_thread(
-                self._wheels.find, [key for key in keys if key not in job.requests]
+                self._wheels.find, [key for key in keys if key not in job.requests], job.fits
             )
             if found is not None:
                 return self._wheels.point(job.requests[keys.index(found[0])], found[0], found[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Set
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ import msgspec
 
 from conjoin.errors import ConjoinError, IntegrityError, NotFound, UsageError
 from conjoin.lock.model import LockedPackage
+from conjoin.spec.grammars import is_plain_file_name, is_sha256
 from conjoin.store.backend.protocol import Backend, Listed
 from conjoin.store.layout import build_key_key
 from conjoin.untrusted import decode_json
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from conjoin.store.store import Store
 
 __all__ = ["Builds", "note_builds", "notes_of"]
+
+
+_TOOL = re.compile(r"([^#]+)#sha256=([0-9a-f]{64})")
 
 
 class _Built(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +59,8 @@ class Builds:
         """Return a wheel on this host, verified, and fetched if need be; None where nobody has it.
 
         A store that does not answer, or whose wheel is gone or damaged, has none: the wheel can be built.
+        Whose wheel it is, only the hash of a source proves, and that is in the key alone: whoever may write
+        the store is believed that it was built of that. The caller looks whether it can be.
 
         :param key: its build key, or what its build was asked by.
         """
@@ -119,7 +126,19 @@ def _read(backend: Backend, build_key: str) -> _Built | None:
         built = decode_json(found.data, _Built)
     except msgspec.DecodeError:
         return None  # of a later version: it may be built again
-    return built if built.file.endswith(".whl") else None
+    return built if _is_plain(built) else None
+
+
+def _is_plain(built: _Built) -> bool:
+    """Return whether a note has the form of one: whoever may write the store chose every field of it."""
+    tools = [_TOOL.fullmatch(each) for each in built.built_with]
+    return (
+        is_plain_file_name(built.file)
+        and built.file.endswith(".whl")
+        and is_sha256(built.sha256)
+        and (not built.build_key or is_sha256(built.build_key))
+        and all(tool is not None and is_plain_file_name(tool[1]) for tool in tools)
+    )
 
 
 def _fetched(store: Store, built: _Built) -> Path | None:
