@@ -92,7 +92,6 @@ CROWDED = {"conjoin/cli/commands": "one module a command, and each is found by i
 """Folders with more modules than that, and why they have no sub-rooms."""
 
 SPLINTERS = {
-    "conjoin.index.channel_guard": "watching a folder of downloads is no part of what a channel has",
     "conjoin.bootstrap.identity": "the twin of conjoin.lock.identity, which a test holds equal to it",
     "conjoin.bootstrap.stores.google": "a container loads what reads one kind of store alone",
     "conjoin.bootstrap.stores.open_source": "the stores need what it opens them as: a circle otherwise",
