@@ -135,9 +135,7 @@ async def _fetch_missing(
     async def one(package: LockedPackage) -> tuple[LockedPackage, _Entry]:
         async with turns:
             path = source.path(package)
-            # One of another length was cut, by a loss of power for instance, and is fetched again.
-            here = (package.sha256, package.file, package.size)
-            fetched = not await loop.run_in_executor(pool, source.store.has, *here)
+            fetched = not await loop.run_in_executor(pool, path.is_file)
             if fetched:
                 path = await loop.run_in_executor(pool, fetcher.fetch, package)
             entry: _Entry
