@@ -24,6 +24,7 @@ from conjoin.lock.format import write_lock
 from conjoin.lock.identity import make_lock, requirements_id
 from conjoin.lock.model import Lock, LockedPackage, LockedPlatform
 from conjoin.prefix.hydrate import HydrateOptions, hydrate
+from conjoin.prefix.prefix import Marker, read_marker
 from conjoin.store.layout import package_key
 from containers import Container, old_python
 from hydrating import lock_of, output, tree
@@ -78,6 +79,15 @@ def test_a_prefix_that_is_there_needs_no_package_again(
     assert len(world.s3.requests) == 1  # the lock
     done = node.run(*words, "--", "shelf")
     assert (done.returncode, done.stdout) == (0, "shelf 1.0\n")
+    assert world.s3.count("GET", "*/packages/*") == 0
+    # Nor where the lock gained a platform since: what is there is taken over.
+    platforms = {**world.lock.platforms, "osx-64": LockedPlatform(virtual_packages={}, packages=())}
+    more = make_lock(world.lock.requirements, world.lock.req_id, platforms)
+    write_lock(tmp_path / "more.lock", more)
+    done = node.run(world.place, tmp_path / "more.lock", "--prefix", "env", "--id-file", "id")
+    assert done.returncode == 0, done.stderr
+    assert (node.folder / "id").read_text() == f"{more.req_id}:{more.full_id}\n"
+    assert read_marker(node.folder / "env") == Marker.of(more, "linux-64")
     assert world.s3.count("GET", "*/packages/*") == 0
 
 

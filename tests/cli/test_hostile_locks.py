@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import time
@@ -19,7 +20,17 @@ from conjoin.lock.identity import full_id, requirements_id
 from conjoin.lock.model import Lock, LockedPlatform
 from conjoin.lock.outline import read_outline
 from conjoin.spec.platform import host_platform
-from conjoin.store.layout import lock_key
+from conjoin.store.bundle.format import (
+    BLOCK,
+    END,
+    FORMAT,
+    MANIFEST_KEY,
+    BundleFile,
+    Manifest,
+    encode_manifest,
+    header,
+)
+from conjoin.store.layout import lock_key, parse_lock_key
 from conjoin.store.store import Store
 from hydrating import conda_packages, lock_of
 
@@ -91,6 +102,15 @@ def hostile(good: dict[str, Any]) -> Iterator[bytes]:
     yield json.dumps({**good, "platforms": {"../../outside": good["platforms"][HERE]}}).encode()
 
 
+def _ids_of(data: bytes) -> tuple[str, str] | None:
+    """Return the ids that a document says, where they are some."""
+    try:
+        told = json.loads(data)
+        return parse_lock_key(lock_key(told["req_id"], told["full_id"]))
+    except (ValueError, TypeError, KeyError, RecursionError, ConjoinError):
+        return None
+
+
 def _identify(document: dict[str, Any]) -> None:
     """Give a document the ids that belong to it, as far as it is a lock at all."""
     import msgspec
@@ -122,6 +142,9 @@ def test_two_hundred_changed_locks(
         ("tree", file),
         ("diff", file, file),
         ("get", file),
+        ("verify", file),
+        ("export", file, "--offline-bundle", tmp_path / "in" / "here" / "x.bundle", "--offline"),
+        ("resolve", "--using", file, "--conda", "tinylib", "--offline", "--dry-run", "--channel", "./none"),
     )
     said = {0, 2, 4, 5, 6}
     count, codes = 0, []
@@ -143,6 +166,29 @@ def test_two_hundred_changed_locks(
     assert {2, 5} <= {*codes}
     assert {each.name for each in tmp_path.iterdir()} == {"in"}
     assert {each.name for each in (tmp_path / "in").iterdir()} <= {"store", "envs", "here"}
+
+
+def test_in_a_bundle(good: Lock, called: Conjoin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file from elsewhere, whole as far as its own figures go: the lock in it is whoever's who made it."""
+    monkeypatch.setenv("CONJOIN_STORE", str(tmp_path / "in" / "store"))
+    (tmp_path / "in").mkdir()
+    bundle = tmp_path / "in" / "x.bundle"
+    for data in itertools.islice(hostile(json.loads(encode(good))), 0, None, 3):
+        ids = _ids_of(data) or (good.req_id, good.full_id)
+        file = BundleFile(lock_key(*ids), hashlib.sha256(data).hexdigest(), len(data))
+        manifest = Manifest(
+            format=FORMAT, req_id=ids[0], full_id=ids[1], platforms=(HERE,), alias="", files=(file,)
+        )
+        members = ((MANIFEST_KEY, encode_manifest(manifest)), (file.key, data))
+        parts = [
+            header(key, len(content)) + content + bytes(-len(content) % BLOCK) for key, content in members
+        ]
+        bundle.write_bytes(b"".join(parts) + END)
+        done = called("import", bundle)
+        assert done.returncode in {0, 2, 5}, (data[:300], done.stderr)
+        assert "this is a bug" not in done.stderr
+    assert {each.name for each in tmp_path.iterdir()} == {"in"}
+    assert {each.name for each in (tmp_path / "in").iterdir()} <= {"store", "x.bundle"}
 
 
 def test_one_in_a_shared_store_stops_nobody(good: Lock, called: Conjoin) -> None:

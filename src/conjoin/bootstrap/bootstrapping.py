@@ -91,13 +91,13 @@ def bootstrap(
     target = os.path.abspath(os.path.expanduser(prefix)) if prefix else _default_prefix(wanted)
     if id_file:
         _forget(id_file)
-    complete = _is_complete(target, wanted)
-    if complete and variables is None:
+    there = _marker(target)
+    if there == _marker_of(wanted) and variables is None:
         told = {"prefix": target, "variables": {}}  # type: dict[str, Any]
     else:
         work = _Work(wanted, downloads, source.place, cache, target, variables, frozenset(toolkit))
         try:
-            told = work.run(fetch=not complete)
+            told = work.run(fetch=not _holds(there, wanted))
         except BaseException:
             downloads.stop()
             work.give_up()
@@ -145,14 +145,19 @@ def _default_prefix(wanted: LockedEnvironment) -> str:
     return os.path.join(os.path.abspath(base), f"metaflow_{wanted.req_id}_{wanted.full_id}")
 
 
-def _is_complete(prefix: str, wanted: LockedEnvironment) -> bool:
-    """Return whether a prefix is there already: the engine's own note says so (see hydrate's ``prefix``)."""
+def _marker(prefix: str) -> dict[str, Any]:
+    """Return what a prefix that is there says of itself (see hydrate's ``prefix``); nothing where none is."""
     try:
         with open(os.path.join(prefix, "conda-meta", "conjoin"), "rb") as file:
             told = json.loads(file.read().decode())
     except (OSError, ValueError, RecursionError):
-        return False
-    expected = {
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _marker_of(wanted: LockedEnvironment) -> dict[str, Any]:
+    """Return what a complete prefix of an environment says of itself."""
+    return {
         "req_id": wanted.req_id,
         "full_id": wanted.full_id,
         "platform": wanted.platform,
@@ -160,7 +165,13 @@ def _is_complete(prefix: str, wanted: LockedEnvironment) -> bool:
         "complete": True,
         "schema": 2,
     }
-    return bool(told == expected)
+
+
+def _holds(there: Mapping[str, Any], wanted: LockedEnvironment) -> bool:
+    """Return whether a prefix has these packages, of whichever lock it was made: the engine takes it over."""
+    names = ("platform", "platform_digest", "complete", "schema")
+    expected = _marker_of(wanted)
+    return all(there.get(name) == expected[name] for name in names)
 
 
 def _made(folder: str) -> str:
@@ -325,7 +336,9 @@ class _Work:
         return os.path.join(self._store, *_key(package).split("/"))
 
     def _start(self, program: str, path: list[str]) -> None:
-        lock = os.path.join(self._cache, "locks", self._wanted.full_id + ".json")
+        # By its bytes: another lock of these packages, on its way at the same time, is another file.
+        name = hashlib.sha256(self._wanted.text).hexdigest()
+        lock = os.path.join(self._cache, "locks", name + ".json")
         _write(lock, self._wanted.text)
         mine = (
             os.path.realpath(sys.executable),
