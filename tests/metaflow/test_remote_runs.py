@@ -323,7 +323,8 @@ def test_a_step_for_another_processor(cloud: Cloud, away_ids: str, started: str,
     assert ran.code == 0, ran.said
     template = json.loads(ran.stdout)
     [work] = [each for each in template["spec"]["templates"] if each["name"] == "work"]
-    match = re.search(r"linux-aarch64 ([0-9a-f]{40}):([0-9a-f]{40}) &&", work["container"]["command"][2])
+    pinned = r"linux-aarch64 ([0-9a-f]{40}):([0-9a-f]{40})@sha256:[0-9a-f]{64} --toolkit-sha256 "
+    match = re.search(pinned, work["container"]["command"][2])
     assert match is not None
     # What is asked for is the same; what was found for it is another's.
     assert match[1] == away_ids.partition(":")[0]
